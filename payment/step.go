@@ -1,0 +1,185 @@
+package payment
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"tapline/ledger"
+)
+
+// Command is what somebody wants of a payment.
+type Command struct {
+	Verb   Verb
+	By     DeviceID // the device that signed the command; empty for the service itself and for a payee
+	Digest string   // Confirm, Approve: of the statement that was signed
+	Reason Reason   // Cancel, Reject: why
+}
+
+// Event tells who may know that a payment changed. It carries nothing but the change: whoever is told asks for the
+// payment, and sees of it what is theirs to see.
+type Event struct {
+	Payment    ID
+	Version    int64
+	State      State
+	Initiator  DeviceID
+	Associated DeviceID // empty where the associated device is not told
+	Payee      Handle   // empty where the payee is not told
+}
+
+// Outcome is what a command did: the payment afterwards, the ledger entry to apply with it, if any, and the event.
+type Outcome struct {
+	Payment Payment
+	Entry   *ledger.Entry
+	Event   Event
+}
+
+// Errors of Step, in order of precedence.
+var (
+	ErrFinal      = errors.New("the payment has ended")
+	ErrExpired    = errors.New("the payment's time is over")
+	ErrNotAllowed = errors.New("not possible in this state")
+	ErrNotYours   = errors.New("another device has to say that")
+)
+
+// Step does one command to a payment at time now. An error means that nothing has changed: ErrFinal in a final state,
+// ErrExpired when the wait is over (Expire is then all that can be done, and somebody has to do it), ErrNotAllowed
+// when the table has no line for it, ErrNotYours when the line belongs to another device.
+//
+// Whether the ledger takes the entry is the ledger's to say; if it refuses, the outcome is dropped and the payment is
+// stepped with Reject instead.
+func Step(p Payment, c Command, now time.Time) (Outcome, error) {
+	if p.State.Final() {
+		return Outcome{}, fmt.Errorf("%w: %s while %s", ErrFinal, c.Verb, p.State)
+	}
+	if due := p.Due(now); due != (c.Verb == Expire) {
+		if due {
+			return Outcome{}, fmt.Errorf("%w: %s while %s", ErrExpired, c.Verb, p.State)
+		}
+		return Outcome{}, fmt.Errorf("%w: %s before the deadline", ErrNotAllowed, c.Verb)
+	}
+	t, ok := find(p, c.Verb)
+	if !ok {
+		return Outcome{}, fmt.Errorf("%w: %s while %s", ErrNotAllowed, c.Verb, p.State)
+	}
+	if !p.mayCommand(t.by, c.By) {
+		return Outcome{}, fmt.Errorf("%w: %s while %s", ErrNotYours, c.Verb, p.State)
+	}
+	next := p.advance(t, c, now)
+	return Outcome{Payment: next, Entry: entry(next, t.entry, now), Event: event(next)}, nil
+}
+
+// find returns the table's line for a verb. A decoy has none that leads past authentication, whatever it is told.
+func find(p Payment, v Verb) (transition, bool) {
+	for _, t := range transitions {
+		if t.from == p.State && t.verb == v && t.when.holds(p) {
+			return t, !p.Decoy() || t.to.Final() && t.to != Settled || t.to == AuthenticationRequired
+		}
+	}
+	return transition{}, false
+}
+
+func (p Payment) mayCommand(who actor, by DeviceID) bool {
+	switch who {
+	case service:
+		return by == ""
+	case initiator:
+		return by == p.Initiator && by != ""
+	case associated:
+		return by == p.Associated && by != ""
+	case anyone:
+		return by == "" || by == p.Initiator || by == p.Associated
+	}
+	return false
+}
+
+// advance writes down what a transition changes. The wait that begins is cut short by the end of the whole life.
+func (p Payment) advance(t transition, c Command, now time.Time) Payment {
+	if t.from == "" {
+		p.InstructedAt, p.ExpiresAt = now, now.Add(WholeLife)
+	}
+	if t.to != t.from && !t.to.Final() {
+		p.Deadline = now.Add(t.to.wait())
+		if p.ExpiresAt.Before(p.Deadline) {
+			p.Deadline = p.ExpiresAt
+		}
+	}
+	p.Version++
+	p.State = t.to
+	switch c.Verb {
+	case Authenticate:
+		p.AuthenticatedAt = now
+	case Confirm:
+		p.ConfirmedAt, p.FirstDigest = now, c.Digest
+	case Approve:
+		p.ApprovedAt, p.SecondDigest = now, c.Digest
+	case MistypeCode:
+		p.CodeFailures++
+	}
+	if t.to.Final() {
+		p.EndedAt = now
+		p.Reason = reason(t, c)
+	}
+	return p
+}
+
+func reason(t transition, c Command) Reason {
+	switch c.Verb {
+	case Cancel, Reject:
+		return c.Reason
+	case FailAuthentication:
+		return AuthenticationFailed
+	case MistypeCode:
+		return WrongCode
+	case Disown:
+		return NotMe
+	case Expire:
+		return TimedOut
+	case Decline:
+		if t.by == associated {
+			return ByApprover
+		}
+		return ByPayer
+	}
+	return ""
+}
+
+// entry is the posting between card account and payee account. Its id is made of the payment's and of what it does,
+// and posting a hold shares its id with posting at once: the books take each only once, whatever goes wrong above.
+func entry(p Payment, action ledger.Action, now time.Time) *ledger.Entry {
+	if action == "" {
+		return nil
+	}
+	id := map[ledger.Action]string{ledger.Hold: "hold", ledger.Post: "post", ledger.PostHold: "post", ledger.Release: "release"}[action]
+	return &ledger.Entry{
+		ID:        ledger.EntryID(string(p.ID) + "/" + id),
+		Action:    action,
+		Reference: string(p.ID),
+		Postings:  []ledger.Posting{{Debit: p.CardAccount, Credit: p.PayeeAccount, Amount: p.Amount}},
+		At:        now,
+	}
+}
+
+// event tells the initiator of every change, the associated device once it is asked or the money has moved, and the
+// payee once the payer has confirmed: before that anybody could make a payee's bell ring.
+func event(p Payment) Event {
+	e := Event{Payment: p.ID, Version: p.Version, State: p.State, Initiator: p.Initiator}
+	if p.ShownToAssociated() {
+		e.Associated = p.Associated
+	}
+	if p.ShownToPayee() {
+		e.Payee = p.PayeeHandle
+	}
+	return e
+}
+
+// ShownToAssociated reports whether the associated device is told of the payment: it was asked to approve it, or money
+// has moved.
+func (p Payment) ShownToAssociated() bool {
+	return p.State == Settled || p.NeedsSecond() && !p.ConfirmedAt.IsZero()
+}
+
+// ShownToPayee reports whether the payee is told of the payment: the payer has confirmed it, or money has moved.
+func (p Payment) ShownToPayee() bool {
+	return p.State == Settled || !p.ConfirmedAt.IsZero()
+}
