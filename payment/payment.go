@@ -91,6 +91,10 @@ type Terms struct {
 	CardLast4   string
 	CardLabel   string
 
+	// CardKey stands for the account number that was tapped, without telling it. Authentication tries are counted under
+	// it, in a decoy as well.
+	CardKey string
+
 	OrderNumber      string
 	OrderDescription string
 

@@ -1,0 +1,194 @@
+package processor
+
+import (
+	"time"
+
+	"tapline/consent"
+	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
+)
+
+// CardKey stands for a card account number: a keyed HMAC of it, with the key's version. Equal numbers have equal keys;
+// nobody gets the number back.
+type CardKey string
+
+// Principal is who acts or is told: "device:" and a device's id, "payee:" and a handle, "operator:" and an operator's
+// id, or OperatorsPrincipal for all operators.
+type Principal string
+
+// OperatorsPrincipal is told what concerns every operator.
+const OperatorsPrincipal Principal = "operators"
+
+// DevicePrincipal is a device as somebody who acts or is told.
+func DevicePrincipal(id payment.DeviceID) Principal { return "device:" + Principal(id) }
+
+// PayeePrincipal is a payee as somebody who acts or is told.
+func PayeePrincipal(h payment.Handle) Principal { return "payee:" + Principal(h) }
+
+// OperatorPrincipal is an operator as somebody who acts.
+func OperatorPrincipal(id OperatorID) Principal { return "operator:" + Principal(id) }
+
+// Device is a registered device: a public key somebody has proved to hold.
+type Device struct {
+	ID        payment.DeviceID
+	PublicKey []byte // JWK, RFC 7517
+	Label     string
+	CreatedAt time.Time
+	RevokedAt time.Time // zero while it may act
+}
+
+// CardState is what a card can do.
+type CardState string
+
+// Card states. Only an active card can pay.
+const (
+	CardIssued CardState = "issued" // not activated yet
+	CardActive CardState = "active"
+	CardFrozen CardState = "frozen"
+	CardClosed CardState = "closed" // for ever
+)
+
+// CardStates lists every card state.
+var CardStates = []CardState{CardIssued, CardActive, CardFrozen, CardClosed}
+
+// CodePurpose is what an operator's one-use code is for.
+type CodePurpose string
+
+// Purposes.
+const (
+	CodeActivates CodePurpose = "activate"  // bind the first device and set the first PIN
+	CodeRebinds   CodePurpose = "rebind"    // bind another associated device
+	CodeResetsPIN CodePurpose = "reset_pin" // set a new PIN from the associated device
+)
+
+// OneUseCode is a code that an operator handed to the cardholder. The zero value is no code.
+type OneUseCode struct {
+	Purpose   CodePurpose
+	MAC       string // of the code, under the code key
+	TriesLeft int
+	NotBefore time.Time
+	ExpiresAt time.Time
+}
+
+// Card is a smart card and the account behind it.
+type Card struct {
+	ID         payment.CardID
+	Key        CardKey // of its number
+	Last4      string
+	Label      string
+	Account    ledger.AccountID
+	Currency   money.Currency
+	State      CardState
+	Level      payment.Level    // the least level its holder wants; 0 for no wish
+	Associated payment.DeviceID // empty until activated
+	PIN        consent.PINRecord
+	Code       OneUseCode
+
+	TapDay   time.Time // the UTC day that TapSpent counts
+	TapSpent int64     // minor units settled at level tap on that day
+
+	ApprovalsSince time.Time // the hour that Approvals counts
+	Approvals      int       // second confirmations asked for in that hour
+	CreatedAt      time.Time
+}
+
+// Binding says that a device has been the card's associated device, now or before: it is no stranger to the card.
+type Binding struct {
+	Card    payment.CardID
+	Device  payment.DeviceID
+	BoundAt time.Time
+}
+
+// BindingID names a binding.
+type BindingID struct {
+	Card   payment.CardID
+	Device payment.DeviceID
+}
+
+// Tries counts authentication tries with a card number from one device, or from all devices not bound to the card.
+type Tries struct {
+	TriesID
+	consent.Tries
+}
+
+// TriesID names a count of tries. Device is empty for the count that all strangers share.
+type TriesID struct {
+	Card   CardKey
+	Device payment.DeviceID
+}
+
+// Payee is whoever takes money, found by handle.
+type Payee struct {
+	Handle    payment.Handle
+	Name      string
+	Account   ledger.AccountID
+	Currency  money.Currency
+	Closed    bool
+	CreatedAt time.Time
+}
+
+// APIKey lets a payee's programs in. MAC stands for the key's text.
+type APIKey struct {
+	ID        string
+	MAC       string
+	Payee     payment.Handle
+	CreatedAt time.Time
+	RevokedAt time.Time // zero while it is valid
+}
+
+// OperatorID is the RFC 7638 thumbprint of an operator's public key.
+type OperatorID string
+
+// Operator is a person who runs the service.
+type Operator struct {
+	ID        OperatorID
+	Name      string
+	PublicKey []byte // JWK, RFC 7517
+	CreatedAt time.Time
+}
+
+// KeyID names an idempotency key: unique per principal, for ever as far as anybody can tell.
+type KeyID struct {
+	Principal Principal
+	Key       string
+}
+
+// Key is a request that was taken, with what it was told. While it is in progress Status is 0.
+type Key struct {
+	KeyID
+	Digest   string // keyed digest of what was asked; a request that asks for something else is another one
+	Status   int    // HTTP status of the answer
+	Answer   []byte // sealed
+	At       time.Time
+	KeepTill time.Time
+}
+
+// Evidence is what a person signed: kept so that nobody has to take the service's word.
+type Evidence struct {
+	Payment payment.ID
+	Role    string // "instruction", "first" or "second"
+	Device  payment.DeviceID
+	JWS     string
+	At      time.Time
+}
+
+// Event is something to tell. Seq is handed out by the store, in commit order, without gaps being promised.
+type Event struct {
+	Seq     int64
+	Type    string // such as "payment.settled" or "card.frozen"
+	Subject string // the payment's or card's id
+	State   string
+	Version int64
+	To      []Principal
+	At      time.Time
+}
+
+// Audit is one action of an operator.
+type Audit struct {
+	Operator OperatorID
+	Action   string
+	Subject  string
+	Note     string
+	At       time.Time
+}

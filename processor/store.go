@@ -1,0 +1,114 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tapline/ledger"
+	"tapline/payment"
+)
+
+// Store keeps everything. Its methods are safe for several goroutines and several processes.
+//
+// Update runs f in one read-write database transaction. When it returns nil, what f saved is durable; otherwise
+// nothing of it is there. f may run again after a conflict with another process, so it touches only its Tx and what
+// it resets itself. Update returns ErrConflict when a row that should be new is already there, and wraps ErrUnavailable
+// when the database cannot be written now.
+//
+// View runs f over one consistent snapshot.
+//
+// Wait returns the number of the newest event, as soon as it is greater than after or when ctx is done.
+type Store interface {
+	Update(ctx context.Context, f func(Tx) error) error
+	View(ctx context.Context, f func(Reader) error) error
+	Wait(ctx context.Context, after int64) (int64, error)
+}
+
+// Errors of a Store.
+var (
+	ErrConflict    = errors.New("a row that should be new is already there")
+	ErrUnavailable = errors.New("the database is not available")
+)
+
+// Tx is a database transaction. Rows that it loads stay as they are for everybody else until it ends.
+type Tx interface {
+	Load(Wants) (Rows, error)
+	Save(Changes) error
+}
+
+// Reader reads a snapshot. Lists come in a stable order and are bounded by their limit.
+type Reader interface {
+	Load(Wants) (Rows, error)
+	// Payments lists newest first.
+	Payments(PaymentQuery) ([]payment.Payment, error)
+	// Due lists open payments whose deadline is not after now, the longest overdue first.
+	Due(now time.Time, limit int) ([]payment.ID, error)
+	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
+	// on from: that of the last event looked at, told or not.
+	Events(after int64, limit int, to ...Principal) (events []Event, next int64, err error)
+	// Entries lists the entries of an account in a half-open span of time, oldest first.
+	Entries(account ledger.AccountID, from, until time.Time, limit int) ([]ledger.Entry, error)
+	// List is for operators: devices, cards, payees, accounts or audit records.
+	List(ListQuery) (Rows, error)
+}
+
+// PaymentQuery selects payments. Exactly one of Initiator, Associated and Payee is given.
+type PaymentQuery struct {
+	Initiator  payment.DeviceID
+	Associated payment.DeviceID
+	Payee      payment.Handle
+	State      payment.State // empty for any
+	Before     time.Time     // instructed before; zero for now
+	Limit      int
+}
+
+// ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first).
+type ListQuery struct {
+	Table string // "cards", "payees", "accounts", "operators" or "audit"
+	After string
+	Limit int
+}
+
+// Wants names rows to load. A row that is not there is left out of Rows.
+type Wants struct {
+	Payments  []payment.ID
+	OpenOf    []payment.CardID // all open payments of these cards
+	Cards     []payment.CardID
+	CardKeys  []CardKey // cards by their number's key
+	Accounts  []ledger.AccountID
+	Devices   []payment.DeviceID
+	Bindings  []BindingID
+	BoundTo   []payment.CardID // all bindings of these cards
+	Tries     []TriesID
+	Payees    []payment.Handle
+	APIKeys   []string // by MAC
+	Operators []OperatorID
+	AnyOf     bool // whether there is an operator at all: loads one
+	Keys      []KeyID
+	Evidence  []payment.ID
+}
+
+// Rows are rows of each table.
+type Rows struct {
+	Payments  []payment.Payment
+	Cards     []Card
+	Accounts  []ledger.Account
+	Devices   []Device
+	Bindings  []Binding
+	Tries     []Tries
+	Payees    []Payee
+	APIKeys   []APIKey
+	Operators []Operator
+	Keys      []Key
+	Evidence  []Evidence
+	Audit     []Audit
+}
+
+// Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.
+type Changes struct {
+	New     Rows // must not be there yet: ErrConflict otherwise
+	Changed Rows // were loaded by the same Tx
+	Entries []ledger.Entry
+	Events  []Event // in the order to be told; Seq is handed out
+}
