@@ -1,0 +1,131 @@
+package cardtest
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"tapline/card/apdu"
+)
+
+// Transcript is what a card and a reader said to each other, and what a reader must find in it.
+type Transcript struct {
+	Name      string     `json:"name"`
+	Source    string     `json:"source"`
+	Licence   string     `json:"licence"`
+	Kind      string     `json:"kind"` // captured, anonymised or synthetic, in words
+	ATR       string     `json:"atr"`  // hex, empty if not recorded
+	Expect    Expect     `json:"expect"`
+	Exchanges []Exchange `json:"exchanges"`
+}
+
+// Expect is what a reader must find. Error is not empty if the card has no account to read.
+type Expect struct {
+	PAN          string `json:"pan"`
+	Expiry       string `json:"expiry"` // YYMM
+	AID          string `json:"aid"`
+	Label        string `json:"label"`
+	PSN          string `json:"psn"`
+	Error        string `json:"error"`
+	Account      string `json:"account"` // transport cards have this and what follows
+	AccountRaw   string `json:"account_raw"`
+	ValidFrom    string `json:"valid_from"` // YYYYMMDD
+	ValidTo      string `json:"valid_to"`   // YYYYMMDD
+	Issuer       string `json:"issuer"`
+	BalanceFen   int64  `json:"balance_fen"`
+	Transactions int    `json:"transactions"`
+}
+
+// Exchange is one command and its response in hex. An empty command stands for any.
+type Exchange struct {
+	Command  string `json:"c"`
+	Response string `json:"r"`
+}
+
+// ParseTranscript reads the JSON of a transcript. It refuses exchanges that are not hex or have no status word.
+func ParseTranscript(text []byte) (Transcript, error) {
+	var t Transcript
+	if err := json.Unmarshal(text, &t); err != nil {
+		return Transcript{}, fmt.Errorf("transcript: %w", err)
+	}
+	for i, e := range t.Exchanges {
+		_, err := hex.DecodeString(e.Command)
+		response, err2 := hex.DecodeString(e.Response)
+		if err != nil || err2 != nil || len(response) < 2 {
+			return Transcript{}, fmt.Errorf("transcript %s: exchange %d is not hex with a status word", t.Name, i)
+		}
+	}
+	return t, nil
+}
+
+// ReadTranscript reads a transcript from a file.
+func ReadTranscript(path string) (Transcript, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Transcript{}, err
+	}
+	return ParseTranscript(text)
+}
+
+// Player returns a card that answers as the transcript does, from its beginning.
+func (t Transcript) Player() *Player { return &Player{transcript: t} }
+
+// Player is a card that plays a transcript in order. A command is answered by the next exchange that has it or has no
+// command; exchanges passed over are not played again. GET PROCESSING OPTIONS is found by its header alone, since its
+// data differ from reader to reader, and SELECT with or without its Le. What the transcript does not know is answered
+// as by a card that has no such thing: SELECT with 6A82, READ RECORD with 6A83, all else with 6D00.
+type Player struct {
+	Missed []string // commands that the transcript does not know, in hex
+
+	transcript Transcript
+	next       int
+}
+
+// ATR is the recorded one, else that of a contactless card without historical bytes.
+func (p *Player) ATR() []byte {
+	if atr, err := hex.DecodeString(p.transcript.ATR); err == nil && len(atr) > 0 {
+		return atr
+	}
+	return []byte{0x3B, 0x80, 0x80, 0x01, 0x01}
+}
+
+// Reset plays from the beginning.
+func (p *Player) Reset() { p.next = 0 }
+
+// Transmit answers from the transcript. The error is the cause of ctx.
+func (p *Player) Transmit(ctx context.Context, raw []byte) ([]byte, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	command := strings.ToUpper(hex.EncodeToString(raw))
+	for i := p.next; i < len(p.transcript.Exchanges); i++ {
+		if e := p.transcript.Exchanges[i]; matches(strings.ToUpper(e.Command), command) {
+			p.next = i + 1
+			return hex.DecodeString(e.Response)
+		}
+	}
+	p.Missed = append(p.Missed, command)
+	switch parsed, _ := apdu.ParseCommand(raw); parsed.Instruction {
+	case apdu.InsSelect:
+		return status(apdu.StatusNotFound).Bytes(), nil
+	case apdu.InsReadRecord:
+		return status(apdu.StatusNoRecord).Bytes(), nil
+	}
+	return status(apdu.StatusNoSuchInstruction).Bytes(), nil
+}
+
+func matches(recorded, command string) bool {
+	const options, selectName = "80A80000", "00A40400"
+	switch {
+	case recorded == "" || recorded == command:
+		return true
+	case strings.HasPrefix(recorded, options):
+		return strings.HasPrefix(command, options)
+	case strings.HasPrefix(recorded, selectName):
+		return recorded+"00" == command || recorded == command+"00"
+	}
+	return false
+}

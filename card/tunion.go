@@ -1,0 +1,171 @@
+package card
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"tapline/card/apdu"
+	"tapline/card/tlv"
+)
+
+// T-Union transport cards of China (JT/T 978.2).
+const (
+	aidTUnion AID = "A000000632010105"
+
+	tagTUnionFile tlv.Tag = 0x9F0C // file 15 in the answer to SELECT
+
+	tUnionLog  = 0x18 // short identifier of the journey log
+	maxJourney = 10   // records kept by a card
+)
+
+// Layout of file 15: issuer 8 | type 1 | version 1 | account 10 | valid from 4 | valid to 4 | 2.
+const (
+	accountAt   = 10
+	validFromAt = 20
+	validToAt   = 24
+	fileLength  = 28
+)
+
+// readTUnion takes the account from the answer to SELECT. It is 20 digits of which the first fills up.
+func readTUnion(fci tlv.List, reading *Reading) error {
+	file, found := fci.Find(tagTUnionFile)
+	if !found || len(file) < fileLength {
+		return fmt.Errorf("%w: file 15 of the transport card has %d bytes", ErrNoAccount, len(file))
+	}
+	number, err := ParseNumber(hex.EncodeToString(file[accountAt:validFromAt])[1:])
+	if err != nil {
+		return fmt.Errorf("%w: the transport card's account number is not decimal", ErrMalformed)
+	}
+	reading.Number = number
+	reading.ValidFrom = hex.EncodeToString(file[validFromAt:validToAt])
+	reading.ValidTo = hex.EncodeToString(file[validToAt:fileLength])
+	if !isDate(reading.ValidFrom) || !isDate(reading.ValidTo) {
+		return fmt.Errorf("%w: the transport card is valid from %s to %s", ErrMalformed, reading.ValidFrom, reading.ValidTo)
+	}
+	reading.Expiry = reading.ValidTo[2:6]
+	if !number.Luhn() {
+		reading.Notes = append(reading.Notes, NoteLuhn)
+	}
+	return nil
+}
+
+// Purse is the stored value of a T-Union transport card. Tapline shows it; it cannot spend it.
+type Purse struct {
+	Reading  Reading
+	Balance  int64     // fen, less what is overdrawn
+	Journeys []Journey // newest first, at most ten
+}
+
+// Journey is one line of a transport card's log.
+type Journey struct {
+	Sequence  uint16
+	Overdraft uint32    // fen
+	Amount    uint32    // fen
+	Type      byte      // 02 load, 06 and 09 fare (JT/T 978.2)
+	Terminal  string    // hex
+	Time      time.Time // as on the card: the time of China
+}
+
+var chinaTime = time.FixedZone("UTC+8", 8*60*60)
+
+// ReadPurse reads account, balance and journey log of a T-Union transport card. Errors are as of Read.
+func ReadPurse(ctx context.Context, t Transmitter) (Purse, error) {
+	start := time.Now()
+	s := &session{transmitter: t}
+	purse, err := s.readPurse(ctx)
+	if err != nil {
+		return Purse{}, err
+	}
+	purse.Reading.APDUs, purse.Reading.Elapsed = s.sent, time.Since(start)
+	return purse, nil
+}
+
+func (s *session) readPurse(ctx context.Context) (Purse, error) {
+	reading, status, err := s.readApplication(ctx, candidate{aid: aidTUnion}, Terminal{})
+	if err != nil {
+		return Purse{}, err
+	}
+	if !status.OK() {
+		return Purse{}, fmt.Errorf("%w: SELECT %s answers %s", ErrNoApplication, aidTUnion, status)
+	}
+	loaded, err := s.purse(ctx, 0)
+	if err != nil {
+		return Purse{}, err
+	}
+	overdrawn, err := s.purse(ctx, 1)
+	if err != nil {
+		return Purse{}, err
+	}
+	journeys, err := s.journeys(ctx)
+	return Purse{Reading: reading, Balance: loaded - overdrawn, Journeys: journeys}, err
+}
+
+// purse reads one counter of fen: 0 what is loaded, 1 what is overdrawn.
+func (s *session) purse(ctx context.Context, which byte) (int64, error) {
+	data, status, err := s.send(ctx, apdu.Command{Class: 0x80, Instruction: apdu.InsGetBalance, P1: which, P2: 2, Le: 4})
+	if err != nil {
+		return 0, err
+	}
+	if !status.OK() || len(data) != 4 {
+		return 0, fmt.Errorf("%w: GET BALANCE answers %d bytes and %s", ErrMalformed, len(data), status)
+	}
+	return int64(binary.BigEndian.Uint32(data) &^ (1 << 31)), nil // the top bit is not of the amount
+}
+
+// journeys reads the log up to its first blank or missing record.
+func (s *session) journeys(ctx context.Context) ([]Journey, error) {
+	var journeys []Journey
+	for number := byte(1); number <= maxJourney; number++ {
+		command := apdu.ReadRecord(tUnionLog, number)
+		command.Le = journeyLength
+		data, status, err := s.send(ctx, command)
+		if err != nil {
+			return nil, err
+		}
+		if !status.OK() {
+			break
+		}
+		journey, err := parseJourney(data)
+		if err != nil {
+			return nil, err
+		}
+		if journey.Sequence == 0 && journey.Type == 0 {
+			break
+		}
+		journeys = append(journeys, journey)
+	}
+	return journeys, nil
+}
+
+const journeyLength = 23
+
+// parseJourney reads sequence 2 | overdraft 3 | amount 4 | type 1 | terminal 6 | date 4 | time 3.
+func parseJourney(data []byte) (Journey, error) {
+	if len(data) != journeyLength {
+		return Journey{}, fmt.Errorf("%w: log record of %d bytes", ErrMalformed, len(data))
+	}
+	journey := Journey{
+		Sequence:  binary.BigEndian.Uint16(data),
+		Overdraft: uint32(data[2])<<16 | uint32(data[3])<<8 | uint32(data[4]),
+		Amount:    binary.BigEndian.Uint32(data[5:]),
+		Type:      data[9],
+		Terminal:  hex.EncodeToString(data[10:16]),
+	}
+	if journey.Sequence == 0 && journey.Type == 0 {
+		return journey, nil // blank
+	}
+	at, err := time.ParseInLocation("20060102150405", hex.EncodeToString(data[16:]), chinaTime)
+	if err != nil {
+		return Journey{}, fmt.Errorf("%w: log record has no date", ErrMalformed)
+	}
+	journey.Time = at
+	return journey, nil
+}
+
+func isDate(yyyymmdd string) bool {
+	_, err := time.Parse("20060102", yyyymmdd)
+	return err == nil
+}
