@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -333,7 +334,7 @@ func TestNothingPrintsAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets = append(secrets, fmt.Sprintf("%x", d[:8]), k.Signer().key.D.String())
+	secrets = append(secrets, fmt.Sprintf("%x", d[:8]), new(big.Int).SetBytes(d).String())
 
 	var out bytes.Buffer
 	type holder struct {

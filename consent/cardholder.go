@@ -1,0 +1,89 @@
+package consent
+
+import "time"
+
+// Freeze stops a card; any device bound to it may.
+type Freeze struct {
+	Claims
+	Card CardID `json:"card"`
+}
+
+func (*Freeze) fits(t Typ) bool { return t == TypFreeze }
+
+// Validate checks the form of the card's id.
+func (m *Freeze) Validate() error { return m.Card.Check() }
+
+// Unfreeze lets a frozen card pay again.
+type Unfreeze struct {
+	Claims
+	Card CardID `json:"card"`
+	PIN  PIN    `json:"pin" pattern:"^[0-9]{4,12}$"`
+}
+
+func (*Unfreeze) fits(t Typ) bool { return t == TypUnfreeze }
+
+// Validate checks the form of both parts.
+func (m *Unfreeze) Validate() error {
+	if err := m.Card.Check(); err != nil {
+		return err
+	}
+	return m.PIN.Check()
+}
+
+// PINChange sets a new PIN, by right of either the old PIN or a reset code from the operator.
+type PINChange struct {
+	Claims
+	Card      CardID `json:"card"`
+	OldPIN    PIN    `json:"old_pin,omitempty" pattern:"^[0-9]{4,12}$"`
+	NewPIN    PIN    `json:"new_pin" pattern:"^[0-9]{4,12}$"`
+	ResetCode Code   `json:"reset_code,omitempty" doc:"A code from the operator, in place of old_pin."`
+}
+
+func (*PINChange) fits(t Typ) bool { return t == TypPIN }
+
+// Validate checks that there is exactly one of old PIN and reset code, and the new PIN as one that is being set.
+func (m *PINChange) Validate() error {
+	if err := m.Card.Check(); err != nil {
+		return err
+	}
+	switch {
+	case (m.OldPIN == "") == (m.ResetCode == ""):
+		return ErrInvalid.at("old_pin")
+	case m.OldPIN != "":
+		if err := m.OldPIN.Check(); err != nil {
+			return err
+		}
+	default:
+		if _, err := NormalizeActivationCode(string(m.ResetCode)); err != nil {
+			return err
+		}
+	}
+	return m.NewPIN.CheckNew()
+}
+
+// Rebind makes another device the card's associated device. The old one signs it.
+type Rebind struct {
+	Claims
+	Card      CardID   `json:"card"`
+	NewDevice DeviceID `json:"new_device"`
+}
+
+func (*Rebind) fits(t Typ) bool { return t == TypRebind }
+
+// Validate checks the form of both parts.
+func (m *Rebind) Validate() error {
+	if err := m.Card.Check(); err != nil {
+		return err
+	}
+	if m.NewDevice.Check() != nil {
+		return ErrInvalid.at("new_device")
+	}
+	return nil
+}
+
+func (m *Rebind) bind(e Envelope, _ time.Time) error {
+	if m.NewDevice == e.device {
+		return ErrInvalid.at("new_device")
+	}
+	return nil
+}

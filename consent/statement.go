@@ -1,0 +1,182 @@
+package consent
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"regexp"
+	"time"
+
+	"tapline/money"
+)
+
+// StatementVersion is the "v" of the statements this package writes and reads.
+const StatementVersion = "tapline-statement/1"
+
+// Role is which of the two confirmations a statement is for.
+type Role string
+
+// The roles.
+const (
+	First  Role = "first"
+	Second Role = "second"
+)
+
+// Instant is a time in UTC to the millisecond, written as "2026-01-02T03:04:05.678Z" and in no other way.
+type Instant struct{ time.Time }
+
+const instantForm = "2006-01-02T15:04:05.000Z"
+
+// At is t as an Instant, rounded down.
+func At(t time.Time) Instant { return Instant{t.UTC().Truncate(time.Millisecond)} }
+
+// Equal holds for the same moment.
+func (i Instant) Equal(other Instant) bool { return i.Time.Equal(other.Time) }
+
+// String is the one written form.
+func (i Instant) String() string { return i.UTC().Format(instantForm) }
+
+// MarshalText writes the one form.
+func (i Instant) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
+
+// MarshalJSON writes the one form.
+func (i Instant) MarshalJSON() ([]byte, error) { return json.Marshal(i.String()) }
+
+// UnmarshalText reads the one form.
+func (i *Instant) UnmarshalText(text []byte) error {
+	t, err := time.Parse(instantForm, string(text))
+	if err != nil || t.Format(instantForm) != string(text) {
+		return ErrMalformed
+	}
+	i.Time = t
+	return nil
+}
+
+// UnmarshalJSON reads the one form.
+func (i *Instant) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return ErrMalformed
+	}
+	return i.UnmarshalText([]byte(text))
+}
+
+// Statement is what a person is shown and confirms: card account, amount, payee handle and payee account, and all else
+// that says which payment this is. Its text is JSON with the fields in this order.
+type Statement struct {
+	Version      string       `json:"v"`
+	Payment      PaymentID    `json:"payment"`
+	Role         Role         `json:"role"`
+	Rehearsal    bool         `json:"rehearsal,omitempty"` // no money will move
+	Amount       money.Amount `json:"amount"`
+	AmountText   string       `json:"amount_text"` // Amount.String(), such as "12.50 CNY"
+	PayeeHandle  string       `json:"payee_handle"`
+	PayeeName    string       `json:"payee_name"`
+	PayeeAccount string       `json:"payee_account"`
+	CardAccount  string       `json:"card_account"` // masked, such as "•••• 1234"
+	CardLabel    string       `json:"card_label"`
+	Device       DeviceID     `json:"initiating_device"`
+	DeviceLabel  string       `json:"initiating_device_label"`
+	OrderNumber  string       `json:"order_number"`
+	OrderText    string       `json:"order_description"`
+	OrderHash    string       `json:"order_hash"`             // see OrderHash
+	Nonce        string       `json:"nonce"`                  // fresh for each payment
+	ExpiresAt    Instant      `json:"expires_at"`             // the confirmation must arrive before
+	FirstDigest  string       `json:"first_digest,omitempty"` // second only: StatementDigest of the first
+}
+
+// Text is the statement's exact text: compact JSON, fields in fixed order, nothing escaped for HTML. The service issues
+// it, the device signs it, and the two are compared byte for byte.
+func (s Statement) Text() string { return compactJSON(s) }
+
+func compactJSON(v any) string {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(err) // plain structs of texts and numbers can be written
+	}
+	return string(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+}
+
+var (
+	nonceForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{16,64}$`)
+	digestForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+)
+
+// ParseStatement reads the text of a statement. It takes exactly what Text writes of a valid statement, not one byte
+// different: what a person is shown is all there is.
+func ParseStatement(text string) (Statement, error) {
+	var s Statement
+	if len(text) > MaxMessage {
+		return Statement{}, ErrMalformed
+	}
+	if err := decode([]byte(text), &s); err != nil {
+		return Statement{}, err
+	}
+	if err := s.Validate(); err != nil {
+		return Statement{}, err
+	}
+	if s.Text() != text {
+		return Statement{}, ErrMalformed
+	}
+	return s, nil
+}
+
+// Validate checks the form of every field. The service calls it before it issues a statement, so that it never issues
+// one that a device would refuse.
+func (s Statement) Validate() error {
+	clean := func(text string, runes int) bool {
+		got, err := CleanText(text, runes)
+		return err == nil && got == text
+	}
+	for _, check := range []struct {
+		field string
+		ok    bool
+	}{
+		{"v", s.Version == StatementVersion},
+		{"payment", s.Payment.Check() == nil},
+		{"role", s.Role == First || s.Role == Second},
+		{"amount", s.Amount.Valid()},
+		{"amount_text", s.AmountText == s.Amount.String()},
+		{"payee_handle", CheckHandle(s.PayeeHandle) == nil},
+		{"payee_name", s.PayeeName != "" && clean(s.PayeeName, 128)},
+		{"payee_account", s.PayeeAccount != "" && clean(s.PayeeAccount, 64)},
+		{"card_account", isMasked(s.CardAccount)},
+		{"card_label", clean(s.CardLabel, MaxLabel)},
+		{"initiating_device", s.Device.Check() == nil},
+		{"initiating_device_label", clean(s.DeviceLabel, MaxLabel)},
+		{"order_number", clean(s.OrderNumber, MaxOrderNumber)},
+		{"order_description", clean(s.OrderText, MaxOrderDescription)},
+		{"order_hash", s.OrderHash == OrderHash(Order{s.OrderNumber, s.OrderText}, s.Amount, s.PayeeHandle)},
+		{"nonce", nonceForm.MatchString(s.Nonce)},
+		{"expires_at", s.ExpiresAt.Year() >= 2000 && s.ExpiresAt.Year() <= 9999 && At(s.ExpiresAt.Time).Equal(s.ExpiresAt)},
+		{"first_digest", s.Role == First && s.FirstDigest == "" || s.Role == Second && digestForm.MatchString(s.FirstDigest)},
+	} {
+		if !check.ok {
+			return ErrInvalid.at(check.field)
+		}
+	}
+	return nil
+}
+
+// StatementDigest is the SHA-256 of a statement's text in base64url.
+func StatementDigest(text string) string { return digest(text) }
+
+// OrderHash is the SHA-256, in base64url, of the order's terms in their one written form: order number, description,
+// amount and payee handle. A payee who has the terms can check that a receipt is about them.
+func OrderHash(order Order, amount money.Amount, handle string) string {
+	return digest(compactJSON(struct {
+		Version     string       `json:"v"`
+		Number      string       `json:"number"`
+		Description string       `json:"description"`
+		Amount      money.Amount `json:"amount"`
+		Payee       string       `json:"payee"`
+	}{"tapline-order/1", order.Number, order.Description, amount, handle}))
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
