@@ -55,6 +55,10 @@ func ParsePublicJWK(data []byte) (PublicKey, error) {
 	if len(data) > 1024 || strictjson.Decode(data, &jwk) != nil {
 		return PublicKey{}, ErrMalformed
 	}
+	return parsePublicJWK(jwk)
+}
+
+func parsePublicJWK(jwk publicJWK) (PublicKey, error) {
 	x, errX := base64.RawURLEncoding.Strict().DecodeString(jwk.X)
 	y, errY := base64.RawURLEncoding.Strict().DecodeString(jwk.Y)
 	if errX != nil || errY != nil || len(x) != 32 {
