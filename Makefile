@@ -1,0 +1,78 @@
+# Targets to build, try and test tapline. `make` alone lists them.
+
+# A binary that runs on any Linux of its kind, and builds where there is no C compiler.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
+
+# The real parts that tests talk to. With TAPLINE_REQUIRE naming a part, its tests fail where they would skip.
+REAL_PARTS := pcscd
+
+# Packages whose tests start processes or run for minutes: tested without the race detector.
+WITHOUT_RACE := internal/sim cmd/tapline scripts/gotest
+
+ALL_PACKAGES = $(shell go list ./...)
+SLOW         = $(filter $(addprefix tapline/,$(WITHOUT_RACE)),$(ALL_PACKAGES))
+RACED        = $(filter-out $(SLOW),$(ALL_PACKAGES))
+
+# More flags for go test, such as -count=1 or -run TestName.
+TESTFLAGS ?=
+# How long `make fuzz` runs each fuzz function.
+FUZZTIME ?= 20s
+
+# gotest is go test that fails on a skipped test, and when no test ran. go vet has run before it.
+GOTEST = go run ./scripts/gotest -vet=off $(TESTFLAGS)
+
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./tapline
+	$(BUILD) -o tapline ./cmd/tapline
+
+.PHONY: demo
+demo: build ## build and run the demo; ONCE=1 makes one payment and ends
+	./tapline demo $(if $(filter-out 0,$(ONCE)),--once)
+
+.PHONY: test
+test: test-deps check unit ## install what tests need, check the source, run every test; TEST_DEPS=no installs nothing
+
+.PHONY: test-deps
+test-deps:
+ifneq ($(TEST_DEPS),no)
+	scripts/install-test-deps
+endif
+
+.PHONY: check
+check: ## gofmt, go vet and staticcheck
+	@files=$$(gofmt -l .) || exit 1; \
+	if [ -n "$$files" ]; then printf 'not formatted, run "make fmt":\n%s\n' "$$files" >&2; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: unit
+unit: export TAPLINE_REQUIRE = $(REAL_PARTS)
+unit: race-deps
+	$(GOTEST) -race -timeout 10m $(RACED)
+	$(if $(SLOW),$(GOTEST) -timeout 20m $(SLOW))
+
+# The race detector is the only part of tapline that needs cgo.
+.PHONY: race-deps
+race-deps:
+	@cc=$$(go env CC); command -v "$${cc%% *}" >/dev/null || { \
+		echo "make test: no C compiler ($$cc), which go test -race needs" >&2; \
+		echo "hint: on Debian, as root: apt-get install gcc libc6-dev" >&2; exit 1; }
+
+.PHONY: fuzz
+fuzz: ## run every fuzz function for FUZZTIME (20s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: generate
+generate: ## write the generated files anew
+	go generate ./...
+
+.PHONY: fmt
+fmt: ## format the source
+	gofmt -w .
