@@ -67,7 +67,7 @@ type Reading struct {
 }
 
 // Read finds the card account. It looks for the directory of contactless payment applications (PPSE, EMV Book B
-// §3.3.1) and tries those it lists in order of priority; without a directory it asks for each application it knows.
+// §3.3) and tries those it lists in order of priority; without a directory it asks for each application it knows.
 // It stops as soon as the account is known.
 //
 // Errors are ErrNoAccount, ErrNoApplication, ErrBlocked or ErrMalformed, or that of the Transmitter. APDUs and Elapsed

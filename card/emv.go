@@ -11,7 +11,7 @@ import (
 	"tapline/card/tlv"
 )
 
-// directoryName is the name of the directory of contactless applications, the PPSE (EMV Book B §3.3.1).
+// directoryName is the name of the directory of contactless applications, the PPSE (EMV Book B §3.3).
 const directoryName = "2PAY.SYS.DDF01"
 
 // Data objects that Tapline reads (EMV Book 3 Annex A1; 9F6B: EMV Book C-2 Annex A.1).
@@ -42,7 +42,7 @@ type candidate struct {
 	priority byte // 1 is first; 16 for none
 }
 
-// directory lists the applications of the PPSE in order of priority (EMV Book B §3.3.2), equal ones in the order of
+// directory lists the applications of the PPSE in order of priority (EMV Book B §3.3), equal ones in the order of
 // the card. A card without a usable directory lists none, and status says what it answered.
 func (s *session) directory(ctx context.Context) (listed []candidate, status statusWord, err error) {
 	data, status, err := s.send(ctx, apdu.Select([]byte(directoryName)))
@@ -202,8 +202,8 @@ type file struct {
 
 func (f file) tellsSequence(number int) bool { return number < f.first+f.likely }
 
-// parseLocator reads the file locator. The sequence number is likely in records that the issuer signed, as EMV Book 3
-// §10.3 recommends. A card that answers in format 1 is laid out as for a contact terminal, with track 2 in a record of
+// parseLocator reads the file locator. The sequence number is likely in records that the issuer signed, whose count is
+// an entry's fourth byte (EMV Book 3 §10.2). A card that answers in format 1 is laid out as for a contact terminal, with track 2 in a record of
 // its own before those with number and sequence number, and often none is signed: then any record may have it.
 func parseLocator(data []byte, format1 bool) ([]file, error) {
 	if len(data)%4 != 0 {

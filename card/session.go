@@ -28,8 +28,8 @@ type session struct {
 }
 
 // send transmits a command and completes its answer: 6Cxx is asked again with the right Le, 61xx is fetched with GET
-// RESPONSE (ISO/IEC 7816-4 §5.6, EMV Book 1 §9.2.2.3). The status is 9000 if all is well, or if the card warns (62xx,
-// 63xx) but gives data; 6283, a blocked application, stays (EMV Book 1 §11.3.3).
+// RESPONSE (ISO/IEC 7816-4 §5.6). The status is 9000 if all is well, or if the card warns (62xx,
+// 63xx) but gives data; 6283, a blocked application, stays (EMV Book 1 §11.3).
 func (s *session) send(ctx context.Context, command apdu.Command) ([]byte, statusWord, error) {
 	answer, err := s.exchange(ctx, command)
 	if err != nil {

@@ -1,0 +1,214 @@
+package pcsc_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tapline/card"
+	"tapline/card/cardtest"
+	"tapline/card/pcsc"
+)
+
+// startReader starts a private pcscd. Without one it skips, unless TAPLINE_REQUIRE names pcscd.
+func startReader(t testing.TB) (*cardtest.Reader, *pcsc.Client) {
+	t.Helper()
+	reader, err := cardtest.StartReader(t.Context())
+	var unavailable *cardtest.UnavailableError
+	if errors.As(err, &unavailable) && !slices.Contains(strings.Split(os.Getenv("TAPLINE_REQUIRE"), ","), "pcscd") {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := reader.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := pcsc.Dial(t.Context(), reader.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return reader, client
+}
+
+func deadline(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func connect(t testing.TB, client *pcsc.Client, name pcsc.ReaderName) (pcsc.Reader, *pcsc.Card) {
+	t.Helper()
+	reader, err := client.WaitForCard(deadline(t), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Connect(deadline(t), reader.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Disconnect() })
+	return reader, c
+}
+
+func TestCardIsInsertedReadAndRemoved(t *testing.T) {
+	reader, client := startReader(t)
+	ctx := deadline(t)
+	for _, kind := range []cardtest.Kind{cardtest.KindEMV, cardtest.KindTUnion, cardtest.KindStorage} {
+		virtual, err := cardtest.New(kind, card.Number{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reader.Insert(ctx, virtual); err != nil {
+			t.Fatal(err)
+		}
+		in, c := connect(t, client, "")
+		if in.Name != "Virtual PCD 00 00" || !in.Present {
+			t.Errorf("%s: found in %+v", kind, in)
+		}
+		if err := c.Begin(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got, err := card.Read(ctx, c, card.Terminal{})
+		if kind == cardtest.KindStorage {
+			if !errors.Is(err, card.ErrNoAccount) {
+				t.Errorf("%s: read %v, %v; want ErrNoAccount", kind, got, err)
+			}
+		} else if err != nil || got.Number.IsZero() {
+			t.Errorf("%s: read %v, %v", kind, got, err)
+		}
+		if err := c.End(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := c.Disconnect(); err != nil {
+			t.Error(err)
+		}
+		reader.Remove()
+		if err := client.WaitForRemoval(ctx, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnyReaderFindsTheCardInTheSecondSlot(t *testing.T) {
+	reader, client := startReader(t)
+	ctx := deadline(t)
+	if err := reader.InsertAt(ctx, 1, &cardtest.EMV{}); err != nil {
+		t.Fatal(err)
+	}
+	if in, _ := connect(t, client, ""); in.Name != "Virtual PCD 00 01" {
+		t.Errorf("any reader: found in %q", in.Name)
+	}
+	if err := reader.InsertAt(ctx, 0, &cardtest.TUnion{}); err != nil {
+		t.Fatal(err)
+	}
+	_, c := connect(t, client, "Virtual PCD 00 00")
+	got, err := card.Read(ctx, c, card.Terminal{})
+	if err != nil || got.Scheme != card.TUnion {
+		t.Errorf("named reader: read %v, %v; want the card in its slot", got, err)
+	}
+}
+
+func TestUnknownReaderIsNamedAsSuch(t *testing.T) {
+	_, client := startReader(t)
+	_, err := client.WaitForCard(deadline(t), "Nobody 00 00")
+	if !errors.Is(err, &pcsc.Error{Code: pcsc.UnknownReader}) {
+		t.Errorf("wait: got %v", err)
+	}
+	if _, err = client.Connect(deadline(t), "Virtual PCD 00 00"); !errors.Is(err, card.ErrRemoved) {
+		t.Errorf("connect without card: got %v, want one that is card.ErrRemoved", err)
+	}
+}
+
+// pulled is a card that leaves the reader at its third command.
+type pulled struct {
+	cardtest.EMV
+	commands int
+	pull     func()
+}
+
+func (p *pulled) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	p.commands++
+	if p.commands == 3 {
+		p.pull()
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return p.EMV.Transmit(ctx, command)
+}
+
+func TestCardPulledInTheMiddleOfReadingIsARemovedCard(t *testing.T) {
+	reader, client := startReader(t)
+	ctx := deadline(t)
+	virtual := &pulled{}
+	out := make(chan struct{})
+	virtual.pull = func() { go func() { defer close(out); reader.Remove() }() }
+	if err := reader.Insert(ctx, virtual); err != nil {
+		t.Fatal(err)
+	}
+	_, c := connect(t, client, "")
+	got, err := card.Read(ctx, c, card.Terminal{})
+	if !errors.Is(err, card.ErrRemoved) || got.APDUs != 3 {
+		t.Errorf("read %v, %v; want an error that is card.ErrRemoved at command 3", got, err)
+	}
+	t.Log(err)
+	<-out
+}
+
+// inWait runs wait and, once it is in pcscd's hands, calls then.
+func inWait(t *testing.T, wait func() error, then func()) error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() { result <- wait() }()
+	then()
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(10 * time.Second):
+		t.Fatal("the wait was not released")
+		return nil
+	}
+}
+
+func TestEndOfContextReleasesAWaitWithItsCause(t *testing.T) {
+	_, client := startReader(t)
+	reason := errors.New("the user went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	err := inWait(t, func() error { _, err := client.WaitForCard(ctx, ""); return err }, func() { cancel(reason) })
+	if !errors.Is(err, reason) {
+		t.Errorf("got %v, want %v", err, reason)
+	}
+}
+
+func TestCloseReleasesAWait(t *testing.T) {
+	_, client := startReader(t)
+	err := inWait(t, func() error { _, err := client.WaitForCard(t.Context(), ""); return err }, func() { client.Close() })
+	if !errors.Is(err, pcsc.ErrClosed) {
+		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
+
+func TestEndOfPcscdIsNoService(t *testing.T) {
+	reader, client := startReader(t)
+	err := inWait(t, func() error { _, err := client.WaitForCard(t.Context(), ""); return err },
+		func() { syscall.Kill(reader.PID(), syscall.SIGKILL) })
+	if !errors.Is(err, &pcsc.Error{Code: pcsc.NoService}) || !strings.Contains(err.Error(), "systemctl start pcscd") {
+		t.Errorf("got %v, want no service and what to do", err)
+	}
+}
+
+func TestWithoutPcscdDialSaysWhatToDo(t *testing.T) {
+	_, err := pcsc.Dial(t.Context(), t.TempDir()+"/none")
+	if !errors.Is(err, &pcsc.Error{Code: pcsc.NoService}) || !strings.Contains(err.Error(), "apt-get install pcscd") {
+		t.Errorf("got %v", err)
+	}
+}
