@@ -167,7 +167,7 @@ type Key struct {
 // Evidence is what a person signed: kept so that nobody has to take the service's word.
 type Evidence struct {
 	Payment payment.ID
-	Role    string // "instruction", "first" or "second"
+	Role    consent.Role // of the statement
 	Device  payment.DeviceID
 	JWS     string
 	At      time.Time
@@ -186,6 +186,7 @@ type Event struct {
 
 // Audit is one action of an operator.
 type Audit struct {
+	Seq      int64 // handed out by the store
 	Operator OperatorID
 	Action   string
 	Subject  string

@@ -47,7 +47,8 @@ type Reader interface {
 	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
 	// on from: that of the last event looked at, told or not.
 	Events(after int64, limit int, to ...Principal) (events []Event, next int64, err error)
-	// Entries lists the entries of an account in a half-open span of time, oldest first.
+	// Entries lists the entries of an account in a half-open span of time, oldest first. A batch's entries have one
+	// time, and those of one time are never cut apart: more than limit may come, and the next span begins after the last.
 	Entries(account ledger.AccountID, from, until time.Time, limit int) ([]ledger.Entry, error)
 	// List is for operators: devices, cards, payees, accounts or audit records.
 	List(ListQuery) (Rows, error)
@@ -60,10 +61,12 @@ type PaymentQuery struct {
 	Payee      payment.Handle
 	State      payment.State // empty for any
 	Before     time.Time     // instructed before; zero for now
+	BeforeID   payment.ID    // and of those instructed at Before, the ones below this id: where the last page ended
 	Limit      int
 }
 
-// ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first).
+// ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first, its key
+// is Seq in decimal digits).
 type ListQuery struct {
 	Table string // "cards", "payees", "accounts", "operators" or "audit"
 	After string

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"tapline/money"
+)
+
+// NewOperator asks to enrol an operator.
+type NewOperator struct {
+	Name      string          `json:"name" minLength:"1" maxLength:"64"`
+	PublicKey json.RawMessage `json:"public_key" doc:"JWK: P-256 or Ed25519."`
+}
+
+// Operator is a person who runs the service.
+type Operator struct {
+	ID        string    `json:"id" doc:"RFC 7638 thumbprint of the operator's public key."`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Operators is a list of operators.
+type Operators struct {
+	Operators []Operator `json:"operators"`
+}
+
+// NewCard asks to issue a card.
+type NewCard struct {
+	AccountNumber string         `json:"account_number" pattern:"^[0-9]{8,19}$" doc:"As it is read from the card. Kept as a keyed digest and its last four digits."`
+	Label         string         `json:"label" maxLength:"64"`
+	Currency      money.Currency `json:"currency" pattern:"^[A-Z]{3}$"`
+	Note          string         `json:"note,omitempty" maxLength:"280" doc:"For the audit log."`
+}
+
+// CardCode is a card with a one-use code. The code is told this once.
+type CardCode struct {
+	Card      Card      `json:"card"`
+	Code      string    `json:"code"`
+	NotBefore time.Time `json:"not_before"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Noted is the body of an operator's action that needs nothing but a reason.
+type Noted struct {
+	Note string `json:"note,omitempty" maxLength:"280" doc:"For the audit log."`
+}
+
+// NewPayee asks to add a payee.
+type NewPayee struct {
+	Handle   string         `json:"handle" doc:"Such as books@shop."`
+	Name     string         `json:"name" minLength:"1" maxLength:"64" doc:"What payers are shown: verify it."`
+	Currency money.Currency `json:"currency" pattern:"^[A-Z]{3}$"`
+	Note     string         `json:"note,omitempty" maxLength:"280"`
+}
+
+// AdminPayee is a payee as an operator sees it. APIKey is told once, when it is made.
+type AdminPayee struct {
+	Handle   string         `json:"handle"`
+	Name     string         `json:"name"`
+	Account  string         `json:"account"`
+	Currency money.Currency `json:"currency"`
+	APIKey   string         `json:"api_key,omitempty"`
+}
+
+// Payees is a list of payees.
+type Payees struct {
+	Payees []AdminPayee `json:"payees"`
+	Next   string       `json:"next,omitempty"`
+}
+
+// NewTopUp asks to credit a card account with money that came in from outside.
+type NewTopUp struct {
+	Amount money.Amount `json:"amount"`
+	Note   string       `json:"note,omitempty" maxLength:"280"`
+}
+
+// Account is a ledger account. Amounts are minor units.
+type Account struct {
+	ID             string         `json:"id"`
+	Kind           string         `json:"kind" enum:"card,payee,issuance"`
+	Currency       money.Currency `json:"currency"`
+	Balance        int64          `json:"balance"`
+	Available      int64          `json:"available"`
+	DebitsPending  int64          `json:"debits_pending"`
+	CreditsPending int64          `json:"credits_pending"`
+	DebitsPosted   int64          `json:"debits_posted"`
+	CreditsPosted  int64          `json:"credits_posted"`
+}
+
+// Accounts is a list of accounts.
+type Accounts struct {
+	Accounts []Account `json:"accounts"`
+	Next     string    `json:"next,omitempty"`
+}
+
+// ReportLine is one posting of an account, from that account's side.
+type ReportLine struct {
+	At        time.Time `json:"at"`
+	Entry     string    `json:"entry"`
+	Action    string    `json:"action" enum:"hold,post_hold,release,post"`
+	Reference string    `json:"reference" doc:"The payment's or top-up's id."`
+	Other     string    `json:"other" doc:"The account on the other side."`
+	Debit     int64     `json:"debit" doc:"Minor units; 0 on the other side."`
+	Credit    int64     `json:"credit"`
+}
+
+// Report lists an account's entries in a span of time, oldest first. Opening and Closing are posted balances.
+type Report struct {
+	Account Account      `json:"account"`
+	From    time.Time    `json:"from"`
+	Until   time.Time    `json:"until"`
+	Opening int64        `json:"opening"`
+	Closing int64        `json:"closing"`
+	Lines   []ReportLine `json:"lines"`
+}
+
+// AuditRecord is one action of an operator.
+type AuditRecord struct {
+	At       time.Time `json:"at"`
+	Operator string    `json:"operator"`
+	Action   string    `json:"action"`
+	Subject  string    `json:"subject"`
+	Note     string    `json:"note,omitempty"`
+}
+
+// AuditLog is a list of operators' actions, newest first.
+type AuditLog struct {
+	Records []AuditRecord `json:"records"`
+	Next    string        `json:"next,omitempty"`
+}

@@ -1,0 +1,179 @@
+// Package api is the form of what the service answers over HTTP: what a client decodes and the service encodes. What
+// devices sign and send is in package consent.
+package api
+
+import (
+	"time"
+
+	"tapline/money"
+)
+
+// ContentJWS is the media type of a device's signed write: a compact JWS as the whole body (RFC 7515 §9.2.1).
+const ContentJWS = "application/jose"
+
+// ContentProblem is the media type of errors (RFC 9457 §3).
+const ContentProblem = "application/problem+json"
+
+// IdempotencyHeader carries a payee's or operator's idempotency key, and ReplayedHeader says that an answer was given
+// before.
+const (
+	IdempotencyHeader = "Idempotency-Key"
+	ReplayedHeader    = "Idempotent-Replayed"
+)
+
+// Service tells a client whom it talks to.
+type Service struct {
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	Environment string `json:"environment" enum:"live,test"`
+	Audience    string `json:"audience" doc:"What the aud of everything a device signs must be."`
+	CodeDigits  int    `json:"code_digits" doc:"How many digits an approval code has."`
+}
+
+// Device is a registered device.
+type Device struct {
+	ID        string    `json:"id" doc:"RFC 7638 thumbprint of the device's public key."`
+	Label     string    `json:"label"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Token is the answer of POST /v1/token (RFC 6749 §5.1).
+type Token struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type" enum:"Bearer"`
+	ExpiresIn   int    `json:"expires_in" doc:"Seconds."`
+}
+
+// TokenError is the refusal of POST /v1/token, in OAuth's own form (RFC 6749 §5.2).
+type TokenError struct {
+	Code        string `json:"error"`
+	Description string `json:"error_description,omitempty"`
+}
+
+// Payee is who takes the money, as a payer may look it up.
+type Payee struct {
+	Handle   string         `json:"handle"`
+	Name     string         `json:"name" doc:"Verified by the operator."`
+	Account  string         `json:"account" doc:"Masked."`
+	Currency money.Currency `json:"currency"`
+}
+
+// Order is what the payer gets for the money.
+type Order struct {
+	Number      string `json:"number,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+// Roles in which somebody sees a payment.
+const (
+	RoleInitiator = "initiator"
+	RoleApprover  = "approver"
+	RolePayee     = "payee"
+)
+
+// Actions of Next.
+const (
+	ActionAuthenticate = "authenticate"
+	ActionConfirm      = "confirm"
+	ActionApprove      = "approve"
+	ActionWait         = "wait_for_approval"
+	ActionDone         = "done"
+)
+
+// Next says what the payment waits for, from the side of the one who asks.
+type Next struct {
+	Action    string   `json:"action" enum:"authenticate,confirm,approve,wait_for_approval,done"`
+	Methods   []string `json:"methods,omitempty" doc:"How: pin, signature or code."`
+	ExpiresIn int      `json:"expires_in" doc:"Seconds until the wait is over."`
+}
+
+// Payment is a payment as the one who asks may see it.
+type Payment struct {
+	ID           string       `json:"id"`
+	Role         string       `json:"role" enum:"initiator,approver,payee"`
+	State        string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected"`
+	Reason       string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
+	Version      int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
+	Amount       money.Amount `json:"amount"`
+	Payee        Payee        `json:"payee"`
+	CardAccount  string       `json:"card_account,omitempty" doc:"Masked. Not for the payee."`
+	Order        Order        `json:"order"`
+	DeviceLabel  string       `json:"initiating_device_label,omitempty" doc:"For the approver: which device asks."`
+	Statement    string       `json:"statement,omitempty" doc:"The exact text to confirm, when it is this side's turn."`
+	Code         string       `json:"code,omitempty" doc:"For the initiator while approval is awaited: the digits to tell the approver."`
+	Next         Next         `json:"next"`
+	InstructedAt time.Time    `json:"instructed_at"`
+	EndedAt      *time.Time   `json:"ended_at,omitempty"`
+}
+
+// Payments is a page of payments, newest first.
+type Payments struct {
+	Payments []Payment `json:"payments"`
+	Next     string    `json:"next,omitempty" doc:"Give it as before to get the next page."`
+}
+
+// Receipt is the signed receipt of a settled payment. Its claims are consent.Receipt.
+type Receipt struct {
+	Receipt string `json:"receipt" doc:"Compact JWS by a service key of /.well-known/jwks.json. Later refunds do not show in it."`
+}
+
+// Card is a card as a device bound to it, or an operator, may see it.
+type Card struct {
+	ID               string         `json:"id"`
+	CardAccount      string         `json:"card_account" doc:"Masked account number."`
+	Label            string         `json:"label"`
+	State            string         `json:"state" enum:"issued,active,frozen,closed"`
+	Account          string         `json:"account" doc:"The ledger account behind the card."`
+	Currency         money.Currency `json:"currency"`
+	Balance          int64          `json:"balance" doc:"Minor units."`
+	Available        int64          `json:"available" doc:"Minor units: the balance less what is held."`
+	AssociatedDevice string         `json:"associated_device,omitempty"`
+	Devices          []BoundDevice  `json:"devices,omitempty"`
+}
+
+// BoundDevice is a device that is or was the associated device of a card.
+type BoundDevice struct {
+	ID      string    `json:"id"`
+	Label   string    `json:"label"`
+	BoundAt time.Time `json:"bound_at"`
+}
+
+// Cards is a list of cards.
+type Cards struct {
+	Cards []Card `json:"cards"`
+	Next  string `json:"next,omitempty"`
+}
+
+// Event is the data of one server-sent event. It says that something changed; ask for the thing itself.
+type Event struct {
+	Type    string    `json:"type" doc:"Such as payment.settled or card.frozen."`
+	Subject string    `json:"subject" doc:"The payment's or card's id."`
+	State   string    `json:"state"`
+	Version int64     `json:"version,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Problem is an error (RFC 9457). Code is for programs and listed in docs/api.md; nothing of what was refused is
+// repeated.
+type Problem struct {
+	Type         string `json:"type" doc:"URL of the code's description."`
+	Title        string `json:"title"`
+	Status       int    `json:"status"`
+	Detail       string `json:"detail,omitempty"`
+	Code         string `json:"code"`
+	Field        string `json:"field,omitempty" doc:"The field at fault."`
+	Retryable    bool   `json:"retryable" doc:"Whether the same request may work later."`
+	AttemptsLeft *int   `json:"attempts_left,omitempty"`
+	RetryAfter   int    `json:"retry_after,omitempty" doc:"Seconds."`
+	State        string `json:"state,omitempty" doc:"The payment's or card's state after it."`
+	TraceID      string `json:"trace_id"`
+}
+
+// Error is the problem as text.
+func (p *Problem) Error() string {
+	text := p.Title
+	if p.Detail != "" {
+		text += ": " + p.Detail
+	}
+	return text + " (" + p.Code + ")"
+}

@@ -1,0 +1,116 @@
+package processor
+
+import (
+	"tapline/consent"
+	"tapline/payment"
+)
+
+// ReserveTry begins the check of a PIN, for a payment or for a card: it takes a try off the device's count and says
+// what to compare with. A decoy has nothing to compare with, which takes as long.
+type ReserveTry struct {
+	Device  payment.DeviceID
+	Payment payment.ID     // either this, from its initiator,
+	Card    payment.CardID // or this, from its associated device
+
+	Record  consent.PINRecord // results
+	Subject string
+}
+
+// Wants names the payment or card, and the counts of tries.
+func (c *ReserveTry) Wants(u *Unit, w *Wants) {
+	w.Devices = append(w.Devices, c.Device)
+	if c.Payment != "" {
+		w.Payments = append(w.Payments, c.Payment)
+		if p, ok := u.Payments.rows[c.Payment]; ok {
+			wantTries(u, w, CardKey(p.CardKey), c.Device)
+		}
+		return
+	}
+	w.Cards = append(w.Cards, c.Card)
+	if card, ok := u.Cards.rows[c.Card]; ok {
+		wantTries(u, w, card.Key, c.Device)
+	}
+}
+
+// Do reserves the try.
+func (c *ReserveTry) Do(u *Unit) error {
+	c.Record, c.Subject = consent.PINRecord{}, ""
+	if c.Payment == "" {
+		card, err := u.associatedCard(c.Card, c.Device)
+		if err != nil {
+			return err
+		}
+		c.Record, c.Subject = card.PIN, pinSubject(card)
+		return u.reserveTry(card.Key, c.Device)
+	}
+	p, err := u.initiated(c.Payment, c.Device)
+	if err != nil {
+		return err
+	}
+	if p.State != payment.AuthenticationRequired {
+		return payment.ErrNotAllowed
+	}
+	if !p.Decoy() {
+		card, _ := u.Cards.Get(p.Card)
+		c.Record, c.Subject = card.PIN, pinSubject(card)
+	}
+	return u.reserveTry(CardKey(p.CardKey), c.Device)
+}
+
+// initiated returns an open payment of its initiator's. For any other device it does not exist.
+func (u *Unit) initiated(id payment.ID, device payment.DeviceID) (payment.Payment, error) {
+	if _, err := u.activeDevice(device); err != nil {
+		return payment.Payment{}, err
+	}
+	p, ok := u.Payments.Get(id)
+	if !ok || p.Initiator != device {
+		return payment.Payment{}, ErrUnknownPayment
+	}
+	return p, open(p)
+}
+
+// open reports why a payment cannot go on, if it cannot.
+func open(p payment.Payment) error {
+	switch {
+	case p.State == payment.Expired:
+		return payment.ErrExpired
+	case p.State.Final():
+		return payment.ErrFinal
+	}
+	return nil
+}
+
+// Authenticate finishes the check of a PIN for a payment. If the payment has ended meanwhile, Payment says so.
+type Authenticate struct {
+	Payment payment.ID
+	Device  payment.DeviceID
+	Right   bool
+
+	After  payment.Payment // results
+	Result TryResult
+}
+
+// Wants names the payment and the counts of tries.
+func (c *Authenticate) Wants(u *Unit, w *Wants) {
+	(&ReserveTry{Device: c.Device, Payment: c.Payment}).Wants(u, w)
+}
+
+// Do gives a right try back and steps the payment; with no try left, the payment is rejected.
+func (c *Authenticate) Do(u *Unit) (err error) {
+	p, ok := u.Payments.Get(c.Payment)
+	if !ok || p.Initiator != c.Device {
+		return ErrUnknownPayment
+	}
+	right := c.Right && !p.Decoy()
+	c.Result, c.After = u.finishTry(CardKey(p.CardKey), c.Device, right), p
+	if p.State != payment.AuthenticationRequired {
+		return nil
+	}
+	switch {
+	case right:
+		c.After, err = u.Do(p, payment.Command{Verb: payment.Authenticate, By: c.Device})
+	case c.Result.Left == 0:
+		c.After, err = u.Do(p, payment.Command{Verb: payment.FailAuthentication, By: c.Device})
+	}
+	return err
+}

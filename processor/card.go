@@ -1,0 +1,105 @@
+package processor
+
+import (
+	"encoding/base64"
+	"strconv"
+
+	"tapline/consent"
+	"tapline/keyring"
+	"tapline/payment"
+)
+
+// KeyOfNumber is the card key of an account number under the current number key: what a new card is stored under.
+func KeyOfNumber(keys *keyring.Keyring, n consent.AccountNumber) CardKey {
+	return cardKey(keys.MAC(keyring.Number, []byte(n)))
+}
+
+// KeysOfNumber are the card keys of an account number under every number key, newest first: what to look for.
+func KeysOfNumber(keys *keyring.Keyring, n consent.AccountNumber) []CardKey {
+	var out []CardKey
+	for _, v := range keys.MACs(keyring.Number, []byte(n)) {
+		out = append(out, cardKey(v))
+	}
+	return out
+}
+
+func cardKey(v keyring.Versioned) CardKey {
+	return CardKey(strconv.Itoa(v.Version) + "." + base64.RawURLEncoding.EncodeToString(v.Sum))
+}
+
+// cardOf returns the card that one of the keys names, and the key to count tries under, whether there is a card or not.
+func (u *Unit) cardOf(keys []CardKey) (c Card, key CardKey, ok bool) {
+	for _, k := range keys {
+		if c, ok := u.CardByKey(k); ok {
+			return c, k, true
+		}
+	}
+	return Card{}, keys[0], false
+}
+
+// tell tells everybody who has to do with a card, and the operators, that something happened to it.
+func (u *Unit) tellCard(what string, c Card) {
+	to := []Principal{OperatorsPrincipal}
+	for _, d := range u.BoundTo(c.ID) {
+		to = append(to, DevicePrincipal(d))
+	}
+	u.Tell(Event{Type: "card." + what, Subject: string(c.ID), State: string(c.State), To: to})
+}
+
+// cancelOpen cancels a card's open payments: what they were to be confirmed with has changed.
+func (u *Unit) cancelOpen(id payment.CardID) error {
+	for _, p := range u.OpenOf(id) {
+		if _, err := u.Do(p, payment.Command{Verb: payment.Cancel, Reason: payment.CardChanged}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freeze freezes a card and cancels its open payments and any code that would bind another device: whoever took the
+// card may have asked for that, too.
+func (u *Unit) freeze(c Card) error {
+	if c.State == CardClosed {
+		return ErrCardState
+	}
+	if c.State == CardActive {
+		c.State = CardFrozen
+	}
+	if c.Code.Purpose != CodeActivates {
+		c.Code = OneUseCode{}
+	}
+	u.Cards.Put(c.ID, c)
+	u.tellCard("frozen", c)
+	return u.cancelOpen(c.ID)
+}
+
+// wantCard adds what changing a card touches: its bindings and open payments.
+func wantCard(w *Wants, id payment.CardID) {
+	w.Cards = append(w.Cards, id)
+	w.BoundTo = append(w.BoundTo, id)
+	w.OpenOf = append(w.OpenOf, id)
+}
+
+// activeDevice returns a registered device that may act.
+func (u *Unit) activeDevice(id payment.DeviceID) (Device, error) {
+	d, ok := u.Devices.Get(id)
+	if !ok {
+		return Device{}, ErrUnknownDevice
+	}
+	if !d.RevokedAt.IsZero() {
+		return Device{}, ErrDeviceRevoked
+	}
+	return d, nil
+}
+
+// associatedCard returns a card of which the device is the associated device. For anybody else it does not exist.
+func (u *Unit) associatedCard(id payment.CardID, device payment.DeviceID) (Card, error) {
+	if _, err := u.activeDevice(device); err != nil {
+		return Card{}, err
+	}
+	c, ok := u.Cards.Get(id)
+	if !ok || c.Associated != device {
+		return Card{}, ErrUnknownCard
+	}
+	return c, nil
+}

@@ -1,0 +1,296 @@
+package processor
+
+import (
+	"crypto/subtle"
+	"slices"
+	"time"
+
+	"tapline/consent"
+	"tapline/payment"
+)
+
+// RegisterDevice takes a device's public key, which it has proved to hold.
+type RegisterDevice struct{ Device Device }
+
+// Wants names the device.
+func (c *RegisterDevice) Wants(_ *Unit, w *Wants) { w.Devices = append(w.Devices, c.Device.ID) }
+
+// Do registers the device, or gives it its new label.
+func (c *RegisterDevice) Do(u *Unit) error {
+	d := c.Device
+	if known, ok := u.Devices.Get(d.ID); ok {
+		if !known.RevokedAt.IsZero() {
+			return ErrDeviceRevoked
+		}
+		d = known
+		d.Label = c.Device.Label
+	} else {
+		d.CreatedAt = u.Now
+	}
+	u.Devices.Put(d.ID, d)
+	c.Device = d
+	return nil
+}
+
+// Activate binds a device to a card with the operator's one-use code and a tap of the card, and sets the first PIN
+// where the code says so. A wrong code takes one of its tries. Why it is refused is not told: an unknown card, a wrong
+// code and a used one look the same.
+type Activate struct {
+	Device   payment.DeviceID
+	CardKeys []CardKey // of the number that was tapped
+	CodeMACs []string  // of the code, under each code key
+	PIN      consent.PINRecord
+
+	Card    Card // results
+	Refused bool
+}
+
+// Wants names the card with all that a rebinding touches.
+func (c *Activate) Wants(u *Unit, w *Wants) {
+	w.Devices = append(w.Devices, c.Device)
+	w.CardKeys = append(w.CardKeys, c.CardKeys...)
+	for _, k := range c.CardKeys {
+		if id, ok := u.cardsByKey[k]; ok {
+			wantCard(w, id)
+			w.Bindings = append(w.Bindings, BindingID{id, c.Device})
+			w.Tries = append(w.Tries, TriesID{k, ""}, TriesID{k, c.Device})
+		}
+	}
+}
+
+// Do activates or refuses.
+func (c *Activate) Do(u *Unit) error {
+	c.Card, c.Refused = Card{}, true
+	if _, err := u.activeDevice(c.Device); err != nil {
+		return err
+	}
+	card, _, ok := u.cardOf(c.CardKeys)
+	if !ok || !c.fits(card) || !u.useCode(&card, c.CodeMACs) {
+		return nil
+	}
+	if card.State == CardIssued {
+		card.State, card.PIN = CardActive, c.PIN
+	}
+	card.Associated = c.Device
+	c.Card, c.Refused = card, false
+	u.Cards.Put(card.ID, card)
+	u.bind(Binding{Card: card.ID, Device: c.Device, BoundAt: u.Now})
+	for _, id := range []TriesID{{card.Key, ""}, {card.Key, c.Device}} {
+		u.Tries.Put(id, Tries{TriesID: id})
+	}
+	u.tellCard("bound", card)
+	return u.cancelOpen(card.ID)
+}
+
+// fits reports whether the request is of the kind that the card's code is for: the first activation sets a PIN, a
+// rebinding does not.
+func (c *Activate) fits(card Card) bool {
+	first := card.State == CardIssued && card.Code.Purpose == CodeActivates
+	again := (card.State == CardActive || card.State == CardFrozen) && card.Code.Purpose == CodeRebinds
+	hasPIN := len(c.PIN.Sum) > 0
+	return first && hasPIN || again && !hasPIN
+}
+
+// useCode spends the card's code if it is right and its time has come, and one of its tries otherwise.
+func (u *Unit) useCode(c *Card, macs []string) bool {
+	code := c.Code
+	if code.TriesLeft <= 0 || !u.Now.Before(code.ExpiresAt) {
+		return false
+	}
+	right := slices.ContainsFunc(macs, func(mac string) bool {
+		return subtle.ConstantTimeCompare([]byte(mac), []byte(code.MAC)) == 1
+	})
+	if !right {
+		c.Code.TriesLeft--
+		u.Cards.Put(c.ID, *c)
+		return false
+	}
+	if u.Now.Before(code.NotBefore) {
+		return false
+	}
+	c.Code = OneUseCode{}
+	return true
+}
+
+// Freeze stops a card, by a device that is or was its associated device.
+type Freeze struct {
+	Card   payment.CardID
+	Device payment.DeviceID
+
+	After Card // result
+}
+
+// Wants names the card and the binding.
+func (c *Freeze) Wants(_ *Unit, w *Wants) {
+	w.Devices = append(w.Devices, c.Device)
+	w.Bindings = append(w.Bindings, BindingID{c.Card, c.Device})
+	wantCard(w, c.Card)
+}
+
+// Do freezes the card.
+func (c *Freeze) Do(u *Unit) error {
+	if _, err := u.activeDevice(c.Device); err != nil {
+		return err
+	}
+	card, ok := u.Cards.Get(c.Card)
+	if _, bound := u.Bindings.Get(BindingID{c.Card, c.Device}); !ok || !bound {
+		return ErrUnknownCard
+	}
+	if err := u.freeze(card); err != nil {
+		return err
+	}
+	c.After, _ = u.Cards.Get(c.Card)
+	return nil
+}
+
+// cardTry is what finishing a PIN check for a card has in common.
+type cardTry struct {
+	Card   payment.CardID
+	Device payment.DeviceID
+	Right  bool
+
+	After  Card // results
+	Result TryResult
+}
+
+// Wants names the card, all that changing it touches, and the counts of tries of every device bound to it.
+func (c *cardTry) Wants(u *Unit, w *Wants) {
+	w.Devices = append(w.Devices, c.Device)
+	wantCard(w, c.Card)
+	if card, ok := u.Cards.rows[c.Card]; ok {
+		wantTries(u, w, card.Key, c.Device)
+		for _, d := range u.BoundTo(c.Card) {
+			w.Tries = append(w.Tries, TriesID{card.Key, d})
+		}
+	}
+}
+
+// finish gives back a right try. It reports whether to go on.
+func (c *cardTry) finish(u *Unit) (goOn bool, err error) {
+	if c.After, err = u.associatedCard(c.Card, c.Device); err != nil {
+		return false, err
+	}
+	c.Result = u.finishTry(c.After.Key, c.Device, c.Right)
+	return c.Right, nil
+}
+
+// Unfreeze lets a frozen card pay again, by its associated device and with the PIN.
+type Unfreeze struct{ cardTry }
+
+// NewUnfreeze finishes the check of a PIN that ReserveTry began.
+func NewUnfreeze(card payment.CardID, device payment.DeviceID, right bool) *Unfreeze {
+	return &Unfreeze{cardTry{Card: card, Device: device, Right: right}}
+}
+
+// Do unfreezes the card if the PIN was right.
+func (c *Unfreeze) Do(u *Unit) error {
+	if goOn, err := c.finish(u); err != nil || !goOn {
+		return err
+	}
+	if c.After.State != CardFrozen {
+		return ErrCardState
+	}
+	c.After.State = CardActive
+	u.Cards.Put(c.Card, c.After)
+	u.tellCard("unfrozen", c.After)
+	return nil
+}
+
+// ChangePIN sets a new PIN, by the associated device and with the old PIN.
+type ChangePIN struct {
+	cardTry
+	New consent.PINRecord
+}
+
+// NewChangePIN finishes the check of a PIN that ReserveTry began.
+func NewChangePIN(card payment.CardID, device payment.DeviceID, right bool, pin consent.PINRecord) *ChangePIN {
+	return &ChangePIN{cardTry{Card: card, Device: device, Right: right}, pin}
+}
+
+// Do changes the PIN if the old one was right.
+func (c *ChangePIN) Do(u *Unit) error {
+	goOn, err := c.finish(u)
+	if err != nil || !goOn {
+		return err
+	}
+	c.After, err = u.setPIN(c.After, c.New)
+	return err
+}
+
+// setPIN sets a PIN, forgets all tries, and cancels the card's open payments.
+func (u *Unit) setPIN(card Card, pin consent.PINRecord) (Card, error) {
+	card.PIN = pin
+	u.Cards.Put(card.ID, card)
+	for _, d := range append(u.BoundTo(card.ID), "") {
+		id := TriesID{card.Key, d}
+		u.Tries.Put(id, Tries{TriesID: id})
+	}
+	u.tellCard("pin_changed", card)
+	return card, u.cancelOpen(card.ID)
+}
+
+// ResetPIN sets a new PIN, by the associated device and with an operator's code.
+type ResetPIN struct {
+	cardTry
+	New      consent.PINRecord
+	CodeMACs []string
+
+	Refused bool // result: wrong code, or none for this
+}
+
+// NewResetPIN is the command for a card of its associated device.
+func NewResetPIN(card payment.CardID, device payment.DeviceID, codeMACs []string, pin consent.PINRecord) *ResetPIN {
+	return &ResetPIN{cardTry: cardTry{Card: card, Device: device}, New: pin, CodeMACs: codeMACs}
+}
+
+// Do sets the PIN if the code is right.
+func (c *ResetPIN) Do(u *Unit) (err error) {
+	c.Refused = true
+	if c.After, err = u.associatedCard(c.Card, c.Device); err != nil {
+		return err
+	}
+	if c.After.Code.Purpose != CodeResetsPIN || !u.useCode(&c.After, c.CodeMACs) {
+		return nil
+	}
+	c.Refused = false
+	c.After, err = u.setPIN(c.After, c.New)
+	return err
+}
+
+// Rebind makes another device the associated device, with the old one's signature.
+type Rebind struct {
+	Card      payment.CardID
+	Device    payment.DeviceID
+	NewDevice payment.DeviceID
+
+	After Card // result
+}
+
+// Wants names the card and both devices.
+func (c *Rebind) Wants(_ *Unit, w *Wants) {
+	w.Devices = append(w.Devices, c.Device, c.NewDevice)
+	w.Bindings = append(w.Bindings, BindingID{c.Card, c.NewDevice})
+	wantCard(w, c.Card)
+}
+
+// Do binds the new device and cancels the card's open payments.
+func (c *Rebind) Do(u *Unit) (err error) {
+	if c.After, err = u.associatedCard(c.Card, c.Device); err != nil {
+		return err
+	}
+	if _, err := u.activeDevice(c.NewDevice); err != nil {
+		return err
+	}
+	c.After.Associated = c.NewDevice
+	u.Cards.Put(c.Card, c.After)
+	u.bind(Binding{Card: c.Card, Device: c.NewDevice, BoundAt: u.Now})
+	u.tellCard("bound", c.After)
+	return u.cancelOpen(c.Card)
+}
+
+// How an operator's one-use codes live.
+const (
+	CodeTries      = 5
+	CodeLife       = 14 * 24 * time.Hour
+	RebindingDelay = 24 * time.Hour // between an operator's code to rebind a card, of which its devices are told, and its use
+)

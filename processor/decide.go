@@ -1,0 +1,215 @@
+package processor
+
+import (
+	"time"
+
+	"tapline/consent"
+	"tapline/keyring"
+	"tapline/payment"
+)
+
+// How many second confirmations may be asked for with one card: a stranger must not be able to wear its holder out.
+const (
+	OpenApprovals   = 3
+	HourlyApprovals = 5
+)
+
+// Confirm is the first confirmation: the initiator's user approves or declines.
+type Confirm struct {
+	Payment   payment.ID
+	Device    payment.DeviceID
+	Decision  consent.Verdict
+	Statement string
+	JWS       string
+
+	After payment.Payment // result
+}
+
+// Wants names the payment and the card's open payments.
+func (c *Confirm) Wants(u *Unit, w *Wants) {
+	w.Payments = append(w.Payments, c.Payment)
+	w.Devices = append(w.Devices, c.Device)
+	if p, ok := u.Payments.rows[c.Payment]; ok && p.NeedsSecond() && !p.Decoy() {
+		w.OpenOf = append(w.OpenOf, p.Card)
+	}
+}
+
+// Do compares the statement byte for byte with the one that was issued and steps the payment. Without enough money
+// the payment is rejected.
+func (c *Confirm) Do(u *Unit) error {
+	p, err := u.initiated(c.Payment, c.Device)
+	if err != nil {
+		return err
+	}
+	if p.State != payment.ConfirmationRequired {
+		return payment.ErrNotAllowed
+	}
+	if c.Decision == consent.Decline {
+		c.After, err = u.Do(p, payment.Command{Verb: payment.Decline, By: c.Device})
+		return err
+	}
+	if c.Statement != Statement(p) {
+		return ErrStatement
+	}
+	if p.NeedsSecond() {
+		if err := u.countApproval(p.Card); err != nil {
+			return err
+		}
+	}
+	c.After, err = u.Do(p, payment.Command{Verb: payment.Confirm, By: c.Device, Digest: consent.StatementDigest(c.Statement)})
+	if err == nil && !c.After.ConfirmedAt.IsZero() {
+		u.Sign(Evidence{Payment: p.ID, Role: consent.First, Device: c.Device, JWS: c.JWS})
+	}
+	return err
+}
+
+// countApproval takes one of the card's second confirmations, if there is one left.
+func (u *Unit) countApproval(id payment.CardID) error {
+	waiting := 0
+	for _, p := range u.OpenOf(id) {
+		if p.State == payment.ApprovalRequired {
+			waiting++
+		}
+	}
+	card, ok := u.Cards.Get(id)
+	if !ok {
+		return ErrUnknownCard
+	}
+	if u.Now.Sub(card.ApprovalsSince) >= time.Hour {
+		card.ApprovalsSince, card.Approvals = u.Now, 0
+	}
+	if waiting >= OpenApprovals || card.Approvals >= HourlyApprovals {
+		return ErrTooManyApprovals
+	}
+	card.Approvals++
+	u.Cards.Put(id, card)
+	return nil
+}
+
+// Approve is the second confirmation: the associated device's user approves, declines, or says "this wasn't me", which
+// freezes the card as well.
+type Approve struct {
+	Payment   payment.ID
+	Device    payment.DeviceID
+	Decision  consent.Verdict
+	Statement string
+	Code      consent.Code // as the approver typed it
+	JWS       string
+
+	Keys   *keyring.Keyring
+	Digits int // of the approval code
+
+	After     payment.Payment // results
+	WrongCode bool
+}
+
+// Wants names the payment, and the card with all that a freeze touches.
+func (c *Approve) Wants(u *Unit, w *Wants) {
+	w.Payments = append(w.Payments, c.Payment)
+	w.Devices = append(w.Devices, c.Device)
+	if p, ok := u.Payments.rows[c.Payment]; ok && !p.Decoy() {
+		wantCard(w, p.Card)
+	}
+}
+
+// Do steps the payment as its approver decided. A wrong code takes one of three.
+func (c *Approve) Do(u *Unit) error {
+	c.WrongCode = false
+	if _, err := u.activeDevice(c.Device); err != nil {
+		return err
+	}
+	p, ok := u.Payments.Get(c.Payment)
+	if !ok || p.Associated != c.Device || !p.ShownToAssociated() {
+		return ErrUnknownPayment
+	}
+	if err := open(p); err != nil {
+		return err
+	}
+	if p.State != payment.ApprovalRequired {
+		return payment.ErrNotAllowed
+	}
+	if c.Decision != consent.Approve {
+		return c.refuse(u, p)
+	}
+	if c.Statement != Statement(p) {
+		return ErrStatement
+	}
+	right, err := consent.CheckApprovalCode(c.Keys, p.Nonce, c.Digits, c.Code)
+	if err != nil {
+		return err
+	}
+	if !right {
+		c.WrongCode = true
+		c.After, err = u.Do(p, payment.Command{Verb: payment.MistypeCode, By: c.Device})
+		return err
+	}
+	c.After, err = u.Do(p, payment.Command{Verb: payment.Approve, By: c.Device, Digest: consent.StatementDigest(c.Statement)})
+	if err == nil && c.After.State == payment.Settled {
+		u.Sign(Evidence{Payment: p.ID, Role: consent.Second, Device: c.Device, JWS: c.JWS})
+	}
+	return err
+}
+
+func (c *Approve) refuse(u *Unit, p payment.Payment) (err error) {
+	verb := payment.Decline
+	if c.Decision == consent.NotMe {
+		verb = payment.Disown
+	}
+	if c.After, err = u.Do(p, payment.Command{Verb: verb, By: c.Device}); err != nil {
+		return err
+	}
+	u.Sign(Evidence{Payment: p.ID, Role: consent.Second, Device: c.Device, JWS: c.JWS})
+	if verb == payment.Disown {
+		card, _ := u.Cards.Get(p.Card)
+		return u.freeze(card)
+	}
+	return nil
+}
+
+// Cancel ends a payment before money moves, for its payer or its payee.
+type Cancel struct {
+	Payment payment.ID
+	Device  payment.DeviceID // the payer's device, or
+	Payee   payment.Handle   // the payee
+
+	After payment.Payment // result
+}
+
+// Wants names the payment.
+func (c *Cancel) Wants(_ *Unit, w *Wants) {
+	w.Payments = append(w.Payments, c.Payment)
+	if c.Device != "" {
+		w.Devices = append(w.Devices, c.Device)
+	}
+}
+
+// Do cancels. A payee cannot cancel what it cannot see.
+func (c *Cancel) Do(u *Unit) (err error) {
+	var p payment.Payment
+	reason := payment.ByPayer
+	if c.Device != "" {
+		if p, err = u.initiated(c.Payment, c.Device); err != nil {
+			return err
+		}
+	} else {
+		var ok bool
+		if p, ok = u.Payments.Get(c.Payment); !ok || c.Payee == "" || p.PayeeHandle != c.Payee || !p.ShownToPayee() {
+			return ErrUnknownPayment
+		}
+		if err := open(p); err != nil {
+			return err
+		}
+		reason = payment.ByPayee
+	}
+	c.After, err = u.Do(p, payment.Command{Verb: payment.Cancel, By: c.Device, Reason: reason})
+	return err
+}
+
+// Touch loads payments and does nothing to them but what every load does: end those whose wait is over.
+type Touch struct{ Payments []payment.ID }
+
+// Wants names the payments.
+func (c Touch) Wants(_ *Unit, w *Wants) { w.Payments = append(w.Payments, c.Payments...) }
+
+// Do does nothing.
+func (c Touch) Do(*Unit) error { return nil }

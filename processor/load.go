@@ -1,0 +1,161 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"tapline/payment"
+)
+
+// asked remembers which look-ups by something else than a row's key were made.
+type asked struct {
+	cardKeys map[CardKey]bool
+	openOf   map[payment.CardID]bool
+	boundTo  map[payment.CardID]bool
+	anyOf    bool
+}
+
+func newUnit() *Unit {
+	return &Unit{
+		cardsByKey: map[CardKey]payment.CardID{},
+		openOf:     map[payment.CardID][]payment.ID{},
+		boundTo:    map[payment.CardID][]BindingID{},
+		asked:      asked{cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{}},
+	}
+}
+
+// rounds bounds how often rows may name further rows: a payment names its card, the card its open payments, those
+// their accounts.
+const rounds = 6
+
+// load reads all that the jobs want, one query per table and round.
+func (u *Unit) load(tx Tx, jobs []*job) error {
+	for range rounds {
+		var w Wants
+		for _, j := range jobs {
+			if j.req.Key != (KeyID{}) {
+				w.Keys = append(w.Keys, j.req.Key)
+			}
+			j.req.Command.Wants(u, &w)
+		}
+		u.wantsOfPayments(&w)
+		missing, any := u.missing(w)
+		if !any {
+			return nil
+		}
+		rows, err := tx.Load(missing)
+		if err != nil {
+			return err
+		}
+		u.add(rows)
+	}
+	return errors.New("processor: commands want rows without end")
+}
+
+// wantsOfPayments names the rows that any step of an open payment may touch.
+func (u *Unit) wantsOfPayments(w *Wants) {
+	for _, p := range u.Payments.rows {
+		if p.State.Final() {
+			continue
+		}
+		w.CardKeys = append(w.CardKeys, CardKey(p.CardKey))
+		w.Accounts = append(w.Accounts, p.PayeeAccount)
+		if !p.Decoy() {
+			w.Cards = append(w.Cards, p.Card)
+			w.Accounts = append(w.Accounts, p.CardAccount)
+		}
+	}
+}
+
+// missing keeps of w what was not asked for before.
+func (u *Unit) missing(w Wants) (Wants, bool) {
+	m := Wants{
+		Payments: u.Payments.missing(w.Payments), Cards: u.Cards.missing(w.Cards), Accounts: u.Accounts.missing(w.Accounts),
+		Devices: u.Devices.missing(w.Devices), Bindings: u.Bindings.missing(w.Bindings), Tries: u.Tries.missing(w.Tries),
+		Payees: u.Payees.missing(w.Payees), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
+		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
+		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys),
+		AnyOf: w.AnyOf && !u.asked.anyOf,
+	}
+	u.asked.anyOf = u.asked.anyOf || w.AnyOf
+	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
+		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys)
+	return m, n > 0 || m.AnyOf
+}
+
+func fresh[K comparable](seen map[K]bool, keys []K) []K {
+	var out []K
+	for _, k := range keys {
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// add takes loaded rows. One that came before, by another of its keys, is left as it is.
+func (u *Unit) add(r Rows) {
+	for _, x := range r.Payments {
+		u.Payments.add(x.ID, x)
+		if u.asked.openOf[x.Card] && !x.State.Final() {
+			u.openOf[x.Card] = appendNew(u.openOf[x.Card], x.ID)
+		}
+	}
+	for _, x := range r.Cards {
+		u.Cards.add(x.ID, x)
+		u.cardsByKey[x.Key] = x.ID
+	}
+	for _, x := range r.Accounts {
+		u.Accounts.add(x.ID, x)
+	}
+	for _, x := range r.Devices {
+		u.Devices.add(x.ID, x)
+	}
+	for _, x := range r.Bindings {
+		id := BindingID{x.Card, x.Device}
+		u.Bindings.add(id, x)
+		if u.asked.boundTo[x.Card] {
+			u.boundTo[x.Card] = appendNew(u.boundTo[x.Card], id)
+		}
+	}
+	for _, x := range r.Tries {
+		u.Tries.add(x.TriesID, x)
+	}
+	for _, x := range r.Payees {
+		u.Payees.add(x.Handle, x)
+	}
+	for _, x := range r.APIKeys {
+		u.APIKeys.add(x.MAC, x)
+	}
+	for _, x := range r.Operators {
+		u.Operators.add(x.ID, x)
+	}
+	for _, x := range r.Keys {
+		u.Keys.add(x.KeyID, x)
+	}
+}
+
+func appendNew[K comparable](list []K, k K) []K {
+	for _, x := range list {
+		if x == k {
+			return list
+		}
+	}
+	return append(list, k)
+}
+
+// expire ends every loaded payment whose wait is over, before any command sees it.
+func (u *Unit) expire() error {
+	for _, id := range slices.Sorted(maps.Keys(u.Payments.rows)) {
+		if p := u.Payments.rows[id]; p.Due(u.Now) {
+			if _, err := u.Do(p, payment.Command{Verb: payment.Expire}); err != nil {
+				return fmt.Errorf("expiring %s: %w", p.ID, err)
+			}
+		}
+	}
+	u.keep()
+	return nil
+}

@@ -1,0 +1,312 @@
+package processor
+
+import (
+	"errors"
+
+	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
+)
+
+// Operated is what every operator's command carries: who, and why. Its record is part of the same transaction.
+type Operated struct {
+	By   OperatorID
+	Note string
+}
+
+func (o Operated) want(w *Wants) { w.Operators = append(w.Operators, o.By) }
+
+// record refuses a stranger, and takes note of an operator's action.
+func (o Operated) record(u *Unit, action, subject string) error {
+	if _, ok := u.Operators.Get(o.By); !ok {
+		return ErrUnknownOperator
+	}
+	u.Audit(Audit{Operator: o.By, Action: action, Subject: subject, Note: o.Note})
+	return nil
+}
+
+// EnrolOperator adds an operator, by another one; the first by whoever holds the first-start token.
+type EnrolOperator struct {
+	Operated // By is empty for the first
+	New      Operator
+}
+
+// Wants names both, or whether there is any.
+func (c *EnrolOperator) Wants(_ *Unit, w *Wants) {
+	w.Operators = append(w.Operators, c.New.ID)
+	if c.By == "" {
+		w.AnyOf = true
+		return
+	}
+	c.want(w)
+}
+
+// Do enrols the operator.
+func (c *EnrolOperator) Do(u *Unit) error {
+	if c.By == "" {
+		if len(u.Operators.rows) > 0 {
+			return ErrAlreadyEnrolled
+		}
+		u.Audit(Audit{Operator: c.New.ID, Action: "operator.first", Subject: string(c.New.ID), Note: c.Note})
+	} else if err := c.record(u, "operator.enrol", string(c.New.ID)); err != nil {
+		return err
+	}
+	if _, known := u.Operators.Get(c.New.ID); known {
+		return ErrOperatorExists
+	}
+	c.New.CreatedAt = u.Now
+	u.Operators.Put(c.New.ID, c.New)
+	return nil
+}
+
+// IssueCard makes a card known, with a new account behind it and a code to activate it.
+type IssueCard struct {
+	Operated
+	Card Card // with id, key, last four, label, account id, currency and the code's MAC
+}
+
+// Wants names the card's number.
+func (c *IssueCard) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.CardKeys = append(w.CardKeys, c.Card.Key)
+}
+
+// Do issues the card.
+func (c *IssueCard) Do(u *Unit) error {
+	if err := c.record(u, "card.issue", string(c.Card.ID)); err != nil {
+		return err
+	}
+	if _, taken := u.CardByKey(c.Card.Key); taken {
+		return ErrCardExists
+	}
+	c.Card.State, c.Card.CreatedAt = CardIssued, u.Now
+	c.Card.Code = newCode(u, CodeActivates, c.Card.Code.MAC)
+	u.Cards.Put(c.Card.ID, c.Card)
+	u.Accounts.Put(c.Card.Account, ledger.Account{ID: c.Card.Account, Kind: ledger.CardAccount, Currency: c.Card.Currency})
+	return nil
+}
+
+func newCode(u *Unit, purpose CodePurpose, mac string) OneUseCode {
+	code := OneUseCode{Purpose: purpose, MAC: mac, TriesLeft: CodeTries, NotBefore: u.Now, ExpiresAt: u.Now.Add(CodeLife)}
+	if purpose == CodeRebinds {
+		code.NotBefore = u.Now.Add(RebindingDelay)
+	}
+	return code
+}
+
+// GiveCode gives a card a new one-use code. The devices bound to the card are told: one that would rebind it waits a
+// day, in which any of them can freeze the card and void the code.
+type GiveCode struct {
+	Operated
+	Card    payment.CardID
+	Purpose CodePurpose
+	MAC     string
+
+	After Card // result
+}
+
+// Wants names the card.
+func (c *GiveCode) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Cards = append(w.Cards, c.Card)
+	w.BoundTo = append(w.BoundTo, c.Card)
+}
+
+// Do replaces the card's code.
+func (c *GiveCode) Do(u *Unit) error {
+	if err := c.record(u, "card.code."+string(c.Purpose), string(c.Card)); err != nil {
+		return err
+	}
+	card, ok := u.Cards.Get(c.Card)
+	if !ok {
+		return ErrUnknownCard
+	}
+	if activates := c.Purpose == CodeActivates; card.State == CardClosed || activates != (card.State == CardIssued) {
+		return ErrCardState
+	}
+	card.Code = newCode(u, c.Purpose, c.MAC)
+	u.Cards.Put(c.Card, card)
+	u.tellCard("code_issued", card)
+	c.After = card
+	return nil
+}
+
+// SetCardState freezes, unfreezes or closes a card for an operator. Closing is for ever.
+type SetCardState struct {
+	Operated
+	Card payment.CardID
+	To   CardState // CardFrozen, CardActive or CardClosed
+
+	After Card // result
+}
+
+// Wants names the card and all that a change of it touches.
+func (c *SetCardState) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	wantCard(w, c.Card)
+}
+
+// Do changes the card's state.
+func (c *SetCardState) Do(u *Unit) error {
+	if err := c.record(u, "card."+string(c.To), string(c.Card)); err != nil {
+		return err
+	}
+	card, ok := u.Cards.Get(c.Card)
+	if !ok {
+		return ErrUnknownCard
+	}
+	switch {
+	case c.To == CardFrozen && card.State == CardActive:
+		if err := u.freeze(card); err != nil {
+			return err
+		}
+	case c.To == CardActive && card.State == CardFrozen:
+		card.State = CardActive
+		u.Cards.Put(c.Card, card)
+		u.tellCard("unfrozen", card)
+	case c.To == CardClosed && card.State != CardClosed:
+		card.State, card.Code = CardClosed, OneUseCode{}
+		u.Cards.Put(c.Card, card)
+		u.tellCard("closed", card)
+		if err := u.cancelOpen(c.Card); err != nil {
+			return err
+		}
+	default:
+		return ErrCardState
+	}
+	c.After, _ = u.Cards.Get(c.Card)
+	return nil
+}
+
+// AddPayee adds a payee with a new account, and an API key if one is given.
+type AddPayee struct {
+	Operated
+	Payee  Payee
+	APIKey APIKey
+}
+
+// Wants names the handle.
+func (c *AddPayee) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Payees = append(w.Payees, c.Payee.Handle)
+}
+
+// Do adds the payee.
+func (c *AddPayee) Do(u *Unit) error {
+	if err := c.record(u, "payee.add", string(c.Payee.Handle)); err != nil {
+		return err
+	}
+	if _, taken := u.Payees.Get(c.Payee.Handle); taken {
+		return ErrPayeeExists
+	}
+	c.Payee.CreatedAt, c.APIKey.CreatedAt = u.Now, u.Now
+	u.Payees.Put(c.Payee.Handle, c.Payee)
+	u.Accounts.Put(c.Payee.Account, ledger.Account{ID: c.Payee.Account, Kind: ledger.PayeeAccount, Currency: c.Payee.Currency})
+	u.APIKeys.Put(c.APIKey.MAC, c.APIKey)
+	return nil
+}
+
+// MovePayee gives a payee a new account. Payments that were instructed before go to the old one.
+type MovePayee struct {
+	Operated
+	Handle  payment.Handle
+	Account ledger.AccountID // fresh
+
+	After Payee // result
+}
+
+// Wants names the payee.
+func (c *MovePayee) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Payees = append(w.Payees, c.Handle)
+}
+
+// Do moves the handle.
+func (c *MovePayee) Do(u *Unit) error {
+	if err := c.record(u, "payee.move", string(c.Handle)); err != nil {
+		return err
+	}
+	payee, ok := u.Payees.Get(c.Handle)
+	if !ok {
+		return ErrUnknownPayee
+	}
+	payee.Account = c.Account
+	u.Payees.Put(c.Handle, payee)
+	u.Accounts.Put(c.Account, ledger.Account{ID: c.Account, Kind: ledger.PayeeAccount, Currency: payee.Currency})
+	c.After = payee
+	return nil
+}
+
+// TopUp credits a card account with money that came in from outside.
+type TopUp struct {
+	Operated
+	ID      string // of the top-up
+	Account ledger.AccountID
+	Amount  money.Amount
+
+	After ledger.Account // result
+}
+
+// issuance is the account on the other side of top-ups in a currency.
+func issuance(c money.Currency) ledger.AccountID { return ledger.AccountID("issuance-" + string(c)) }
+
+// Wants names both accounts.
+func (c *TopUp) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Accounts = append(w.Accounts, c.Account, issuance(c.Amount.Currency))
+}
+
+// Do enters the top-up.
+func (c *TopUp) Do(u *Unit) error {
+	if err := c.record(u, "account.top_up", string(c.Account)); err != nil {
+		return err
+	}
+	account, ok := u.Accounts.Get(c.Account)
+	if !ok || account.Kind != ledger.CardAccount {
+		return ErrUnknownAccount
+	}
+	if account.Currency != c.Amount.Currency {
+		return ErrCurrency
+	}
+	from := issuance(c.Amount.Currency)
+	if _, there := u.Accounts.Get(from); !there {
+		u.Accounts.Put(from, ledger.Account{ID: from, Kind: ledger.Issuance, Currency: c.Amount.Currency})
+	}
+	err := u.Enter(ledger.Entry{
+		ID: ledger.EntryID(c.ID + "/post"), Action: ledger.Post, Reference: c.ID, At: u.Now,
+		Postings: []ledger.Posting{{Debit: from, Credit: c.Account, Amount: c.Amount}},
+	})
+	if errors.Is(err, ledger.ErrTooLarge) {
+		return ErrTooLarge
+	}
+	c.After, _ = u.Accounts.Get(c.Account)
+	return err
+}
+
+// RevokeDevice takes a device's right to act away, for ever.
+type RevokeDevice struct {
+	Operated
+	Device payment.DeviceID
+}
+
+// Wants names the device.
+func (c *RevokeDevice) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Devices = append(w.Devices, c.Device)
+}
+
+// Do revokes the device.
+func (c *RevokeDevice) Do(u *Unit) error {
+	if err := c.record(u, "device.revoke", string(c.Device)); err != nil {
+		return err
+	}
+	d, ok := u.Devices.Get(c.Device)
+	if !ok {
+		return ErrUnknownDevice
+	}
+	if d.RevokedAt.IsZero() {
+		d.RevokedAt = u.Now
+		u.Devices.Put(c.Device, d)
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package processor
+
+import (
+	"tapline/consent"
+	"tapline/payment"
+)
+
+// Statement is the exact text that a payment waits to have confirmed, and "" if it waits for no confirmation. The text
+// follows from the payment alone, so every node issues the same bytes.
+func Statement(p payment.Payment) string {
+	s := consent.Statement{
+		Version: consent.StatementVersion, Payment: consent.PaymentID(p.ID),
+		Amount: p.Amount, AmountText: p.Amount.String(),
+		PayeeHandle: string(p.PayeeHandle), PayeeName: p.PayeeName, PayeeAccount: string(p.PayeeAccount),
+		CardAccount: consent.MaskLast4(p.CardLast4), CardLabel: p.CardLabel,
+		Device: consent.DeviceID(p.Initiator), DeviceLabel: p.InitiatorLabel,
+		OrderNumber: p.OrderNumber, OrderText: p.OrderDescription, OrderHash: OrderHash(p),
+		Nonce: p.Nonce, ExpiresAt: consent.At(p.Deadline),
+	}
+	switch p.State {
+	case payment.ConfirmationRequired:
+		s.Role = consent.First
+	case payment.ApprovalRequired:
+		s.Role, s.FirstDigest = consent.Second, p.FirstDigest
+	default:
+		return ""
+	}
+	return s.Text()
+}
+
+// OrderHash is the digest of the order's terms.
+func OrderHash(p payment.Payment) string {
+	order := consent.Order{Number: p.OrderNumber, Description: p.OrderDescription}
+	return consent.OrderHash(order, p.Amount, string(p.PayeeHandle))
+}

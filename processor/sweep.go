@@ -1,0 +1,50 @@
+package processor
+
+import (
+	"context"
+	"time"
+
+	"tapline/payment"
+)
+
+// How often Sweep looks for payments whose wait is over, and how many it ends in one batch.
+const (
+	sweepEvery = 500 * time.Millisecond
+	sweepLimit = 256
+)
+
+// Sweep ends overdue payments until ctx is done. It is safe on every node at once: each load ends what is overdue, and
+// ending twice is not possible.
+func (p *Processor) Sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := p.sweep(ctx); err != nil && ctx.Err() == nil {
+				p.Log.Warn("overdue payments were not ended", "error", err)
+			}
+		}
+	}
+}
+
+func (p *Processor) sweep(ctx context.Context) error {
+	for {
+		var due []payment.ID
+		err := p.Store.View(ctx, func(r Reader) (err error) {
+			due, err = r.Due(p.Now().UTC(), sweepLimit)
+			return err
+		})
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		if _, err := p.Do(ctx, Request{Command: Touch{due}}); err != nil {
+			return err
+		}
+		if len(due) < sweepLimit {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package processor
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"tapline/ledger"
+	"tapline/payment"
+)
+
+// Unit is what a command works on: the rows its batch has loaded, as the commands before it have left them. What the
+// command puts is staged until it succeeds, and dropped if it fails, so that one bad command fails alone.
+type Unit struct {
+	Now time.Time // read after the rows were locked
+
+	Payments  table[payment.ID, payment.Payment]
+	Cards     table[payment.CardID, Card]
+	Accounts  table[ledger.AccountID, ledger.Account]
+	Devices   table[payment.DeviceID, Device]
+	Bindings  table[BindingID, Binding]
+	Tries     table[TriesID, Tries]
+	Payees    table[payment.Handle, Payee]
+	APIKeys   table[string, APIKey]
+	Operators table[OperatorID, Operator]
+	Keys      table[KeyID, Key]
+
+	entries  []ledger.Entry
+	events   []Event
+	evidence []Evidence
+	audit    []Audit
+	mark     lengths // of the four lists when the running command began
+
+	cardsByKey map[CardKey]payment.CardID
+	openOf     map[payment.CardID][]payment.ID
+	boundTo    map[payment.CardID][]BindingID
+	asked      asked
+}
+
+type lengths struct{ entries, events, evidence, audit int }
+
+// table is the rows of one table by their key.
+type table[K comparable, V any] struct {
+	rows   map[K]V
+	loaded map[K]bool // present in the database when the batch began
+	asked  map[K]bool // looked for in the database
+	staged map[K]V
+	dirty  []K // changed by commands that succeeded, in order of first change
+	isDirt map[K]bool
+}
+
+// Get returns the row of a key, as the running command has left it. It panics if no command wanted the row: what was
+// never looked for cannot be called absent.
+func (t *table[K, V]) Get(k K) (V, bool) {
+	if v, ok := t.staged[k]; ok {
+		return v, true
+	}
+	v, ok := t.rows[k]
+	if !ok && !t.asked[k] {
+		panic("processor: a command reads a row that it did not want")
+	}
+	return v, ok
+}
+
+// Put stages a row.
+func (t *table[K, V]) Put(k K, v V) {
+	if t.staged == nil {
+		t.staged = map[K]V{}
+	}
+	t.staged[k] = v
+}
+
+func (t *table[K, V]) add(k K, v V) {
+	if t.rows == nil {
+		t.rows, t.loaded = map[K]V{}, map[K]bool{}
+	}
+	t.rows[k], t.loaded[k] = v, true
+}
+
+// missing returns those of keys that nobody has asked for yet, and takes note that they were.
+func (t *table[K, V]) missing(keys []K) []K {
+	var out []K
+	for _, k := range keys {
+		if !t.asked[k] {
+			if t.asked == nil {
+				t.asked = map[K]bool{}
+			}
+			t.asked[k] = true
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func (t *table[K, V]) keep() {
+	for k, v := range t.staged {
+		if t.rows == nil {
+			t.rows, t.loaded = map[K]V{}, map[K]bool{}
+		}
+		t.rows[k] = v
+		if !t.isDirt[k] {
+			if t.isDirt == nil {
+				t.isDirt = map[K]bool{}
+			}
+			t.isDirt[k] = true
+			t.dirty = append(t.dirty, k)
+		}
+	}
+	clear(t.staged)
+}
+
+func (t *table[K, V]) drop() { clear(t.staged) }
+
+// split returns the changed rows: those that are new, and those that were loaded.
+func (t *table[K, V]) split() (created, changed []V) {
+	for _, k := range t.dirty {
+		if t.loaded[k] {
+			changed = append(changed, t.rows[k])
+		} else {
+			created = append(created, t.rows[k])
+		}
+	}
+	return created, changed
+}
+
+// Enter applies an entry to the accounts and stages both. On an error nothing is staged.
+func (u *Unit) Enter(e ledger.Entry) error {
+	changed, err := ledger.Apply(u.Accounts.Get, e)
+	if err != nil {
+		return err
+	}
+	for _, a := range changed {
+		u.Accounts.Put(a.ID, a)
+	}
+	u.entries = append(u.entries, e)
+	return nil
+}
+
+// Tell stages an event. One that is for nobody is left out.
+func (u *Unit) Tell(e Event) {
+	if len(e.To) > 0 {
+		e.At = u.Now
+		u.events = append(u.events, e)
+	}
+}
+
+// Sign stages evidence of what a person signed.
+func (u *Unit) Sign(e Evidence) {
+	e.At = u.Now
+	u.evidence = append(u.evidence, e)
+}
+
+// Audit stages the record of an operator's action.
+func (u *Unit) Audit(a Audit) {
+	a.At = u.Now
+	u.audit = append(u.audit, a)
+}
+
+// CardByKey returns the card with a number's key.
+func (u *Unit) CardByKey(k CardKey) (Card, bool) {
+	id, ok := u.cardsByKey[k]
+	if !ok {
+		return Card{}, false
+	}
+	return u.Cards.Get(id)
+}
+
+// OpenOf returns the open payments of a card whose OpenOf was wanted.
+func (u *Unit) OpenOf(id payment.CardID) []payment.Payment {
+	var open []payment.Payment
+	for _, p := range u.openOf[id] {
+		if row, ok := u.Payments.Get(p); ok && !row.State.Final() {
+			open = append(open, row)
+		}
+	}
+	return open
+}
+
+// BoundTo returns the devices bound to a card whose BoundTo was wanted.
+func (u *Unit) BoundTo(id payment.CardID) []payment.DeviceID {
+	var out []payment.DeviceID
+	for _, b := range u.boundTo[id] {
+		out = append(out, b.Device)
+	}
+	return out
+}
+
+// bind stages a binding, which BoundTo then knows.
+func (u *Unit) bind(b Binding) {
+	id := BindingID{b.Card, b.Device}
+	if _, ok := u.Bindings.Get(id); !ok {
+		u.Bindings.Put(id, b)
+	}
+}
+
+type keeper interface {
+	keep()
+	drop()
+}
+
+func (u *Unit) tables() []keeper {
+	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys}
+}
+
+// keep makes what the running command staged part of the batch.
+func (u *Unit) keep() {
+	for id, c := range u.Cards.staged {
+		u.cardsByKey[c.Key] = id
+	}
+	for id := range u.Bindings.staged {
+		if !slices.Contains(u.boundTo[id.Card], id) {
+			u.boundTo[id.Card] = append(u.boundTo[id.Card], id)
+		}
+	}
+	for id, p := range u.Payments.staged {
+		if _, known := u.Payments.rows[id]; !known && p.Card != "" {
+			u.openOf[p.Card] = append(u.openOf[p.Card], id)
+		}
+	}
+	for _, t := range u.tables() {
+		t.keep()
+	}
+	u.mark = lengths{len(u.entries), len(u.events), len(u.evidence), len(u.audit)}
+}
+
+// drop forgets what the running command staged.
+func (u *Unit) drop() {
+	for _, t := range u.tables() {
+		t.drop()
+	}
+	u.entries, u.events = u.entries[:u.mark.entries], u.events[:u.mark.events]
+	u.evidence, u.audit = u.evidence[:u.mark.evidence], u.audit[:u.mark.audit]
+}
+
+// changes is all that the batch writes.
+func (u *Unit) changes() Changes {
+	var c Changes
+	c.New.Payments, c.Changed.Payments = u.Payments.split()
+	c.New.Cards, c.Changed.Cards = u.Cards.split()
+	c.New.Accounts, c.Changed.Accounts = u.Accounts.split()
+	c.New.Devices, c.Changed.Devices = u.Devices.split()
+	c.New.Bindings, c.Changed.Bindings = u.Bindings.split()
+	c.New.Tries, c.Changed.Tries = u.Tries.split()
+	c.New.Payees, c.Changed.Payees = u.Payees.split()
+	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()
+	c.New.Operators, c.Changed.Operators = u.Operators.split()
+	c.New.Keys, c.Changed.Keys = u.Keys.split()
+	c.New.Evidence, c.New.Audit = u.evidence, u.audit
+	c.Entries, c.Events = u.entries, u.events
+	return c
+}
+
+// Do steps a payment: it applies the entry, stages the payment and its event. If the ledger does not take the entry
+// because of the money, the payment is rejected instead, and that is what is staged.
+func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error) {
+	out, err := payment.Step(p, c, u.Now)
+	if err != nil {
+		return p, err
+	}
+	if out.Entry != nil {
+		err := u.Enter(*out.Entry)
+		if errors.Is(err, ledger.ErrInsufficientFunds) {
+			return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.InsufficientFunds})
+		}
+		if errors.Is(err, ledger.ErrTooLarge) || errors.Is(err, ledger.ErrCurrency) {
+			return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.PayeeUnavailable})
+		}
+		if err != nil {
+			return p, err
+		}
+	}
+	u.Payments.Put(out.Payment.ID, out.Payment)
+	u.tellPayment(out.Event)
+	return out.Payment, nil
+}
+
+func (u *Unit) tellPayment(e payment.Event) {
+	to := []Principal{DevicePrincipal(e.Initiator)}
+	if e.Associated != "" && e.Associated != e.Initiator {
+		to = append(to, DevicePrincipal(e.Associated))
+	}
+	if e.Payee != "" {
+		to = append(to, PayeePrincipal(e.Payee))
+	}
+	u.Tell(Event{Type: "payment." + string(e.State), Subject: string(e.Payment), State: string(e.State), Version: e.Version, To: to})
+}
