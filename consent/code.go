@@ -3,7 +3,6 @@ package consent
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -128,7 +127,7 @@ func ApprovalCode(keys *keyring.Keyring, nonce string, digits int) (Code, error)
 	}
 	text, id, ok := strings.Cut(nonce, ".")
 	version, err := strconv.Atoi(text)
-	raw, errID := base64.RawURLEncoding.Strict().DecodeString(id)
+	raw, errID := decodeBase64(id)
 	if !ok || err != nil || errID != nil || len(raw) != 16 {
 		return "", ErrMalformed.at("nonce")
 	}

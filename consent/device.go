@@ -59,8 +59,8 @@ func ParsePublicJWK(data []byte) (PublicKey, error) {
 }
 
 func parsePublicJWK(jwk publicJWK) (PublicKey, error) {
-	x, errX := base64.RawURLEncoding.Strict().DecodeString(jwk.X)
-	y, errY := base64.RawURLEncoding.Strict().DecodeString(jwk.Y)
+	x, errX := decodeBase64(jwk.X)
+	y, errY := decodeBase64(jwk.Y)
 	if errX != nil || errY != nil || len(x) != 32 {
 		return PublicKey{}, ErrAlgorithm
 	}

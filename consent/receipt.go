@@ -75,6 +75,7 @@ func (r Receipt) Validate() error {
 		{"order_hash", digestForm.MatchString(r.OrderHash)},
 		{"initiating_device", r.Device.Check() == nil},
 		{"associated_device", r.Associated == "" || r.Associated.Check() == nil},
+		{"instructed_at", !r.InstructedAt.IsZero()},
 		{"settled_at", !r.SettledAt.Before(r.InstructedAt.Time)},
 		{"first_digest", r.FirstDigest == "" || digestForm.MatchString(r.FirstDigest)},
 		{"second_digest", r.SecondDigest == "" || digestForm.MatchString(r.SecondDigest)},
@@ -121,7 +122,10 @@ func VerifyReceipt(jwks []byte, compact string) (Receipt, error) {
 	if err := decode(payload, &r); err != nil {
 		return Receipt{}, err
 	}
-	return r, r.Validate()
+	if err := r.Validate(); err != nil {
+		return Receipt{}, err
+	}
+	return r, nil
 }
 
 // findKey looks for the P-256 key with this thumbprint in a JWK set. The thumbprint is computed anew: a set that gives

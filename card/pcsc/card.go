@@ -90,7 +90,9 @@ func (c *Card) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 			c.conn.close()
 			return &Error{Op: op, Code: CommError, Cause: fmt.Errorf("response of %d bytes", length)}
 		}
-		response, err = c.conn.receive(ctx, op, int(length))
+		if response, err = c.conn.receive(ctx, op, int(length)); err == nil && length < 2 {
+			return &Error{Op: op, Code: NotTransacted} // drivers say so of a card that left meanwhile
+		}
 		return err
 	})
 	return response, err

@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -162,48 +161,6 @@ func TestCardPulledInTheMiddleOfReadingIsARemovedCard(t *testing.T) {
 	}
 	t.Log(err)
 	<-out
-}
-
-// inWait runs wait and, once it is in pcscd's hands, calls then.
-func inWait(t *testing.T, wait func() error, then func()) error {
-	t.Helper()
-	result := make(chan error, 1)
-	go func() { result <- wait() }()
-	then()
-	select {
-	case err := <-result:
-		return err
-	case <-time.After(10 * time.Second):
-		t.Fatal("the wait was not released")
-		return nil
-	}
-}
-
-func TestEndOfContextReleasesAWaitWithItsCause(t *testing.T) {
-	_, client := startReader(t)
-	reason := errors.New("the user went away")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	err := inWait(t, func() error { _, err := client.WaitForCard(ctx, ""); return err }, func() { cancel(reason) })
-	if !errors.Is(err, reason) {
-		t.Errorf("got %v, want %v", err, reason)
-	}
-}
-
-func TestCloseReleasesAWait(t *testing.T) {
-	_, client := startReader(t)
-	err := inWait(t, func() error { _, err := client.WaitForCard(t.Context(), ""); return err }, func() { client.Close() })
-	if !errors.Is(err, pcsc.ErrClosed) {
-		t.Errorf("got %v, want ErrClosed", err)
-	}
-}
-
-func TestEndOfPcscdIsNoService(t *testing.T) {
-	reader, client := startReader(t)
-	err := inWait(t, func() error { _, err := client.WaitForCard(t.Context(), ""); return err },
-		func() { syscall.Kill(reader.PID(), syscall.SIGKILL) })
-	if !errors.Is(err, &pcsc.Error{Code: pcsc.NoService}) || !strings.Contains(err.Error(), "systemctl start pcscd") {
-		t.Errorf("got %v, want no service and what to do", err)
-	}
 }
 
 func TestWithoutPcscdDialSaysWhatToDo(t *testing.T) {
