@@ -140,7 +140,7 @@ func (s *session) readKnown(ctx context.Context, directory statusWord, terminal 
 }
 
 // aboutCard reports whether the card is to blame, so that another application may still work.
-func aboutCard(err error) bool { return weight(err) > 0 }
+func aboutCard(err error) bool { return weight(err) > 0 && !errors.Is(err, errTooMany) }
 
 // weightier returns the error that says more about a card, the first if they are equal.
 func weightier(a, b error) error {

@@ -18,8 +18,8 @@ type statusWord = apdu.Status
 
 const statusInvalidated = apdu.StatusInvalidated
 
-// errTooMany is not one of the sentinels, so that no further application is tried after it.
-var errTooMany = fmt.Errorf("the card was given up: its reading takes more than %d commands", maxCommands)
+// errTooMany ends a reading at once: no further application is tried.
+var errTooMany = fmt.Errorf("%w: its reading takes more than %d commands", ErrMalformed, maxCommands)
 
 // session is one reading of one card.
 type session struct {
@@ -76,7 +76,7 @@ func (s *session) exchange(ctx context.Context, command apdu.Command) (apdu.Resp
 	s.sent++
 	raw, err := s.transmitter.Transmit(ctx, command.Bytes())
 	if err != nil {
-		return apdu.Response{}, fmt.Errorf("command %d to the card: %w", s.sent, err)
+		return apdu.Response{}, fmt.Errorf("command %d: %w", s.sent, err)
 	}
 	answer, err := apdu.ParseResponse(raw)
 	if errors.Is(err, apdu.ErrMalformed) {

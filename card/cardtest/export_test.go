@@ -1,0 +1,4 @@
+package cardtest
+
+// Serve plays a card on any connection.
+var Serve = serve
