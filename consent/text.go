@@ -25,7 +25,7 @@ func CleanText(s string, maxRunes int) (string, error) {
 	if utf8.RuneCountInString(s) > maxRunes {
 		return "", ErrText
 	}
-	marks := 0
+	marks := maxMarks // none at the beginning, where it would join the text before
 	for _, r := range s {
 		if !visible(r) {
 			return "", ErrText
