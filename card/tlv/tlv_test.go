@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -50,17 +51,17 @@ func TestObjectsAreReadWithTheirTemplates(t *testing.T) {
 
 func TestWhatIsNotTLVIsRefused(t *testing.T) {
 	for _, text := range []string{
-		"5A",              // no length
-		"5A 02 11",        // value cut short
-		"5A 81",           // length cut short
-		"5A 82 01",        // length cut short
-		"5A 80 11 00 00",  // indefinite length
-		"5A 83 000001 11", // length of three bytes
-		"9F",              // tag cut short
-		"9F 81",           // tag cut short
-		"9F 81 82 83 04",  // tag of five bytes
-		"6F 03 5A 02 11",  // template cut short
-		strings.Repeat("61 7E", 1) + strings.Repeat("61 10", 8) + strings.Repeat("00", 200), // too short inside
+		"5A",                 // no length
+		"5A 02 11",           // value cut short
+		"5A 81",              // length cut short
+		"5A 82 01",           // length cut short
+		"5A 80 11 00 00",     // indefinite length
+		"5A 83 000001 11",    // length of three bytes
+		"9F",                 // tag cut short
+		"9F 81",              // tag cut short
+		"9F 81 82 83 04",     // tag of five bytes
+		"6F 03 5A 02 11",     // template cut short
+		"61 04 61 03 5A 01",  // template longer than the one around it
 		nested(tlv.MaxDepth), // too deep
 	} {
 		if got, err := tlv.Parse(raw(t, text)); !errors.Is(err, tlv.ErrMalformed) {
@@ -126,8 +127,8 @@ func FuzzTLV(f *testing.F) {
 			written = tlv.Append(written, object.Tag, object.Value)
 		}
 		again, err := tlv.Parse(written)
-		if diff := cmp.Diff(list, again); diff != "" || err != nil {
-			t.Errorf("%X written as %X: %v (-first +again)\n%s", data, written, err, diff)
+		if err != nil || !reflect.DeepEqual(list, again) { // cmp.Diff takes seconds for long lists
+			t.Errorf("%X written as %X: %v, got %v, want %v", data, written, err, again, list)
 		}
 	})
 }
