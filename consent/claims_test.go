@@ -2,6 +2,7 @@ package consent
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -12,26 +13,42 @@ import (
 	"tapline/money"
 )
 
-func TestClaimsOfEveryMessageAreChecked(t *testing.T) {
-	key := newKey(t)
-	device := key.ID()
-	pay, code := NewPaymentID(), NewActivationCode()
+// claimCase is a message with the field of its refusal: "" if it is taken, "-" if the refusal names none.
+type claimCase struct {
+	typ   Typ
+	m     Message
+	field string
+}
+
+func checkClaims(t *testing.T, key *DeviceKey, cases map[string]claimCase) {
+	t.Helper()
+	for name, tc := range cases {
+		if c := tc.m.common(); c.ID == "" {
+			*c = NewClaims(audience, now)
+		}
+		into := reflect.New(reflect.TypeOf(tc.m).Elem()).Interface().(Message)
+		err := receive(mustSign(t, key, tc.typ, tc.m), tc.typ, key.Public(), into)
+		if tc.field == "-" {
+			if e, ok := errors.AsType[*Error](err); !ok || e.Field != "" {
+				t.Errorf("%s: %v, want a refusal of the whole", name, err)
+			}
+			continue
+		}
+		wantField(t, name, err, tc.field)
+		if err == nil && !reflect.DeepEqual(into, tc.m) {
+			t.Errorf("%s: read %s, want %s", name, toJSON(t, into), toJSON(t, tc.m))
+		}
+	}
+}
+
+func TestClaimsOfRegistrationActivationAndInstructionAreChecked(t *testing.T) {
+	key, code := newKey(t), NewActivationCode()
 	instruct := func(change func(m *Instruction)) Message {
-		m := instruction(device)
+		m := instruction(key.ID())
 		change(m)
 		return m
 	}
-	decide := func(verdict Verdict, statement string, code Code) Message {
-		return &Decision{Payment: pay, Decision: verdict, Statement: statement, Code: code}
-	}
-	change := func(oldPIN, newPIN PIN, reset Code) Message {
-		return &PINChange{Card: "card_1", OldPIN: oldPIN, NewPIN: newPIN, ResetCode: reset}
-	}
-	for name, tc := range map[string]struct {
-		typ   Typ
-		m     Message
-		field string // of the refusal; "" if it is taken, "-" if the refusal names none
-	}{
+	checkClaims(t, key, map[string]claimCase{
 		"label":                 {TypDevice, &DeviceRegistration{Label: "Mei's phone"}, ""},
 		"no label":              {TypDevice, &DeviceRegistration{Label: "  "}, "label"},
 		"label turned round":    {TypDevice, &DeviceRegistration{Label: "a\u202eb"}, "label"},
@@ -60,6 +77,15 @@ func TestClaimsOfEveryMessageAreChecked(t *testing.T) {
 		"order too long": {TypInstruction, instruct(func(m *Instruction) {
 			m.Order.Description = strings.Repeat("a", MaxOrderDescription+1)
 		}), "order.description"},
+	})
+}
+
+func TestClaimsOfAuthenticationAndDecisionAreChecked(t *testing.T) {
+	pay := NewPaymentID()
+	decide := func(verdict Verdict, statement string, code Code) Message {
+		return &Decision{Payment: pay, Decision: verdict, Statement: statement, Code: code}
+	}
+	checkClaims(t, newKey(t), map[string]claimCase{
 		"authentication":         {TypAuthentication, &Authentication{Payment: pay, PIN: "8305"}, ""},
 		"weak PIN, once set":     {TypAuthentication, &Authentication{Payment: pay, PIN: "1111"}, ""},
 		"PIN of letters":         {TypAuthentication, &Authentication{Payment: pay, PIN: "abcd"}, "-"},
@@ -78,40 +104,33 @@ func TestClaimsOfEveryMessageAreChecked(t *testing.T) {
 		"second, not me":         {TypApproval, decide(NotMe, "", ""), ""},
 		"second, long code":      {TypApproval, decide(Approve, "{}", "1234567"), "code"},
 		"second, letters":        {TypApproval, decide(Approve, "{}", "1a"), "code"},
-		"cancelled":              {TypCancellation, &Cancellation{Payment: pay}, ""},
-		"cancelled nothing":      {TypCancellation, &Cancellation{Payment: "pay_1"}, "payment"},
-		"frozen":                 {TypFreeze, &Freeze{Card: "card_1"}, ""},
-		"frozen by path":         {TypFreeze, &Freeze{Card: "../card"}, "card"},
-		"unfrozen":               {TypUnfreeze, &Unfreeze{Card: "card_1", PIN: "8305"}, ""},
-		"unfrozen without PIN":   {TypUnfreeze, &Unfreeze{Card: "card_1"}, "-"},
-		"PIN changed":            {TypPIN, change("8305", "2790", ""), ""},
-		"old PIN may be weak":    {TypPIN, change("1111", "2790", ""), ""},
-		"PIN reset":              {TypPIN, change("", "2790", code), ""},
-		"PIN by both":            {TypPIN, change("8305", "2790", code), "old_pin"},
-		"PIN by neither":         {TypPIN, change("", "2790", ""), "old_pin"},
-		"PIN by a bad code":      {TypPIN, change("", "2790", "x"), "-"},
-		"new PIN weak":           {TypPIN, change("8305", "9876", ""), "-"},
-		"no new PIN":             {TypPIN, change("8305", "", ""), "-"},
-		"rebound":                {TypRebind, &Rebind{Card: "card_1", NewDevice: newKey(t).ID()}, ""},
-		"rebound to itself":      {TypRebind, &Rebind{Card: "card_1", NewDevice: device}, "new_device"},
-		"rebound to nothing":     {TypRebind, &Rebind{Card: "card_1", NewDevice: "x"}, "new_device"},
-	} {
-		if c := tc.m.common(); c.ID == "" {
-			*c = NewClaims(audience, now)
-		}
-		into := reflect.New(reflect.TypeOf(tc.m).Elem()).Interface().(Message)
-		err := receive(mustSign(t, key, tc.typ, tc.m), tc.typ, key.Public(), into)
-		if tc.field == "-" {
-			if e, ok := err.(*Error); !ok || e.Field != "" {
-				t.Errorf("%s: %v, want a refusal of the whole", name, err)
-			}
-			continue
-		}
-		wantField(t, name, err, tc.field)
-		if err == nil && !reflect.DeepEqual(into, tc.m) {
-			t.Errorf("%s: read %s, want %s", name, toJSON(t, into), toJSON(t, tc.m))
-		}
+	})
+}
+
+func TestClaimsAboutACardAreChecked(t *testing.T) {
+	key, pay, code := newKey(t), NewPaymentID(), NewActivationCode()
+	change := func(oldPIN, newPIN PIN, reset Code) Message {
+		return &PINChange{Card: "card_1", OldPIN: oldPIN, NewPIN: newPIN, ResetCode: reset}
 	}
+	checkClaims(t, key, map[string]claimCase{
+		"cancelled":            {TypCancellation, &Cancellation{Payment: pay}, ""},
+		"cancelled nothing":    {TypCancellation, &Cancellation{Payment: "pay_1"}, "payment"},
+		"frozen":               {TypFreeze, &Freeze{Card: "card_1"}, ""},
+		"frozen by path":       {TypFreeze, &Freeze{Card: "../card"}, "card"},
+		"unfrozen":             {TypUnfreeze, &Unfreeze{Card: "card_1", PIN: "8305"}, ""},
+		"unfrozen without PIN": {TypUnfreeze, &Unfreeze{Card: "card_1"}, "-"},
+		"PIN changed":          {TypPIN, change("8305", "2790", ""), ""},
+		"old PIN may be weak":  {TypPIN, change("1111", "2790", ""), ""},
+		"PIN reset":            {TypPIN, change("", "2790", code), ""},
+		"PIN by both":          {TypPIN, change("8305", "2790", code), "old_pin"},
+		"PIN by neither":       {TypPIN, change("", "2790", ""), "old_pin"},
+		"PIN by a bad code":    {TypPIN, change("", "2790", "x"), "-"},
+		"new PIN weak":         {TypPIN, change("8305", "9876", ""), "-"},
+		"no new PIN":           {TypPIN, change("8305", "", ""), "-"},
+		"rebound":              {TypRebind, &Rebind{Card: "card_1", NewDevice: newKey(t).ID()}, ""},
+		"rebound to itself":    {TypRebind, &Rebind{Card: "card_1", NewDevice: key.ID()}, "new_device"},
+		"rebound to nothing":   {TypRebind, &Rebind{Card: "card_1", NewDevice: "x"}, "new_device"},
+	})
 }
 
 func TestPINsThatAreSetAreNotTrivial(t *testing.T) {

@@ -90,24 +90,40 @@ func es256(t *testing.T, key *DeviceKey) func(input []byte) []byte {
 	}
 }
 
+// publicForms are ways in which a server might keep a public key and mistake it for a secret.
+func publicForms(t *testing.T, key *DeviceKey) (der, pemKey []byte) {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(key.public.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+// hs signs with HMAC-SHA-256.
+func hs(secret []byte) func(input []byte) []byte {
+	return func(input []byte) []byte {
+		h := hmac.New(sha256.New, secret)
+		h.Write(input)
+		return h.Sum(nil)
+	}
+}
+
 func TestForgedHeadersAreRefused(t *testing.T) {
 	key := newKey(t)
 	kid, jwk := string(key.ID()), string(key.Public().JWK())
 	payload := toJSON(t, instruction(key.ID()))
 	signed := es256(t, key)
 	nothing := func([]byte) []byte { return nil }
-	hs := func(secret []byte) func([]byte) []byte {
-		return func(input []byte) []byte {
-			h := hmac.New(sha256.New, secret)
-			h.Write(input)
-			return h.Sum(nil)
+	inASN1 := func(input []byte) []byte {
+		sum := sha256.Sum256(input)
+		out, err := ecdsa.SignASN1(rand.Reader, key.private.(*ecdsa.PrivateKey), sum[:])
+		if err != nil {
+			t.Fatal(err)
 		}
+		return out
 	}
-	der, err := x509.MarshalPKIXPublicKey(key.public.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pemKey := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	der, pemKey := publicForms(t, key)
 	head := func(alg, rest string) string {
 		return fmt.Sprintf(`{"alg":%q,"typ":"tapline-instruction+jws","kid":%q%s}`, alg, kid, rest)
 	}
@@ -149,12 +165,8 @@ func TestForgedHeadersAreRefused(t *testing.T) {
 		"header null":                     {`null`, signed, ErrMalformed},
 		"signature empty":                 {head("ES256", ""), nothing, ErrSignature},
 		"signature zero":                  {head("ES256", ""), func([]byte) []byte { return make([]byte, 64) }, ErrSignature},
-		"signature in ASN.1": {head("ES256", ""), func(input []byte) []byte {
-			sum := sha256.Sum256(input)
-			out, _ := ecdsa.SignASN1(rand.Reader, key.private.(*ecdsa.PrivateKey), sum[:])
-			return out
-		}, ErrSignature},
-		"signature by another": {head("ES256", ""), es256(t, newKey(t)), ErrSignature},
+		"signature in ASN.1":              {head("ES256", ""), inASN1, ErrSignature},
+		"signature by another":            {head("ES256", ""), es256(t, newKey(t)), ErrSignature},
 	} {
 		var got Instruction
 		err := receive(forge(tc.header, payload, tc.sign), TypInstruction, key.Public(), &got)
@@ -432,4 +444,14 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+func BenchmarkReadAndVerify(b *testing.B) {
+	key := newKey(b)
+	compact := mustSign(b, key, TypInstruction, instruction(key.ID()))
+	for b.Loop() {
+		if err := receive(compact, TypInstruction, key.Public(), new(Instruction)); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
