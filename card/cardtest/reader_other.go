@@ -31,3 +31,6 @@ func (*Reader) RemoveAt(int) {}
 
 // Close does nothing.
 func (*Reader) Close() error { return nil }
+
+// PID is zero.
+func (*Reader) PID() int { return 0 }

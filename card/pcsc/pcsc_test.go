@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,5 +168,43 @@ func TestWithoutPcscdDialSaysWhatToDo(t *testing.T) {
 	_, err := pcsc.Dial(t.Context(), t.TempDir()+"/none")
 	if !errors.Is(err, &pcsc.Error{Code: pcsc.NoService}) || !strings.Contains(err.Error(), "apt-get install pcscd") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestVirtualReadersDoNotMeet(t *testing.T) {
+	one, first := startReader(t)
+	_, second := startReader(t)
+	ctx := deadline(t)
+	if err := one.Insert(ctx, &cardtest.EMV{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.WaitForCard(ctx, ""); err != nil {
+		t.Fatal(err)
+	}
+	readers, err := second.Readers(ctx)
+	if err != nil || len(readers) != cardtest.Slots || readers[0].Present || readers[1].Present {
+		t.Errorf("the other reader has %+v, %v; want two empty slots", readers, err)
+	}
+	if err := one.Insert(ctx, &cardtest.EMV{}); err == nil {
+		t.Error("a second card fits into a slot")
+	}
+	if err := one.InsertAt(ctx, cardtest.Slots, &cardtest.EMV{}); err == nil {
+		t.Error("a card fits where no slot is")
+	}
+}
+
+func TestClosedVirtualReaderLeavesNoProcess(t *testing.T) {
+	reader, client := startReader(t)
+	if err := reader.Insert(deadline(t), &cardtest.EMV{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(reader.PID(), 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d: %v, want none", reader.PID(), err)
+	}
+	if _, err := client.Readers(t.Context()); !errors.Is(err, &pcsc.Error{Code: pcsc.NoService}) {
+		t.Errorf("readers afterwards: %v, want no service", err)
 	}
 }
