@@ -141,12 +141,11 @@ func (o Order) Clean() (Order, error) {
 // Instruction asks for a payment. Its ID is the payment's: see PaymentID.
 type Instruction struct {
 	Claims
-	Device    DeviceID     `json:"device" doc:"The device that sends it; the same as kid."`
-	Amount    money.Amount `json:"amount"`
-	Payee     string       `json:"payee" doc:"The payee's handle, such as shop@example."`
-	Tap       Tap          `json:"tap"`
-	Order     Order        `json:"order"`
-	Rehearsal bool         `json:"rehearsal,omitempty" doc:"Go the whole way, but move no money."`
+	Device DeviceID     `json:"device" doc:"The device that sends it; the same as kid."`
+	Amount money.Amount `json:"amount"`
+	Payee  string       `json:"payee" doc:"The payee's handle, such as shop@example."`
+	Tap    Tap          `json:"tap"`
+	Order  Order        `json:"order"`
 }
 
 // Payment is the id of the payment that the instruction asks for.

@@ -68,7 +68,6 @@ type Statement struct {
 	Version      string       `json:"v"`
 	Payment      PaymentID    `json:"payment"`
 	Role         Role         `json:"role"`
-	Rehearsal    bool         `json:"rehearsal,omitempty"` // no money will move
 	Amount       money.Amount `json:"amount"`
 	AmountText   string       `json:"amount_text"` // Amount.String(), such as "12.50 CNY"
 	PayeeHandle  string       `json:"payee_handle"`

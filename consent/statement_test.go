@@ -56,12 +56,6 @@ func TestStatementTextIsGolden(t *testing.T) {
 	if got := secondStatement().Text(); got != want {
 		t.Errorf("second:\n got %s\nwant %s", got, want)
 	}
-	rehearsal := statement()
-	rehearsal.Rehearsal = true
-	want = strings.Replace(goldenFirst, `"first",`, `"first","rehearsal":true,`, 1)
-	if got := rehearsal.Text(); got != want {
-		t.Errorf("rehearsal:\n got %s\nwant %s", got, want)
-	}
 }
 
 func TestStatementReadsBack(t *testing.T) {
@@ -92,7 +86,6 @@ func TestStatementsWithAnyDoubtAreRefused(t *testing.T) {
 		"escaped letter":        replace(`laptop`, `l\u0061ptop`),
 		"escaped for HTML":      replace(`&`, `\u0026`),
 		"fields exchanged":      replace(`"v":"tapline-statement/1","payment":"pay_AAAAAAAAAAAAAAAAAAAAAA"`, `"payment":"pay_AAAAAAAAAAAAAAAAAAAAAA","v":"tapline-statement/1"`),
-		"rehearsal false":       replace(`"first",`, `"first","rehearsal":false,`),
 		"unknown field":         replace(`{`, `{"fee":1,`),
 		"field twice":           replace(`"amount_text"`, `"amount_text":"1.00 CNY","amount_text"`),
 		"another version":       replace(`tapline-statement/1`, `tapline-statement/2`),

@@ -291,3 +291,6 @@ func (p *Processor) known(u *Unit, j *job) (answered bool, err error) {
 func (k Key) aad() []byte {
 	return []byte(strconv.Itoa(k.Status) + " " + string(k.Principal) + " " + k.Key)
 }
+
+// Waiting is how many commands are queued for the next batch.
+func (p *Processor) Waiting() int { return len(p.queue) }

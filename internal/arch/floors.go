@@ -57,6 +57,7 @@ var table = []floor{
 	{"internal/testenv", nil},
 	{"internal/storetest", []string{"money", "ledger", "payment", "consent", "processor"}},
 	{"internal/sim", []string{anything}},
+	{"internal/docgen", []string{"payment", "httpapi"}},
 	{"scripts/gotest", nil},
 
 	// Where everything meets.
