@@ -3,8 +3,6 @@ package pcsc_test
 import (
 	"context"
 	"errors"
-	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"tapline/card"
 	"tapline/card/cardtest"
 	"tapline/card/pcsc"
+	"tapline/internal/testenv"
 )
 
 // startReader starts a private pcscd. Without one it skips, unless TAPLINE_REQUIRE names pcscd.
@@ -20,8 +19,8 @@ func startReader(t testing.TB) (*cardtest.Reader, *pcsc.Client) {
 	t.Helper()
 	reader, err := cardtest.StartReader(t.Context())
 	var unavailable *cardtest.UnavailableError
-	if errors.As(err, &unavailable) && !slices.Contains(strings.Split(os.Getenv("TAPLINE_REQUIRE"), ","), "pcscd") {
-		t.Skip(err)
+	if errors.As(err, &unavailable) {
+		testenv.Require(t, "pcscd", false, unavailable.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
