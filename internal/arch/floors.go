@@ -39,8 +39,9 @@ var table = []floor{
 
 	// What goes over the wire, and its clients.
 	{"api", []string{"money", "consent", "internal/strictjson"}},
-	{"device", []string{"money", "consent", "api", "card", "internal/strictjson"}},
-	{"operator", []string{"money", "consent", "api", "internal/strictjson"}},
+	{"internal/client", []string{"consent", "api"}},
+	{"device", []string{"money", "consent", "api", "internal/client"}},
+	{"operator", []string{"money", "consent", "api", "internal/client"}},
 
 	// The service.
 	{"processor", []string{"money", "ledger", "payment", "consent", "keyring"}},

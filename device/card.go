@@ -1,0 +1,106 @@
+package device
+
+import (
+	"context"
+	"net/url"
+
+	"tapline/api"
+	"tapline/consent"
+)
+
+// Activate makes this device the associated device of the card that was tapped, with the operator's one-use code. The
+// PIN is the card's first; it is "" with a code that only binds another device.
+func (c *Client) Activate(
+	ctx context.Context, code consent.Code, account consent.AccountNumber, pin consent.PIN,
+) (api.Card, error) {
+	code, err := consent.NormalizeActivationCode(string(code))
+	if err != nil {
+		return api.Card{}, err
+	}
+	m := consent.Activation{Code: code, Tap: consent.Tap{Account: account}, PIN: pin}
+	if err := m.Validate(); err != nil {
+		return api.Card{}, err
+	}
+	return write[api.Card](ctx, c, "/v1/cards/activate", consent.TypActivation, func(claims consent.Claims) any {
+		m.Claims = claims
+		return &m
+	})
+}
+
+// Cards lists the cards that this device is bound to.
+func (c *Client) Cards(ctx context.Context) ([]api.Card, error) {
+	var all []api.Card
+	for before := ""; ; {
+		query := url.Values{}
+		if before != "" {
+			query.Set("before", before)
+		}
+		page, err := read[api.Cards](ctx, c, "/v1/cards", query, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Cards...)
+		if page.Next == "" || page.Next == before {
+			return all, nil
+		}
+		before = page.Next
+	}
+}
+
+// Card is one card that this device is bound to.
+func (c *Client) Card(ctx context.Context, id consent.CardID) (api.Card, error) {
+	if err := id.Check(); err != nil {
+		return api.Card{}, err
+	}
+	return read[api.Card](ctx, c, cardPath(id), nil, 0)
+}
+
+// Freeze stops a card and cancels its open payments. Any device that is or was its associated device may.
+func (c *Client) Freeze(ctx context.Context, id consent.CardID) (api.Card, error) {
+	return c.card(ctx, id, "/freeze", consent.TypFreeze, func(claims consent.Claims) consent.Message {
+		return &consent.Freeze{Claims: claims, Card: id}
+	})
+}
+
+// Unfreeze lets a frozen card pay again, from its associated device.
+func (c *Client) Unfreeze(ctx context.Context, id consent.CardID, pin consent.PIN) (api.Card, error) {
+	return c.card(ctx, id, "/unfreeze", consent.TypUnfreeze, func(claims consent.Claims) consent.Message {
+		return &consent.Unfreeze{Claims: claims, Card: id, PIN: pin}
+	})
+}
+
+// ChangePIN sets a new PIN with the old one, from the associated device. The card's open payments are cancelled.
+func (c *Client) ChangePIN(ctx context.Context, id consent.CardID, old, pin consent.PIN) (api.Card, error) {
+	return c.card(ctx, id, "/pin", consent.TypPIN, func(claims consent.Claims) consent.Message {
+		return &consent.PINChange{Claims: claims, Card: id, OldPIN: old, NewPIN: pin}
+	})
+}
+
+// ResetPIN sets a new PIN with a reset code from the operator, from the associated device.
+func (c *Client) ResetPIN(
+	ctx context.Context, id consent.CardID, code consent.Code, pin consent.PIN,
+) (api.Card, error) {
+	return c.card(ctx, id, "/pin", consent.TypPIN, func(claims consent.Claims) consent.Message {
+		return &consent.PINChange{Claims: claims, Card: id, ResetCode: code, NewPIN: pin}
+	})
+}
+
+// Rebind makes another device, which is registered, the card's associated device. This one signs it and is the
+// associated device no longer.
+func (c *Client) Rebind(ctx context.Context, id consent.CardID, to consent.DeviceID) (api.Card, error) {
+	return c.card(ctx, id, "/associated-device", consent.TypRebind, func(claims consent.Claims) consent.Message {
+		return &consent.Rebind{Claims: claims, Card: id, NewDevice: to}
+	})
+}
+
+// card checks a message about a card before anything is sent, and sends it.
+func (c *Client) card(
+	ctx context.Context, id consent.CardID, verb string, typ consent.Typ, message func(consent.Claims) consent.Message,
+) (api.Card, error) {
+	if err := message(consent.Claims{}).Validate(); err != nil {
+		return api.Card{}, err
+	}
+	return write[api.Card](ctx, c, cardPath(id)+verb, typ, func(claims consent.Claims) any { return message(claims) })
+}
+
+func cardPath(id consent.CardID) string { return "/v1/cards/" + url.PathEscape(string(id)) }

@@ -1,0 +1,98 @@
+package device
+
+import (
+	"errors"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/money"
+)
+
+// ErrStatementDiffers means that the service asks to confirm, or tells of, something else than this device asked for.
+// Do not confirm it. The error that is it is a *DifferenceError.
+var ErrStatementDiffers = errors.New("the service speaks of another payment than this device asked for")
+
+// DifferenceError names the fact that differs, as consent.Statement's JSON does. It is ErrStatementDiffers.
+type DifferenceError struct{ Field string }
+
+// Error names the field.
+func (e *DifferenceError) Error() string { return ErrStatementDiffers.Error() + ": " + e.Field }
+
+// Is holds for ErrStatementDiffers.
+func (e *DifferenceError) Is(target error) bool { return target == ErrStatementDiffers }
+
+// asked is what a device asked for.
+type asked struct {
+	amount  money.Amount
+	payee   api.Payee
+	order   consent.Order
+	account string // masked
+	device  consent.DeviceID
+}
+
+// fact is one comparison.
+type fact struct {
+	field string
+	same  bool
+}
+
+func differs(facts ...fact) error {
+	for _, f := range facts {
+		if !f.same {
+			return &DifferenceError{f.field}
+		}
+	}
+	return nil
+}
+
+// checkStatement compares the first statement with what was asked, fact by fact.
+func (a asked) checkStatement(id consent.PaymentID, s consent.Statement) error {
+	return differs(
+		fact{"payment", s.Payment == id},
+		fact{"role", s.Role == consent.First},
+		fact{"amount", s.Amount == a.amount && s.AmountText == a.amount.String()},
+		fact{"payee_handle", s.PayeeHandle == a.payee.Handle},
+		fact{"payee_name", s.PayeeName == a.payee.Name},
+		fact{"card_account", s.CardAccount == a.account},
+		fact{"initiating_device", s.Device == a.device},
+		fact{"order_number", s.OrderNumber == a.order.Number},
+		fact{"order_description", s.OrderText == a.order.Description},
+		fact{"order_hash", s.OrderHash == consent.OrderHash(a.order, a.amount, a.payee.Handle)},
+	)
+}
+
+// checkView compares what the service tells of the payment with what was asked.
+func (a asked) checkView(id consent.PaymentID, p api.Payment) error {
+	return differs(
+		fact{"payment", p.ID == string(id)},
+		fact{"amount", p.Amount == a.amount},
+		fact{"payee_handle", p.Payee.Handle == a.payee.Handle},
+		fact{"card_account", p.CardAccount == "" || p.CardAccount == a.account},
+	)
+}
+
+// checkReceipt compares a receipt with what was asked.
+func (a asked) checkReceipt(r consent.Receipt) error {
+	return differs(
+		fact{"amount", r.Amount == a.amount},
+		fact{"payee_handle", r.PayeeHandle == a.payee.Handle},
+		fact{"payee_name", r.PayeeName == a.payee.Name},
+		fact{"card_account", r.CardAccount == a.account},
+		fact{"initiating_device", r.Device == a.device},
+		fact{"order_number", r.OrderNumber == a.order.Number},
+		fact{"order_hash", r.OrderHash == consent.OrderHash(a.order, a.amount, a.payee.Handle)},
+	)
+}
+
+// checkSecond compares the second statement with what the service tells of the payment. The approver asked for
+// nothing, so there is nothing else to compare with but the person.
+func checkSecond(view api.Payment, s consent.Statement) error {
+	return differs(
+		fact{"payment", string(s.Payment) == view.ID},
+		fact{"role", s.Role == consent.Second},
+		fact{"amount", s.Amount == view.Amount},
+		fact{"payee_handle", s.PayeeHandle == view.Payee.Handle},
+		fact{"payee_name", s.PayeeName == view.Payee.Name},
+		fact{"card_account", s.CardAccount == view.CardAccount},
+	)
+}

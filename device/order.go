@@ -1,0 +1,103 @@
+package device
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/internal/client"
+	"tapline/money"
+)
+
+// Order is what the user is about to pay for. It is on this device only: nothing of it has been sent.
+type Order struct {
+	client *Client
+	amount money.Amount
+	payee  api.Payee
+	order  consent.Order
+}
+
+// Order makes an order to a payee as Client.Payee returned it. Nothing is sent. The error says which fact cannot be:
+// an amount that cannot be paid, a payee who takes another currency, a text that cannot be shown.
+func (c *Client) Order(amount money.Amount, payee api.Payee, order consent.Order) (Order, error) {
+	if !amount.Valid() {
+		return Order{}, fmt.Errorf("%w: it must be more than nothing, in a known currency", money.ErrAmount)
+	}
+	if err := consent.CheckHandle(payee.Handle); err != nil {
+		return Order{}, err
+	}
+	if payee.Currency != "" && payee.Currency != amount.Currency {
+		return Order{}, fmt.Errorf("%w: %s takes %s", money.ErrMismatch, payee.Handle, payee.Currency)
+	}
+	clean, err := order.Clean()
+	if err != nil {
+		return Order{}, err
+	}
+	return Order{client: c, amount: amount, payee: payee, order: clean}, nil
+}
+
+// Amount is how much.
+func (o Order) Amount() money.Amount { return o.amount }
+
+// Payee is who gets it, as it was looked up.
+func (o Order) Payee() api.Payee { return o.payee }
+
+// Terms are the order's number and description, as they will be sent.
+func (o Order) Terms() consent.Order { return o.order }
+
+// Tap adds the card account that the device has read. Nothing is sent.
+func (o Order) Tap(account consent.AccountNumber) (*Draft, error) {
+	if err := account.Check(); err != nil {
+		return nil, err
+	}
+	return &Draft{Order: o, account: account, id: consent.NewPaymentID()}, nil
+}
+
+// Draft is an instruction that is ready to be sent, and on this device only until Send. It may be used by several
+// goroutines.
+type Draft struct {
+	Order
+	account consent.AccountNumber
+	id      consent.PaymentID
+
+	lock    sync.Mutex
+	message *client.Message
+}
+
+// ID is the id that the payment will have.
+func (d *Draft) ID() consent.PaymentID { return d.id }
+
+// CardAccount is the masked card account, as the user should be shown it before Send.
+func (d *Draft) CardAccount() string { return d.account.Masked() }
+
+// Send sends the instruction: call it when the user says send, and not before. Called again, after ErrNoAnswer say, it
+// names the same payment, which is made once.
+func (d *Draft) Send(ctx context.Context) (*Payment, error) {
+	conn, err := d.client.connect()
+	if err != nil {
+		return nil, err
+	}
+	if conn.Key() == nil {
+		return nil, ErrNoKey
+	}
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	if d.message == nil {
+		d.message = conn.Message("/v1/payments", consent.TypInstruction, string(d.id), func(c consent.Claims) any {
+			return &consent.Instruction{
+				Claims: c, Device: conn.Key().ID(), Amount: d.amount, Payee: d.payee.Handle,
+				Tap: consent.Tap{Account: d.account}, Order: d.order,
+			}
+		})
+	}
+	p := &Payment{client: d.client, id: d.id, asked: asked{
+		amount: d.amount, payee: d.payee, order: d.order, account: d.account.Masked(), device: conn.Key().ID(),
+	}}
+	var view api.Payment
+	if err := d.message.Send(ctx, &view); err != nil {
+		return nil, err
+	}
+	return p, p.take(view)
+}

@@ -1,0 +1,74 @@
+package operator
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/money"
+)
+
+// AccountID names an account of the ledger, such as api.Card.Account. It is not the number on a card.
+type AccountID string
+
+// AddPayee adds a payee with a payee account. Its API key is told once.
+func (c *Client) AddPayee(ctx context.Context, payee api.NewPayee) (api.AdminPayee, error) {
+	if err := consent.CheckHandle(payee.Handle); err != nil {
+		return api.AdminPayee{}, err
+	}
+	return write[api.AdminPayee](ctx, c, "/v1/admin/payees", payee)
+}
+
+// Payees lists all payees.
+func (c *Client) Payees(ctx context.Context) ([]api.AdminPayee, error) {
+	return all(func(before string) ([]api.AdminPayee, string, error) {
+		list, err := read[api.Payees](ctx, c, "/v1/admin/payees", page(before))
+		return list.Payees, list.Next, err
+	})
+}
+
+// MovePayee gives a payee a new account. Payments that were instructed before go to the old one.
+func (c *Client) MovePayee(ctx context.Context, handle, note string) (api.AdminPayee, error) {
+	if err := consent.CheckHandle(handle); err != nil {
+		return api.AdminPayee{}, err
+	}
+	return write[api.AdminPayee](ctx, c, "/v1/admin/payees/"+url.PathEscape(handle)+"/account", api.Noted{Note: note})
+}
+
+// Accounts lists all accounts.
+func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
+	return all(func(before string) ([]api.Account, string, error) {
+		list, err := read[api.Accounts](ctx, c, "/v1/admin/accounts", page(before))
+		return list.Accounts, list.Next, err
+	})
+}
+
+// Account is one account.
+func (c *Client) Account(ctx context.Context, id AccountID) (api.Account, error) {
+	return read[api.Account](ctx, c, accountPath(id), nil)
+}
+
+// Report lists an account's entries from a time until another, with the posted balances before and after. A zero time
+// leaves that end to the service.
+func (c *Client) Report(ctx context.Context, id AccountID, from, until time.Time) (api.Report, error) {
+	query := url.Values{}
+	if !from.IsZero() {
+		query.Set("from", from.UTC().Format(time.RFC3339Nano))
+	}
+	if !until.IsZero() {
+		query.Set("until", until.UTC().Format(time.RFC3339Nano))
+	}
+	return read[api.Report](ctx, c, accountPath(id)+"/report", query)
+}
+
+// TopUp credits a card account with money that came in from outside, and returns the account after it.
+func (c *Client) TopUp(ctx context.Context, id AccountID, amount money.Amount, note string) (api.Account, error) {
+	if !amount.Valid() {
+		return api.Account{}, money.ErrAmount
+	}
+	return write[api.Account](ctx, c, accountPath(id)+"/top-ups", api.NewTopUp{Amount: amount, Note: note})
+}
+
+func accountPath(id AccountID) string { return "/v1/admin/accounts/" + url.PathEscape(string(id)) }
