@@ -1,0 +1,96 @@
+package sqlstore
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// migration leads from one version of the schema to the next. Migrations are never changed once released, only added.
+type migration struct {
+	text string
+	// oldest is the oldest version of the schema whose programs still run on this one, as the release before has to.
+	oldest int
+}
+
+//go:embed migrations/0001.sql
+var migration1 string
+
+// migrations in order; the version of a schema is how many of them it has seen.
+var migrations = []migration{{migration1, 1}}
+
+// types says how a dialect writes what migrations leave to it.
+type types struct {
+	integer, bytes, text string
+	byKey, byArrival     string
+	appendOnly           func(table string) string
+}
+
+// script is the migration's SQL in a dialect.
+func (m migration) script(d types) string {
+	var b strings.Builder
+	for text := range strings.Lines(m.text) {
+		if strings.HasPrefix(text, "--") {
+			continue
+		}
+		if table, ok := strings.CutPrefix(strings.TrimSpace(text), "APPEND ONLY "); ok {
+			text = d.appendOnly(strings.TrimSuffix(table, ";")) + "\n"
+		}
+		b.WriteString(text)
+	}
+	return strings.NewReplacer("BIGINT", d.integer, "BYTEA", d.bytes, "TEXT", d.text,
+		"BY KEY", d.byKey, "BY ARRIVAL", d.byArrival).Replace(b.String())
+}
+
+// meta is what a database knows of itself.
+type meta struct {
+	schema      int // version
+	oldest      int // version of the oldest programs that run on it
+	environment string
+}
+
+var (
+	selectMeta = plain("SELECT name, value FROM meta")
+	upsertMeta = plain("INSERT INTO meta (name, value) VALUES ($1, $2)"+
+		" ON CONFLICT (name) DO UPDATE SET value = excluded.value", isText, isText)
+)
+
+func readMeta(s session) (meta, error) {
+	values := make(map[string]string)
+	_, err := s.run(selectMeta, 1, nil, func(from scanner) { values[from.text(0)] = from.text(1) })
+	if err != nil {
+		return meta{}, err
+	}
+	m := meta{environment: values["environment"]}
+	var errs [2]error
+	m.schema, errs[0] = strconv.Atoi(values["schema"])
+	m.oldest, errs[1] = strconv.Atoi(values["oldest"])
+	return m, errors.Join(errs[:]...)
+}
+
+func writeMeta(s session, name, value string) error {
+	_, err := s.run(upsertMeta, 1, func(_ int, to binder) {
+		to.text(name)
+		to.text(value)
+	}, nil)
+	return err
+}
+
+// fits returns why a program that knows some versions of the schema, and was told these options, cannot use the
+// database. With older it may have a schema that is to be migrated.
+func (m meta) fits(o Options, known int, older bool) error {
+	switch {
+	case m.oldest > known:
+		return fmt.Errorf("its schema has version %d, made by a newer tapline, and this one knows %d; "+
+			"hint: install the newer tapline again", m.schema, known)
+	case o.Environment != "" && m.environment != o.Environment:
+		return fmt.Errorf("it is for the %s environment, not for %s; hint: give each environment its own database",
+			m.environment, o.Environment)
+	case m.schema < known && !older:
+		return fmt.Errorf(`its schema has version %d and this tapline wants %d; hint: make a backup, then run `+
+			`"tapline migrate"`, m.schema, known)
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+-- The tables of tapline, for SQLite and PostgreSQL. A dialect translates:
+--
+--   BIGINT, BYTEA, TEXT   its own types (TEXT is compared byte by byte)
+--   BY KEY                small rows that are looked up by their key; stored in its order where that is possible
+--   BY ARRIVAL            wide rows that arrive one after the other; stored in that order
+--   APPEND ONLY t;        triggers that refuse UPDATE and DELETE of rows of t
+--
+-- Times are microseconds since 1970 UTC, 0 for never. Amounts are minor units. NULL only says that there is no such
+-- row elsewhere; all other columns have a value, which may be empty.
+
+CREATE TABLE meta (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) BY KEY;
+
+-- The last number handed out in each table whose rows are numbered. Its rows are the locks that make numbers rise in
+-- the order of commits.
+CREATE TABLE counters (
+  name TEXT   NOT NULL PRIMARY KEY,
+  last BIGINT NOT NULL CHECK (last >= 0)
+) BY KEY;
+
+INSERT INTO counters (name, last) VALUES ('audit', 0), ('entries', 0), ('events', 0);
+
+CREATE TABLE accounts (
+  id              TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  kind            TEXT   NOT NULL CHECK (kind IN ('card', 'payee', 'issuance')),
+  currency        TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  debits_pending  BIGINT NOT NULL CHECK (debits_pending BETWEEN 0 AND 1000000000000000000),
+  credits_pending BIGINT NOT NULL CHECK (credits_pending BETWEEN 0 AND 1000000000000000000),
+  debits_posted   BIGINT NOT NULL CHECK (debits_posted BETWEEN 0 AND 1000000000000000000),
+  credits_posted  BIGINT NOT NULL CHECK (credits_posted BETWEEN 0 AND 1000000000000000000),
+  CHECK (kind = 'issuance' OR credits_posted - debits_posted - debits_pending >= 0)
+) BY KEY;
+
+CREATE TABLE devices (
+  id         TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  public_key BYTEA  NOT NULL,
+  label      TEXT   NOT NULL,
+  created_at BIGINT NOT NULL CHECK (created_at >= 0),
+  revoked_at BIGINT NOT NULL CHECK (revoked_at >= 0)
+) BY ARRIVAL;
+
+CREATE TABLE payees (
+  handle     TEXT   NOT NULL PRIMARY KEY CHECK (handle <> ''),
+  name       TEXT   NOT NULL,
+  account    TEXT   NOT NULL REFERENCES accounts (id),
+  currency   TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  closed     BIGINT NOT NULL CHECK (closed IN (0, 1)),
+  created_at BIGINT NOT NULL CHECK (created_at >= 0)
+) BY KEY;
+
+CREATE TABLE api_keys (
+  mac        TEXT   NOT NULL PRIMARY KEY CHECK (mac <> ''),
+  id         TEXT   NOT NULL UNIQUE CHECK (id <> ''),
+  payee      TEXT   NOT NULL REFERENCES payees (handle),
+  created_at BIGINT NOT NULL CHECK (created_at >= 0),
+  revoked_at BIGINT NOT NULL CHECK (revoked_at >= 0)
+) BY KEY;
+
+CREATE TABLE operators (
+  id         TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  name       TEXT   NOT NULL,
+  public_key BYTEA  NOT NULL,
+  created_at BIGINT NOT NULL CHECK (created_at >= 0)
+) BY KEY;
+
+CREATE TABLE cards (
+  id              TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  number_key      TEXT   NOT NULL UNIQUE CHECK (number_key <> ''),
+  last4           TEXT   NOT NULL CHECK (length(last4) <= 4),
+  label           TEXT   NOT NULL,
+  account         TEXT   NOT NULL REFERENCES accounts (id),
+  currency        TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  state           TEXT   NOT NULL CHECK (state IN ('issued', 'active', 'frozen', 'closed')),
+  level           BIGINT NOT NULL CHECK (level BETWEEN 0 AND 4),
+  associated      TEXT   REFERENCES devices (id),
+  pin_salt        BYTEA  NOT NULL,
+  pin_sum         BYTEA  NOT NULL,
+  pin_pepper      BIGINT NOT NULL CHECK (pin_pepper >= 0),
+  pin_memory      BIGINT NOT NULL CHECK (pin_memory >= 0),
+  pin_passes      BIGINT NOT NULL CHECK (pin_passes >= 0),
+  pin_lanes       BIGINT NOT NULL CHECK (pin_lanes >= 0),
+  code_purpose    TEXT   NOT NULL CHECK (code_purpose IN ('', 'activate', 'rebind', 'reset_pin')),
+  code_mac        TEXT   NOT NULL,
+  code_tries_left BIGINT NOT NULL CHECK (code_tries_left >= 0),
+  code_not_before BIGINT NOT NULL CHECK (code_not_before >= 0),
+  code_expires_at BIGINT NOT NULL CHECK (code_expires_at >= 0),
+  tap_day         BIGINT NOT NULL CHECK (tap_day >= 0),
+  tap_spent       BIGINT NOT NULL CHECK (tap_spent >= 0),
+  approvals_since BIGINT NOT NULL CHECK (approvals_since >= 0),
+  approvals       BIGINT NOT NULL CHECK (approvals >= 0),
+  created_at      BIGINT NOT NULL CHECK (created_at >= 0)
+) BY ARRIVAL;
+
+CREATE TABLE card_devices (
+  card     TEXT   NOT NULL REFERENCES cards (id),
+  device   TEXT   NOT NULL REFERENCES devices (id),
+  bound_at BIGINT NOT NULL CHECK (bound_at >= 0),
+  PRIMARY KEY (card, device)
+) BY KEY;
+
+-- Counted for card numbers that nobody has issued as well, so card_key refers to nothing.
+CREATE TABLE tries (
+  card_key     TEXT   NOT NULL CHECK (card_key <> ''),
+  device       TEXT   NOT NULL,
+  used         BIGINT NOT NULL CHECK (used >= 0),
+  paused_until BIGINT NOT NULL CHECK (paused_until >= 0),
+  locked       BIGINT NOT NULL CHECK (locked IN (0, 1)),
+  updated_at   BIGINT NOT NULL CHECK (updated_at >= 0),
+  PRIMARY KEY (card_key, device)
+) BY KEY;
+
+CREATE INDEX tries_by_age ON tries (updated_at) WHERE locked = 0;
+
+-- A decoy has no card, and gets no further than authentication_required. A settled payment has passed every step that
+-- its level asks for: 2 authentication, 3 the first confirmation, 4 the second unless the associated device made it.
+CREATE TABLE payments (
+  id                TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  amount            BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000000),
+  currency          TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  payee_handle      TEXT   NOT NULL REFERENCES payees (handle),
+  payee_name        TEXT   NOT NULL,
+  payee_account     TEXT   NOT NULL REFERENCES accounts (id),
+  card              TEXT   REFERENCES cards (id),
+  card_account      TEXT   REFERENCES accounts (id),
+  card_last4        TEXT   NOT NULL CHECK (length(card_last4) <= 4),
+  card_label        TEXT   NOT NULL,
+  card_key          TEXT   NOT NULL CHECK (card_key <> ''),
+  order_number      TEXT   NOT NULL,
+  order_description TEXT   NOT NULL,
+  initiator         TEXT   NOT NULL REFERENCES devices (id),
+  initiator_label   TEXT   NOT NULL,
+  associated        TEXT   REFERENCES devices (id),
+  level             BIGINT NOT NULL CHECK (level BETWEEN 1 AND 4),
+  assurance         TEXT   NOT NULL CHECK (assurance IN ('identified', 'authentic')),
+  nonce             TEXT   NOT NULL,
+  state             TEXT   NOT NULL CHECK (state IN ('authentication_required', 'confirmation_required',
+                           'approval_required', 'settled', 'declined', 'cancelled', 'expired', 'rejected')),
+  reason            TEXT   NOT NULL,
+  version           BIGINT NOT NULL CHECK (version >= 1),
+  deadline          BIGINT NOT NULL CHECK (deadline >= 0),
+  expires_at        BIGINT NOT NULL CHECK (expires_at >= 0),
+  first_digest      TEXT   NOT NULL,
+  second_digest     TEXT   NOT NULL,
+  code_failures     BIGINT NOT NULL CHECK (code_failures >= 0),
+  instructed_at     BIGINT NOT NULL CHECK (instructed_at > 0),
+  authenticated_at  BIGINT NOT NULL CHECK (authenticated_at >= 0),
+  confirmed_at      BIGINT NOT NULL CHECK (confirmed_at >= 0),
+  approved_at       BIGINT NOT NULL CHECK (approved_at >= 0),
+  ended_at          BIGINT NOT NULL CHECK (ended_at >= 0),
+  CHECK ((card IS NULL) = (card_account IS NULL)),
+  CHECK ((card IS NULL) = (associated IS NULL)),
+  CHECK (card IS NOT NULL OR state NOT IN ('confirmation_required', 'approval_required', 'settled')),
+  CHECK ((ended_at = 0) = (state IN ('authentication_required', 'confirmation_required', 'approval_required'))),
+  CHECK (ended_at > 0 OR deadline > 0),
+  CHECK (reason = '' OR (ended_at > 0 AND state <> 'settled')),
+  CHECK (state NOT IN ('confirmation_required', 'approval_required') OR authenticated_at > 0),
+  CHECK (state <> 'approval_required' OR confirmed_at > 0),
+  CHECK (state <> 'settled' OR level < 2 OR authenticated_at > 0),
+  CHECK (state <> 'settled' OR level < 3 OR confirmed_at > 0),
+  CHECK (state <> 'settled' OR level < 4 OR initiator = associated OR approved_at > 0)
+) BY ARRIVAL;
+
+-- Open payments are few, so these two stay small.
+CREATE INDEX payments_by_deadline ON payments (deadline) WHERE ended_at = 0;
+CREATE INDEX payments_open_by_card ON payments (card) WHERE ended_at = 0;
+
+-- What these index never changes, so a payment pays for them once.
+CREATE INDEX payments_by_initiator ON payments (initiator, instructed_at);
+CREATE INDEX payments_by_associated ON payments (associated, instructed_at) WHERE associated IS NOT NULL;
+CREATE INDEX payments_by_payee ON payments (payee_handle, instructed_at);
+
+CREATE TABLE entries (
+  number    BIGINT NOT NULL PRIMARY KEY,
+  id        TEXT   NOT NULL UNIQUE CHECK (id <> ''),
+  action    TEXT   NOT NULL CHECK (action IN ('hold', 'post_hold', 'release', 'post')),
+  reference TEXT   NOT NULL,
+  at        BIGINT NOT NULL CHECK (at > 0)
+) BY ARRIVAL;
+
+APPEND ONLY entries;
+
+-- at repeats its entry's, so that one index gives an account's postings in order of time.
+CREATE TABLE postings (
+  entry    BIGINT NOT NULL REFERENCES entries (number),
+  line     BIGINT NOT NULL,
+  debit    TEXT   NOT NULL REFERENCES accounts (id),
+  credit   TEXT   NOT NULL REFERENCES accounts (id),
+  amount   BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000000),
+  currency TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  at       BIGINT NOT NULL CHECK (at > 0),
+  PRIMARY KEY (entry, line),
+  CHECK (debit <> credit)
+) BY KEY;
+
+CREATE INDEX postings_by_debit ON postings (debit, at, entry);
+CREATE INDEX postings_by_credit ON postings (credit, at, entry);
+
+APPEND ONLY postings;
+
+CREATE TABLE idempotency_keys (
+  principal TEXT   NOT NULL CHECK (principal <> ''),
+  key       TEXT   NOT NULL CHECK (key <> ''),
+  digest    TEXT   NOT NULL,
+  status    BIGINT NOT NULL CHECK (status >= 0),
+  answer    BYTEA  NOT NULL,
+  at        BIGINT NOT NULL CHECK (at >= 0),
+  keep_till BIGINT NOT NULL CHECK (keep_till >= 0),
+  PRIMARY KEY (principal, key)
+) BY ARRIVAL;
+
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (keep_till);
+
+CREATE TABLE evidence (
+  payment TEXT   NOT NULL REFERENCES payments (id),
+  role    TEXT   NOT NULL CHECK (role <> ''),
+  device  TEXT   NOT NULL REFERENCES devices (id),
+  jws     TEXT   NOT NULL CHECK (jws <> ''),
+  at      BIGINT NOT NULL CHECK (at > 0),
+  PRIMARY KEY (payment, role)
+) BY ARRIVAL;
+
+APPEND ONLY evidence;
+
+CREATE TABLE events (
+  number     BIGINT NOT NULL PRIMARY KEY,
+  type       TEXT   NOT NULL,
+  subject    TEXT   NOT NULL,
+  state      TEXT   NOT NULL,
+  version    BIGINT NOT NULL,
+  recipients TEXT   NOT NULL, -- a JSON array
+  at         BIGINT NOT NULL CHECK (at >= 0)
+) BY ARRIVAL;
+
+-- Who is to be told of which events: recipients once more, to be looked up by.
+CREATE TABLE event_recipients (
+  principal TEXT   NOT NULL CHECK (principal <> ''),
+  event     BIGINT NOT NULL,
+  PRIMARY KEY (principal, event)
+) BY KEY;
+
+CREATE TABLE audit (
+  number   BIGINT NOT NULL PRIMARY KEY,
+  operator TEXT   NOT NULL REFERENCES operators (id),
+  action   TEXT   NOT NULL CHECK (action <> ''),
+  subject  TEXT   NOT NULL,
+  note     TEXT   NOT NULL,
+  at       BIGINT NOT NULL CHECK (at > 0)
+) BY ARRIVAL;
+
+APPEND ONLY audit;

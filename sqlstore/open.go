@@ -1,0 +1,277 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// Options say how to open a database.
+type Options struct {
+	// Environment is "live" or "test": what the database is for. A new database remembers it, and an old one must be for
+	// the same. Only for reading it may be empty.
+	Environment string
+	// ReadOnly opens a database that must be there, beside whoever is writing it.
+	ReadOnly bool
+	// Readers is how many View at the same time; 0 means 4.
+	Readers int
+}
+
+// Open opens the SQLite database in a file and makes it if there is none. Nobody else can open it for writing until it
+// is closed. The errors of Open say what to do about them.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	d, err := openSQLite(ctx, path, o, migrations, false)
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", path, err)
+	}
+	return newStore(ctx, d)
+}
+
+// Migrate brings the SQLite database in a file to the schema of this program, in one transaction, and returns the
+// versions before and after. Make a backup first: there is no way back.
+func Migrate(ctx context.Context, path string, o Options) (from, to int, err error) {
+	o.ReadOnly = false
+	from, err = migrate(ctx, path, o, migrations)
+	if err != nil {
+		return 0, 0, fmt.Errorf("database %s: %w", path, err)
+	}
+	return from, len(migrations), nil
+}
+
+func migrate(ctx context.Context, path string, o Options, known []migration) (from int, err error) {
+	if _, err := os.Stat(path); err != nil {
+		return 0, missing(path, err)
+	}
+	d, err := openSQLite(ctx, path, o, known, true)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	var was meta
+	err = d.update(ctx, func(s session) error {
+		c := s.(*sqliteConn)
+		var err error
+		if was, err = readMeta(c); err != nil || was.schema >= len(known) {
+			return err
+		}
+		return c.migrate(known, was.schema)
+	})
+	return was.schema, err
+}
+
+// openSQLite opens the file and checks what it is. With older it takes a schema that is to be migrated.
+func openSQLite(ctx context.Context, path string, o Options, known []migration, older bool) (_ *sqliteDB, err error) {
+	if o.Readers <= 0 {
+		o.Readers = 4
+	}
+	if o.Environment != "live" && o.Environment != "test" && !(o.ReadOnly && o.Environment == "") {
+		return nil, errors.New(`the environment is neither "live" nor "test"`)
+	}
+	if path, err = locate(path, o.ReadOnly); err != nil {
+		return nil, err
+	}
+	d := &sqliteDB{readers: make(chan *sqliteConn, o.Readers), closing: make(chan struct{})}
+	var opened []*sqliteConn
+	defer func() {
+		if err != nil {
+			for _, c := range opened {
+				err = errors.Join(err, c.conn.Close())
+			}
+			if d.lock != nil {
+				err = errors.Join(err, d.lock.Close())
+			}
+		}
+	}()
+	if !o.ReadOnly {
+		if d.lock, err = lockFile(path + ".lock"); err != nil {
+			return nil, err
+		}
+	}
+	first, err := openConn(ctx, path, o.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	opened = append(opened, first)
+	if err := first.identify(ctx, o, known, older); err != nil {
+		return nil, err
+	}
+	if o.ReadOnly {
+		d.readers <- first
+	} else {
+		first.conn.SetBusyTimeout(0) // beginWriting waits
+		d.writer = make(chan *sqliteConn, 1)
+		d.writer <- first
+	}
+	for len(d.readers) < cap(d.readers) {
+		c, err := openConn(ctx, path, true)
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, c)
+		d.readers <- c
+	}
+	return d, nil
+}
+
+// locate checks the path, makes the file if it may, readable by its owner alone, and returns its real path, so that a
+// link to it meets the same lock. SQLite gives the files it puts beside it the same mode.
+func locate(path string, readOnly bool) (string, error) {
+	if path == "" || path == ":memory:" {
+		return "", errors.New("there is no such file; hint: name a file, such as tapline.db")
+	}
+	if !readOnly {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return "", missing(path, err)
+		}
+		if err := f.Close(); err != nil {
+			return "", err
+		}
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", missing(path, err)
+	}
+	if info, err := os.Stat(real); err != nil || !info.Mode().IsRegular() {
+		return "", errors.Join(errors.New("this is no file; hint: name a file, such as tapline.db"), err)
+	}
+	return real, nil
+}
+
+var errLocked = errors.New("another tapline has it open; hint: stop that one first")
+
+// missing explains why a file cannot be opened.
+func missing(path string, err error) error {
+	dir := filepath.Dir(path)
+	switch _, noDir := os.Stat(dir); {
+	case errors.Is(noDir, fs.ErrNotExist):
+		return fmt.Errorf("there is no folder %s; hint: make it with mkdir -p %s", dir, dir)
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New(`there is no such file; hint: "tapline serve" makes one`)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; hint: run as the user that owns %s", err, dir)
+	}
+	return err
+}
+
+func openConn(ctx context.Context, path string, readOnly bool) (*sqliteConn, error) {
+	flags := sqlite.OpenReadWrite
+	if readOnly {
+		flags = sqlite.OpenReadOnly
+	}
+	conn, err := sqlite.OpenConn(path, flags)
+	if err != nil {
+		return nil, sqliteError("open", err)
+	}
+	c := &sqliteConn{conn: conn, prepared: make(map[*statement]*sqlite.Stmt)}
+	conn.SetBusyTimeout(busyTimeout)
+	settings := "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;"
+	if readOnly {
+		settings += "PRAGMA query_only = ON; PRAGMA cache_size = -8192;"
+	} else {
+		settings += "PRAGMA cache_size = -65536;"
+	}
+	err = errors.Join(sqlitex.ExecuteScript(conn, settings, nil), conn.SetDefensive(true))
+	if err != nil {
+		return nil, errors.Join(sqliteError("open", err), conn.Close())
+	}
+	return c, nil
+}
+
+// applicationID marks SQLite files as tapline's: "tapl", https://www.sqlite.org/fileformat2.html#application_id
+const applicationID = 0x7461706c
+
+// identify makes an empty file a database of tapline's, and checks that a full one is: of a schema that this program
+// can use, and for the same environment.
+func (c *sqliteConn) identify(ctx context.Context, o Options, known []migration, older bool) error {
+	id, tables, err := c.fileKind()
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultNotADB {
+		return errors.New("this file is no SQLite database; hint: name another file")
+	}
+	if err != nil {
+		return err
+	}
+	if id != applicationID && (tables > 0 || o.ReadOnly) {
+		return errors.New("this is a database, but not tapline's; hint: name another file")
+	}
+	if !o.ReadOnly {
+		if err := c.exec(switchToWAL); err != nil {
+			return err
+		}
+	}
+	if id != applicationID {
+		if err := c.create(ctx, o, known); err != nil {
+			return err
+		}
+	}
+	m, err := readMeta(c)
+	if err != nil {
+		return err
+	}
+	return m.fits(o, len(known), older)
+}
+
+var (
+	readApplicationID = plain("PRAGMA application_id")
+	countTables       = plain("SELECT count(*) FROM sqlite_schema")
+	switchToWAL       = plain("PRAGMA journal_mode = WAL")
+)
+
+func (c *sqliteConn) fileKind() (id, tables int64, err error) {
+	_, err = c.run(readApplicationID, 1, nil, func(from scanner) { id = from.integer(0) })
+	if err == nil {
+		_, err = c.run(countTables, 1, nil, func(from scanner) { tables = from.integer(0) })
+	}
+	return id, tables, err
+}
+
+// create makes all tables, in one transaction.
+func (c *sqliteConn) create(ctx context.Context, o Options, known []migration) error {
+	if err := c.beginWriting(ctx); err != nil {
+		return err
+	}
+	defer c.rollBack()
+	if err := c.migrate(known, 0); err != nil {
+		return err
+	}
+	if err := writeMeta(c, "environment", o.Environment); err != nil {
+		return err
+	}
+	if err := c.exec(plain("PRAGMA application_id = " + strconv.Itoa(applicationID))); err != nil {
+		return err
+	}
+	return c.commit()
+}
+
+// migrate runs the migrations after a version of the schema.
+func (c *sqliteConn) migrate(known []migration, from int) error {
+	for i, m := range known[from:] {
+		if err := sqlitex.ExecuteScript(c.conn, m.script(sqliteTypes), nil); err != nil {
+			return sqliteError(fmt.Sprintf("migration %d", from+i+1), err)
+		}
+	}
+	if err := writeMeta(c, "schema", strconv.Itoa(len(known))); err != nil {
+		return err
+	}
+	return writeMeta(c, "oldest", strconv.Itoa(known[len(known)-1].oldest))
+}
+
+var sqliteTypes = types{
+	integer: "INTEGER", bytes: "BLOB", text: "TEXT", byKey: "STRICT, WITHOUT ROWID", byArrival: "STRICT",
+	appendOnly: func(table string) string {
+		var text string
+		for _, verb := range []string{"UPDATE", "DELETE"} {
+			text += fmt.Sprintf("CREATE TRIGGER %s_refuse_%s BEFORE %s ON %s BEGIN SELECT RAISE(ABORT, '%s never change'); END;",
+				table, strings.ToLower(verb), verb, table, table)
+		}
+		return text
+	},
+}

@@ -1,0 +1,77 @@
+package sqlstore
+
+import (
+	"time"
+
+	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
+)
+
+// The terms of a payment never change, nor does when it was instructed.
+var payments = newTable("payments", 1,
+	text("id", func(p *payment.Payment) *payment.ID { return &p.ID }),
+	fixed(integer("amount", func(p *payment.Payment) *int64 { return &p.Amount.Minor })),
+	fixed(text("currency", func(p *payment.Payment) *money.Currency { return &p.Amount.Currency })),
+	fixed(text("payee_handle", func(p *payment.Payment) *payment.Handle { return &p.PayeeHandle })),
+	fixed(text("payee_name", func(p *payment.Payment) *string { return &p.PayeeName })),
+	fixed(text("payee_account", func(p *payment.Payment) *ledger.AccountID { return &p.PayeeAccount })),
+	fixed(reference("card", func(p *payment.Payment) *payment.CardID { return &p.Card })),
+	fixed(reference("card_account", func(p *payment.Payment) *ledger.AccountID { return &p.CardAccount })),
+	fixed(text("card_last4", func(p *payment.Payment) *string { return &p.CardLast4 })),
+	fixed(text("card_label", func(p *payment.Payment) *string { return &p.CardLabel })),
+	fixed(text("card_key", func(p *payment.Payment) *string { return &p.CardKey })),
+	fixed(text("order_number", func(p *payment.Payment) *string { return &p.OrderNumber })),
+	fixed(text("order_description", func(p *payment.Payment) *string { return &p.OrderDescription })),
+	fixed(text("initiator", func(p *payment.Payment) *payment.DeviceID { return &p.Initiator })),
+	fixed(text("initiator_label", func(p *payment.Payment) *string { return &p.InitiatorLabel })),
+	fixed(reference("associated", func(p *payment.Payment) *payment.DeviceID { return &p.Associated })),
+	fixed(integer("level", func(p *payment.Payment) *payment.Level { return &p.Level })),
+	fixed(text("assurance", func(p *payment.Payment) *payment.Assurance { return &p.Assurance })),
+	fixed(text("nonce", func(p *payment.Payment) *string { return &p.Nonce })),
+	text("state", func(p *payment.Payment) *payment.State { return &p.State }),
+	text("reason", func(p *payment.Payment) *payment.Reason { return &p.Reason }),
+	integer("version", func(p *payment.Payment) *int64 { return &p.Version }),
+	instant("deadline", func(p *payment.Payment) *time.Time { return &p.Deadline }),
+	instant("expires_at", func(p *payment.Payment) *time.Time { return &p.ExpiresAt }),
+	text("first_digest", func(p *payment.Payment) *string { return &p.FirstDigest }),
+	text("second_digest", func(p *payment.Payment) *string { return &p.SecondDigest }),
+	integer("code_failures", func(p *payment.Payment) *int { return &p.CodeFailures }),
+	fixed(instant("instructed_at", func(p *payment.Payment) *time.Time { return &p.InstructedAt })),
+	instant("authenticated_at", func(p *payment.Payment) *time.Time { return &p.AuthenticatedAt }),
+	instant("confirmed_at", func(p *payment.Payment) *time.Time { return &p.ConfirmedAt }),
+	instant("approved_at", func(p *payment.Payment) *time.Time { return &p.ApprovedAt }),
+	instant("ended_at", func(p *payment.Payment) *time.Time { return &p.EndedAt }),
+)
+
+// numberedEntry is an entry with its place in the books.
+type numberedEntry struct {
+	ledger.Entry
+	number int64
+}
+
+var entries = newTable("entries", 1,
+	fixed(integer("number", func(e *numberedEntry) *int64 { return &e.number })),
+	fixed(text("id", func(e *numberedEntry) *ledger.EntryID { return &e.ID })),
+	fixed(text("action", func(e *numberedEntry) *ledger.Action { return &e.Action })),
+	fixed(text("reference", func(e *numberedEntry) *string { return &e.Reference })),
+	fixed(instant("at", func(e *numberedEntry) *time.Time { return &e.At })),
+)
+
+// line is one posting of an entry.
+type line struct {
+	ledger.Posting
+	entry int64
+	line  int
+	at    time.Time
+}
+
+var postings = newTable("postings", 2,
+	fixed(integer("entry", func(l *line) *int64 { return &l.entry })),
+	fixed(integer("line", func(l *line) *int { return &l.line })),
+	fixed(text("debit", func(l *line) *ledger.AccountID { return &l.Debit })),
+	fixed(text("credit", func(l *line) *ledger.AccountID { return &l.Credit })),
+	fixed(integer("amount", func(l *line) *int64 { return &l.Amount.Minor })),
+	fixed(text("currency", func(l *line) *money.Currency { return &l.Amount.Currency })),
+	fixed(instant("at", func(l *line) *time.Time { return &l.at })),
+)

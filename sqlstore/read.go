@@ -1,0 +1,233 @@
+package sqlstore
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// reader is a processor.Reader.
+type reader struct{ rows }
+
+var errNoLimit = errors.New("a list needs a limit of at least 1")
+
+// list is the table's columns as SQL names them.
+func (t *table[R]) list() string { return strings.Join(names(t.columns), ", ") }
+
+func newestFirst(selector string) *statement {
+	return plain("SELECT "+payments.list()+" FROM payments WHERE "+selector+" = $1"+
+		" AND instructed_at <= $2 AND (instructed_at < $2 OR id < $3) AND ($4 = '' OR state = $4)"+
+		" ORDER BY instructed_at DESC, id DESC LIMIT $5", isText, isInteger, isText, isText, isInteger)
+}
+
+var (
+	paymentsByInitiator  = newestFirst("initiator")
+	paymentsByAssociated = newestFirst("associated")
+	paymentsByPayee      = newestFirst("payee_handle")
+)
+
+// Payments lists newest first; see processor.Reader.
+func (r *reader) Payments(q processor.PaymentQuery) ([]payment.Payment, error) {
+	var s *statement
+	var selector string
+	switch {
+	case q.Initiator != "" && q.Associated == "" && q.Payee == "":
+		s, selector = paymentsByInitiator, string(q.Initiator)
+	case q.Associated != "" && q.Initiator == "" && q.Payee == "":
+		s, selector = paymentsByAssociated, string(q.Associated)
+	case q.Payee != "" && q.Initiator == "" && q.Associated == "":
+		s, selector = paymentsByPayee, string(q.Payee)
+	default:
+		return nil, errors.New("payments are listed by exactly one of initiator, associated device and payee")
+	}
+	if q.Limit < 1 {
+		return nil, errNoLimit
+	}
+	before := int64(math.MaxInt64)
+	if !q.Before.IsZero() {
+		before = micros(q.Before)
+	}
+	found := collect(&r.rows, payments, s, func(to binder) {
+		to.text(selector)
+		to.integer(before)
+		to.text(string(q.BeforeID))
+		to.text(string(q.State))
+		to.integer(int64(q.Limit))
+	})
+	return found, r.err
+}
+
+var due = plain("SELECT id FROM payments WHERE ended_at = 0 AND deadline <= $1 ORDER BY deadline, id LIMIT $2",
+	isInteger, isInteger)
+
+// Due lists overdue payments; see processor.Reader.
+func (r *reader) Due(now time.Time, limit int) (ids []payment.ID, err error) {
+	if limit < 1 {
+		return nil, errNoLimit
+	}
+	r.query(due, func(to binder) {
+		to.integer(micros(now))
+		to.integer(int64(limit))
+	}, func(from scanner) { ids = append(ids, payment.ID(from.text(0))) })
+	return ids, r.err
+}
+
+// query runs a statement once.
+func (r *rows) query(s *statement, bind func(binder), scan func(scanner)) {
+	if r.err == nil {
+		_, r.err = r.run(s, 1, func(_ int, to binder) { bind(to) }, scan)
+	}
+}
+
+var lastNumber = plain("SELECT last FROM counters WHERE name = $1", isText)
+
+func newestEvent(c session) (newest int64, err error) {
+	_, err = c.run(lastNumber, 1, func(_ int, to binder) { to.text("events") },
+		func(from scanner) { newest = from.integer(0) })
+	return newest, err
+}
+
+var eventsFor = plain("SELECT "+events.list()+" FROM events WHERE number IN"+
+	" (SELECT event FROM event_recipients WHERE principal = $1 AND event > $2 ORDER BY event LIMIT $3)",
+	isText, isInteger, isInteger)
+
+// Events lists what some principals are told; see processor.Reader.
+func (r *reader) Events(after int64, limit int, to ...processor.Principal) ([]processor.Event, int64, error) {
+	if limit < 1 {
+		return nil, 0, errNoLimit
+	}
+	var found []processor.Event
+	for _, p := range to {
+		found = append(found, collect(&r.rows, events, eventsFor, func(to binder) {
+			to.text(string(p))
+			to.integer(after)
+			to.integer(int64(limit))
+		})...)
+	}
+	var next int64
+	if r.err == nil {
+		next, r.err = newestEvent(r.session)
+	}
+	if r.err != nil {
+		return nil, 0, r.err
+	}
+	slices.SortFunc(found, func(a, b processor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	found = slices.CompactFunc(found, func(a, b processor.Event) bool { return a.Seq == b.Seq })
+	if len(found) >= limit {
+		found = found[:limit]
+		next = found[limit-1].Seq
+	}
+	return found, next, nil
+}
+
+// numbersOf selects the entries of account $1 from $2 until before $3.
+const numbersOf = "SELECT at, entry FROM postings WHERE debit = $1 AND at >= $2 AND at < $3" +
+	" UNION SELECT at, entry FROM postings WHERE credit = $1 AND at >= $2 AND at < $3"
+
+var (
+	// Of each side no more than $4 can be among the first $4 of both.
+	timeOfLast = plain("SELECT at FROM"+
+		" (SELECT * FROM (SELECT DISTINCT at, entry FROM postings WHERE debit = $1 AND at >= $2 AND at < $3"+
+		" ORDER BY at, entry LIMIT $4) AS debits UNION"+
+		" SELECT * FROM (SELECT DISTINCT at, entry FROM postings WHERE credit = $1 AND at >= $2 AND at < $3"+
+		" ORDER BY at, entry LIMIT $4) AS credits) AS both_sides"+
+		" ORDER BY at, entry LIMIT 1 OFFSET $4 - 1", isText, isInteger, isInteger, isInteger)
+	linesOf = plain("SELECT e.number, e.id, e.action, e.reference, e.at, p.debit, p.credit, p.amount, p.currency"+
+		" FROM ("+numbersOf+") AS n JOIN entries e ON e.number = n.entry JOIN postings p ON p.entry = e.number"+
+		" ORDER BY e.at, e.number, p.line", isText, isInteger, isInteger)
+)
+
+// Entries lists what happened to an account; see processor.Reader.
+func (r *reader) Entries(account ledger.AccountID, from, until time.Time, limit int) ([]ledger.Entry, error) {
+	if limit < 1 {
+		return nil, errNoLimit
+	}
+	begin, end := micros(from), micros(until)
+	span := func(to binder) {
+		to.text(string(account))
+		to.integer(begin)
+		to.integer(end)
+	}
+	r.query(timeOfLast, func(to binder) {
+		span(to)
+		to.integer(int64(limit))
+	}, func(row scanner) { end = row.integer(0) + 1 })
+	var found []ledger.Entry
+	last := int64(-1)
+	r.query(linesOf, span, func(row scanner) {
+		if number := row.integer(0); number != last {
+			last = number
+			found = append(found, ledger.Entry{ID: ledger.EntryID(row.text(1)), Action: ledger.Action(row.text(2)),
+				Reference: row.text(3), At: fromMicros(row.integer(4))})
+		}
+		e := &found[len(found)-1]
+		e.Postings = append(e.Postings, ledger.Posting{
+			Debit: ledger.AccountID(row.text(5)), Credit: ledger.AccountID(row.text(6)),
+			Amount: money.Amount{Minor: row.integer(7), Currency: money.Currency(row.text(8))},
+		})
+	})
+	return found, r.err
+}
+
+func inOrder[R any](t *table[R]) *statement {
+	id := t.columns[0].name
+	return plain("SELECT "+t.list()+" FROM "+t.name+" WHERE "+id+" > $1 ORDER BY "+id+" LIMIT $2", isText, isInteger)
+}
+
+var (
+	accountsInOrder  = inOrder(accounts)
+	cardsInOrder     = inOrder(cards)
+	devicesInOrder   = inOrder(devices)
+	operatorsInOrder = inOrder(operators)
+	payeesInOrder    = inOrder(payees)
+	auditInOrder     = plain("SELECT "+audit.list()+" FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2",
+		isInteger, isInteger)
+)
+
+// List is for operators; see processor.Reader.
+func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
+	if q.Limit < 1 {
+		return found, errNoLimit
+	}
+	before := int64(math.MaxInt64)
+	if q.Table == "audit" && q.After != "" {
+		if before, err = strconv.ParseInt(q.After, 10, 64); err != nil {
+			return found, errors.New("audit records are listed after a number")
+		}
+	}
+	bind := func(to binder) {
+		if q.Table == "audit" {
+			to.integer(before)
+		} else {
+			to.text(q.After)
+		}
+		to.integer(int64(q.Limit))
+	}
+	switch q.Table {
+	case "accounts":
+		found.Accounts = collect(&r.rows, accounts, accountsInOrder, bind)
+	case "audit":
+		found.Audit = collect(&r.rows, audit, auditInOrder, bind)
+	case "cards":
+		found.Cards = collect(&r.rows, cards, cardsInOrder, bind)
+	case "devices":
+		found.Devices = collect(&r.rows, devices, devicesInOrder, bind)
+	case "operators":
+		found.Operators = collect(&r.rows, operators, operatorsInOrder, bind)
+	case "payees":
+		found.Payees = collect(&r.rows, payees, payeesInOrder, bind)
+	default:
+		return found, fmt.Errorf("there is no list of %q", q.Table)
+	}
+	return found, r.err
+}

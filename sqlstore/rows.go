@@ -1,0 +1,150 @@
+package sqlstore
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// rows loads rows by keys. After the first error it gives only that.
+type rows struct {
+	session
+	err error
+}
+
+var errEnded = errors.New("the database transaction has ended")
+
+// end makes sure that nobody uses what a transaction gave out after it.
+func (r *rows) end() {
+	if r.err == nil {
+		r.err = errEnded
+	}
+}
+
+// Statements that select rows by something else than their key.
+var (
+	openOf    = payments.by("ended_at = 0", "card")
+	cardsByNo = cards.by("", "number_key")
+	boundTo   = bindings.by("", "card")
+	ofPayment = evidence.by("", "payment")
+	anyOf     = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
+)
+
+// Load returns the rows named by w, each once, in no order to rely on.
+func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
+	found := processor.Rows{
+		Payments: pick(r, payments, payments.byKey, single(w.Payments)),
+		Cards:    pick(r, cards, cards.byKey, single(w.Cards)),
+		Accounts: pick(r, accounts, accounts.byKey, single(w.Accounts)),
+		Devices:  pick(r, devices, devices.byKey, single(w.Devices)),
+		Payees:   pick(r, payees, payees.byKey, single(w.Payees)),
+		APIKeys:  pick(r, apiKeys, apiKeys.byKey, single(w.APIKeys)),
+		Evidence: pick(r, evidence, ofPayment, single(w.Evidence)),
+		Bindings: pick(r, bindings, bindings.byKey, pairs(w.Bindings, func(id processor.BindingID) key {
+			return key{string(id.Card), string(id.Device)}
+		})),
+		Keys: pick(r, keys, keys.byKey, pairs(w.Keys, func(id processor.KeyID) key {
+			return key{string(id.Principal), id.Key}
+		})),
+		Operators: pick(r, operators, operators.byKey, single(w.Operators)),
+	}
+	for _, t := range pick(r, tries, tries.byKey, pairs(w.Tries, func(id processor.TriesID) key {
+		return key{string(id.Card), string(id.Device)}
+	})) {
+		found.Tries = append(found.Tries, t.Tries)
+	}
+	r.loadOtherwise(w, &found)
+	if r.err != nil {
+		return processor.Rows{}, r.err
+	}
+	return found, nil
+}
+
+// loadOtherwise adds rows that are named by something else than their key, except those that are there by their key.
+func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
+	found.Payments = join(found.Payments, pick(r, payments, openOf, single(w.OpenOf)),
+		func(p payment.Payment) payment.ID { return p.ID })
+	found.Cards = join(found.Cards, pick(r, cards, cardsByNo, single(w.CardKeys)),
+		func(c processor.Card) payment.CardID { return c.ID })
+	found.Bindings = join(found.Bindings, pick(r, bindings, boundTo, single(w.BoundTo)),
+		func(b processor.Binding) processor.BindingID {
+			return processor.BindingID{Card: b.Card, Device: b.Device}
+		})
+	if w.AnyOf {
+		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
+			func(o processor.Operator) processor.OperatorID { return o.ID })
+	}
+}
+
+// key is the values of the one or two columns by which a row is picked.
+type key [2]string
+
+func single[K ~string](ids []K) []key {
+	return pairs(ids, func(id K) key { return key{string(id)} })
+}
+
+// pairs are the keys of ids, each once and sorted, so that rows are locked in the same order by everybody.
+func pairs[K any](ids []K, of func(K) key) []key {
+	if len(ids) == 0 {
+		return nil
+	}
+	out := make([]key, len(ids))
+	for i, id := range ids {
+		out[i] = of(id)
+	}
+	slices.SortFunc(out, func(a, b key) int {
+		if c := strings.Compare(a[0], b[0]); c != 0 {
+			return c
+		}
+		return strings.Compare(a[1], b[1])
+	})
+	return slices.Compact(out)
+}
+
+// pick returns the rows that a statement selects by keys.
+func pick[R any](r *rows, t *table[R], s *statement, keys []key) []R {
+	if r.err != nil || len(keys) == 0 {
+		return nil
+	}
+	var found []R
+	_, r.err = r.run(s, len(keys), func(row int, to binder) {
+		for i := range s.by {
+			to.text(keys[row][i])
+		}
+	}, func(from scanner) { found = append(found, t.scan(from)) })
+	return found
+}
+
+// collect returns the rows of a statement that returns all of a table's columns.
+func collect[R any](r *rows, t *table[R], s *statement, bind func(binder)) []R {
+	if r.err != nil {
+		return nil
+	}
+	var found []R
+	_, r.err = r.run(s, 1, func(_ int, to binder) {
+		if bind != nil {
+			bind(to)
+		}
+	}, func(from scanner) { found = append(found, t.scan(from)) })
+	return found
+}
+
+// join adds to one list what another has and it has not.
+func join[R any, K comparable](list, more []R, id func(R) K) []R {
+	if len(list) == 0 || len(more) == 0 {
+		return append(list, more...)
+	}
+	have := make(map[K]bool, len(list))
+	for _, row := range list {
+		have[id(row)] = true
+	}
+	for _, row := range more {
+		if !have[id(row)] {
+			list = append(list, row)
+		}
+	}
+	return list
+}

@@ -1,0 +1,159 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"tapline/processor"
+)
+
+// tx is a processor.Tx. After the first error it does nothing more: the transaction will be rolled back.
+type tx struct {
+	rows
+	newestEvent int64 // of those saved; 0 if there were none
+}
+
+// Save writes a batch's changes, in the order of foreign keys.
+func (t *tx) Save(c processor.Changes) error {
+	if len(c.Changed.Evidence)+len(c.Changed.Audit) > 0 && t.err == nil {
+		t.err = errors.New("evidence and audit records never change")
+	}
+	store(t, accounts, c.New.Accounts, c.Changed.Accounts)
+	store(t, devices, c.New.Devices, c.Changed.Devices)
+	store(t, payees, c.New.Payees, c.Changed.Payees)
+	store(t, apiKeys, c.New.APIKeys, c.Changed.APIKeys)
+	store(t, operators, c.New.Operators, c.Changed.Operators)
+	store(t, cards, c.New.Cards, c.Changed.Cards)
+	store(t, bindings, c.New.Bindings, c.Changed.Bindings)
+	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
+	store(t, payments, c.New.Payments, c.Changed.Payments)
+	t.saveEntries(c)
+	store(t, keys, c.New.Keys, c.Changed.Keys)
+	insert(t, evidence, c.New.Evidence)
+	t.saveEvents(c.Events)
+	t.saveAudit(c.New.Audit)
+	return t.err
+}
+
+func store[R any](t *tx, table *table[R], created, changed []R) {
+	insert(t, table, created)
+	update(t, table, changed)
+}
+
+func insert[R any](t *tx, table *table[R], created []R) {
+	if t.err != nil || len(created) == 0 {
+		return
+	}
+	_, t.err = t.run(table.insert, len(created), func(row int, to binder) {
+		for i := range table.columns {
+			table.columns[i].bind(to, &created[row])
+		}
+	}, nil)
+}
+
+func update[R any](t *tx, table *table[R], changed []R) {
+	if t.err != nil || len(changed) == 0 {
+		return
+	}
+	var n int
+	n, t.err = t.run(table.update, len(changed), func(row int, to binder) {
+		for i := range table.mutable {
+			table.mutable[i].bind(to, &changed[row])
+		}
+		for i := range table.key {
+			table.key[i].bind(to, &changed[row])
+		}
+	}, nil)
+	if t.err == nil && n != len(changed) {
+		t.err = fmt.Errorf("%d of %d changed rows of %s are not there", len(changed)-n, len(changed), table.name)
+	}
+}
+
+func dated(counts []processor.Tries) []datedTries {
+	if len(counts) == 0 {
+		return nil
+	}
+	now, out := time.Now(), make([]datedTries, len(counts))
+	for i, t := range counts {
+		out[i] = datedTries{t, now}
+	}
+	return out
+}
+
+func (t *tx) saveEntries(c processor.Changes) {
+	if len(c.Entries) == 0 {
+		return
+	}
+	first := t.numbers("entries", len(c.Entries))
+	heads, lines := make([]numberedEntry, len(c.Entries)), make([]line, 0, len(c.Entries))
+	for i, e := range c.Entries {
+		number := first + int64(i)
+		heads[i] = numberedEntry{e, number}
+		for j, p := range e.Postings {
+			lines = append(lines, line{Posting: p, entry: number, line: j, at: e.At})
+		}
+	}
+	insert(t, entries, heads)
+	insert(t, postings, lines)
+}
+
+func (t *tx) saveEvents(told []processor.Event) {
+	if len(told) == 0 {
+		return
+	}
+	first := t.numbers("events", len(told))
+	numbered, to := make([]processor.Event, len(told)), make([]recipient, 0, 3*len(told))
+	for i, e := range told {
+		e.Seq = first + int64(i)
+		numbered[i] = e
+		for j, p := range e.To {
+			if !contains(e.To[:j], p) {
+				to = append(to, recipient{p, e.Seq})
+			}
+		}
+	}
+	insert(t, events, numbered)
+	insert(t, recipients, to)
+	t.newestEvent = first + int64(len(told)) - 1
+}
+
+func contains(list []processor.Principal, p processor.Principal) bool {
+	for _, x := range list {
+		if x == p {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tx) saveAudit(records []processor.Audit) {
+	if len(records) == 0 {
+		return
+	}
+	first := t.numbers("audit", len(records))
+	numbered := make([]processor.Audit, len(records))
+	for i, a := range records {
+		a.Seq = first + int64(i)
+		numbered[i] = a
+	}
+	insert(t, audit, numbered)
+}
+
+var takeNumbers = plain("UPDATE counters SET last = last + $1 WHERE name = $2 RETURNING last", isInteger, isText)
+
+// numbers hands out n numbers of a counter and returns the first. The counter's row stays locked until the
+// transaction ends, so numbers rise in the order of commits.
+func (t *tx) numbers(counter string, n int) (first int64) {
+	if t.err != nil {
+		return 0
+	}
+	_, t.err = t.run(takeNumbers, 1, func(_ int, to binder) {
+		to.integer(int64(n))
+		to.text(counter)
+	}, func(from scanner) { first = from.integer(0) - int64(n) + 1 })
+	if t.err == nil && first <= 0 {
+		t.err = fmt.Errorf("there is no counter of %s", counter)
+	}
+	return first
+}

@@ -1,0 +1,172 @@
+// Package sqlstore keeps what the processor needs in an SQL database.
+//
+// How a row is stored is declared once, in tables.go and payments.go, as a table of columns; loading, inserting and
+// changing rows are made from that, and what is listed in some order is plain SQL in read.go. The schema is one text
+// for all databases (migrations/). What differs between databases is a dialect behind the interfaces database and
+// session: how one statement is run for many rows, locks, error codes. SQLite is in sqlite.go.
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"tapline/processor"
+)
+
+// Store is a processor.Store on an SQL database. Its methods are safe for several goroutines. Close it.
+type Store struct {
+	db database
+
+	mu      sync.Mutex
+	newest  int64         // number of the newest event known
+	changed chan struct{} // closed when newest grows, or the store is closed
+	looked  time.Time     // when the database was last asked for newest
+	closed  bool
+}
+
+var _ processor.Store = (*Store)(nil)
+
+// database is what a dialect offers: transactions.
+type database interface {
+	// update runs f in a read-write transaction and commits, unless f returns an error or panics, or ctx is done. It
+	// returns the error of f as it is.
+	update(ctx context.Context, f func(session) error) error
+	// view runs f over one snapshot.
+	view(ctx context.Context, f func(session) error) error
+	// damage looks for what is wrong with the database itself, whatever is kept in it.
+	damage(session) ([]Finding, error)
+	// close waits for transactions that are running.
+	close() error
+}
+
+// session is a connection inside a database transaction, for one goroutine. What update gives out locks the rows that
+// it selects by their columns until the transaction ends.
+type session interface {
+	// run runs a statement for each of a number of rows of arguments, which bind binds, and calls scan, unless it is
+	// nil, with each row that comes out. It returns how many rows were inserted, updated or deleted.
+	//
+	// Errors: those of processor.Store, recognised by the database's codes; ctx's when that is done; else others.
+	run(s *statement, rows int, bind func(row int, to binder), scan func(scanner)) (changed int, err error)
+}
+
+// pollEvery is how often Wait looks for events that other processes have committed.
+const pollEvery = time.Second
+
+var errClosed = errors.New("the store is closed")
+
+func newStore(ctx context.Context, db database) (*Store, error) {
+	s := &Store{db: db, changed: make(chan struct{})}
+	newest, err := s.readNewest(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	s.newest, s.looked = newest, time.Now()
+	return s, nil
+}
+
+// Close waits for running transactions and closes the database. Wait returns. What is called later gets an error.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	already := s.closed
+	if !already {
+		s.closed = true
+		close(s.changed)
+	}
+	s.mu.Unlock()
+	if already {
+		return nil
+	}
+	return s.db.close()
+}
+
+// Update runs f in one read-write transaction; see processor.Store. When ctx ends before the commit, nothing has
+// happened. When a Load or Save has failed, so has the transaction, whatever f returns.
+func (s *Store) Update(ctx context.Context, f func(processor.Tx) error) error {
+	var newest int64
+	err := s.db.update(ctx, func(c session) error {
+		t := &tx{rows: rows{session: c}}
+		defer t.end()
+		if err := f(t); err != nil {
+			return err
+		}
+		newest = t.newestEvent
+		return t.err
+	})
+	if err == nil {
+		s.wake(newest)
+	}
+	return err
+}
+
+// View runs f over one snapshot; see processor.Store.
+func (s *Store) View(ctx context.Context, f func(processor.Reader) error) error {
+	return s.db.view(ctx, func(c session) error {
+		r := &reader{rows{session: c}}
+		defer r.end()
+		return f(r)
+	})
+}
+
+// Wait returns the number of the newest event as soon as it is greater than after, or when ctx is done; see
+// processor.Store. Commits of this process wake it at once, those of others within a second or so.
+func (s *Store) Wait(ctx context.Context, after int64) (int64, error) {
+	for {
+		s.mu.Lock()
+		newest, changed, closed := s.newest, s.changed, s.closed
+		look := time.Until(s.looked.Add(pollEvery))
+		if look <= 0 {
+			s.looked = time.Now() // this one looks for all who wait
+		}
+		s.mu.Unlock()
+		switch {
+		case closed:
+			return newest, errClosed
+		case newest > after || ctx.Err() != nil:
+			return newest, nil
+		case look <= 0:
+			if err := s.look(ctx); err != nil {
+				return newest, err
+			}
+			continue
+		}
+		timer := time.NewTimer(look)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// look asks the database for the newest event.
+func (s *Store) look(ctx context.Context) error {
+	newest, err := s.readNewest(ctx)
+	if ctx.Err() != nil {
+		return nil // Wait says so itself
+	}
+	if err == nil {
+		s.wake(newest)
+	}
+	return err
+}
+
+func (s *Store) wake(newest int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if newest > s.newest && !s.closed {
+		s.newest = newest
+		close(s.changed)
+		s.changed = make(chan struct{})
+	}
+}
+
+func (s *Store) readNewest(ctx context.Context) (newest int64, err error) {
+	err = s.db.view(ctx, func(c session) error {
+		newest, err = newestEvent(c)
+		return err
+	})
+	return newest, err
+}

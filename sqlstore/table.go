@@ -1,0 +1,218 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// kind is what a column holds, as the database sees it.
+type kind int
+
+const (
+	isText kind = iota
+	isInteger
+	isBytes
+)
+
+// binder takes the values of one row of arguments, in order.
+type binder interface {
+	text(string)
+	integer(int64)
+	bytes([]byte)
+	null()
+}
+
+// scanner gives the values of a row that a statement returns, by column. A NULL is the type's zero value.
+type scanner interface {
+	text(column int) string
+	integer(column int) int64
+	bytes(column int) []byte
+}
+
+// column says how a field of a row R is stored. Writing and reading are made from the same declaration, so that they
+// cannot differ.
+type column[R any] struct {
+	name  string
+	kind  kind
+	fixed bool // never changes, so an UPDATE leaves it alone, and its indexes
+	bind  func(binder, *R)
+	scan  func(scanner, int, *R)
+}
+
+func text[R any, S ~string](name string, field func(*R) *S) column[R] {
+	return column[R]{name: name, kind: isText,
+		bind: func(to binder, r *R) { to.text(string(*field(r))) },
+		scan: func(from scanner, i int, r *R) { *field(r) = S(from.text(i)) },
+	}
+}
+
+// reference is the id of a row elsewhere. Where there is none, it is empty in Go and NULL in the database.
+func reference[R any, S ~string](name string, field func(*R) *S) column[R] {
+	c := text(name, field)
+	c.bind = func(to binder, r *R) {
+		if id := *field(r); id != "" {
+			to.text(string(id))
+		} else {
+			to.null()
+		}
+	}
+	return c
+}
+
+func integer[R any, N ~int | ~int64 | ~uint32 | ~uint8](name string, field func(*R) *N) column[R] {
+	return column[R]{name: name, kind: isInteger,
+		bind: func(to binder, r *R) { to.integer(int64(*field(r))) },
+		scan: func(from scanner, i int, r *R) { *field(r) = N(from.integer(i)) },
+	}
+}
+
+func boolean[R any](name string, field func(*R) *bool) column[R] {
+	return column[R]{name: name, kind: isInteger,
+		bind: func(to binder, r *R) {
+			if *field(r) {
+				to.integer(1)
+			} else {
+				to.integer(0)
+			}
+		},
+		scan: func(from scanner, i int, r *R) { *field(r) = from.integer(i) != 0 },
+	}
+}
+
+func instant[R any](name string, field func(*R) *time.Time) column[R] {
+	return column[R]{name: name, kind: isInteger,
+		bind: func(to binder, r *R) { to.integer(micros(*field(r))) },
+		scan: func(from scanner, i int, r *R) { *field(r) = fromMicros(from.integer(i)) },
+	}
+}
+
+// micros is a time as the database keeps it: microseconds since 1970 UTC, what is finer cut off, 0 for the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+// octets is a byte string. None at all and an empty one are the same, and come back as nil.
+func octets[R any](name string, field func(*R) *[]byte) column[R] {
+	return column[R]{name: name, kind: isBytes,
+		bind: func(to binder, r *R) { to.bytes(*field(r)) },
+		scan: func(from scanner, i int, r *R) { *field(r) = from.bytes(i) },
+	}
+}
+
+// list is stored as a JSON array of strings.
+func list[R any, S ~string](name string, field func(*R) *[]S) column[R] {
+	return column[R]{name: name, kind: isText,
+		bind: func(to binder, r *R) {
+			// Strings can always be encoded.
+			text, _ := json.Marshal(*field(r))
+			to.text(string(text))
+		},
+		scan: func(from scanner, i int, r *R) {
+			if err := json.Unmarshal([]byte(from.text(i)), field(r)); err != nil {
+				panic(fmt.Sprintf("sqlstore: column %s holds no list", name))
+			}
+		},
+	}
+}
+
+// fixed marks a column whose value never changes once the row is there.
+func fixed[R any](c column[R]) column[R] {
+	c.fixed = true
+	return c
+}
+
+// form says what a statement does. Its text is the dialect's to make; only other statements bring theirs along.
+type form int
+
+const (
+	other form = iota
+	insertRows
+	updateRows
+	selectRows
+)
+
+// statement is one SQL statement, to be run for any number of rows of arguments. It is made once, and dialects keep
+// what they prepare from it by its address.
+type statement struct {
+	form    form
+	table   string
+	columns []string // inserted, set, or returned
+	by      []string // the columns that pick rows; their values come last among the arguments
+	kinds   []kind   // of the arguments, in order
+	also    string   // a further condition on the rows picked
+
+	text string // of an other statement, with arguments $1, $2 and so on
+}
+
+// other statements are plain SQL that both databases understand.
+func plain(text string, kinds ...kind) *statement { return &statement{text: text, kinds: kinds} }
+
+// table describes how rows R are stored. The columns of the key come first.
+type table[R any] struct {
+	name    string
+	columns []column[R]
+
+	insert *statement
+	update *statement // nil if no column ever changes
+	byKey  *statement
+
+	key     []column[R]
+	mutable []column[R]
+}
+
+func newTable[R any](name string, keys int, columns ...column[R]) *table[R] {
+	t := &table[R]{name: name, columns: columns, key: columns[:keys]}
+	for _, c := range columns[keys:] {
+		if !c.fixed {
+			t.mutable = append(t.mutable, c)
+		}
+	}
+	t.insert = &statement{form: insertRows, table: name, columns: names(columns), kinds: kinds(columns)}
+	if len(t.mutable) > 0 {
+		t.update = &statement{form: updateRows, table: name, columns: names(t.mutable), by: names(t.key),
+			kinds: append(kinds(t.mutable), kinds(t.key)...)}
+	}
+	t.byKey = t.by("", names(t.key)...)
+	return t
+}
+
+// by is the statement that returns the rows with given values in some columns, all of them text.
+func (t *table[R]) by(also string, picked ...string) *statement {
+	return &statement{form: selectRows, table: t.name, columns: names(t.columns), by: picked,
+		kinds: make([]kind, len(picked)), also: also}
+}
+
+func (t *table[R]) scan(from scanner) R {
+	var r R
+	for i := range t.columns {
+		t.columns[i].scan(from, i, &r)
+	}
+	return r
+}
+
+func names[R any](columns []column[R]) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = c.name
+	}
+	return out
+}
+
+func kinds[R any](columns []column[R]) []kind {
+	out := make([]kind, len(columns))
+	for i, c := range columns {
+		out[i] = c.kind
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package sqlstore
+
+import (
+	"time"
+
+	"tapline/consent"
+	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+var accounts = newTable("accounts", 1,
+	text("id", func(a *ledger.Account) *ledger.AccountID { return &a.ID }),
+	fixed(text("kind", func(a *ledger.Account) *ledger.Kind { return &a.Kind })),
+	fixed(text("currency", func(a *ledger.Account) *money.Currency { return &a.Currency })),
+	integer("debits_pending", func(a *ledger.Account) *int64 { return &a.DebitsPending }),
+	integer("credits_pending", func(a *ledger.Account) *int64 { return &a.CreditsPending }),
+	integer("debits_posted", func(a *ledger.Account) *int64 { return &a.DebitsPosted }),
+	integer("credits_posted", func(a *ledger.Account) *int64 { return &a.CreditsPosted }),
+)
+
+var devices = newTable("devices", 1,
+	text("id", func(d *processor.Device) *payment.DeviceID { return &d.ID }),
+	fixed(octets("public_key", func(d *processor.Device) *[]byte { return &d.PublicKey })),
+	text("label", func(d *processor.Device) *string { return &d.Label }),
+	fixed(instant("created_at", func(d *processor.Device) *time.Time { return &d.CreatedAt })),
+	instant("revoked_at", func(d *processor.Device) *time.Time { return &d.RevokedAt }),
+)
+
+var payees = newTable("payees", 1,
+	text("handle", func(p *processor.Payee) *payment.Handle { return &p.Handle }),
+	text("name", func(p *processor.Payee) *string { return &p.Name }),
+	text("account", func(p *processor.Payee) *ledger.AccountID { return &p.Account }),
+	text("currency", func(p *processor.Payee) *money.Currency { return &p.Currency }),
+	boolean("closed", func(p *processor.Payee) *bool { return &p.Closed }),
+	fixed(instant("created_at", func(p *processor.Payee) *time.Time { return &p.CreatedAt })),
+)
+
+var apiKeys = newTable("api_keys", 1,
+	text("mac", func(k *processor.APIKey) *string { return &k.MAC }),
+	fixed(text("id", func(k *processor.APIKey) *string { return &k.ID })),
+	fixed(text("payee", func(k *processor.APIKey) *payment.Handle { return &k.Payee })),
+	fixed(instant("created_at", func(k *processor.APIKey) *time.Time { return &k.CreatedAt })),
+	instant("revoked_at", func(k *processor.APIKey) *time.Time { return &k.RevokedAt }),
+)
+
+var operators = newTable("operators", 1,
+	text("id", func(o *processor.Operator) *processor.OperatorID { return &o.ID }),
+	text("name", func(o *processor.Operator) *string { return &o.Name }),
+	fixed(octets("public_key", func(o *processor.Operator) *[]byte { return &o.PublicKey })),
+	fixed(instant("created_at", func(o *processor.Operator) *time.Time { return &o.CreatedAt })),
+)
+
+var cards = newTable("cards", 1,
+	text("id", func(c *processor.Card) *payment.CardID { return &c.ID }),
+	fixed(text("number_key", func(c *processor.Card) *processor.CardKey { return &c.Key })),
+	fixed(text("last4", func(c *processor.Card) *string { return &c.Last4 })),
+	text("label", func(c *processor.Card) *string { return &c.Label }),
+	fixed(text("account", func(c *processor.Card) *ledger.AccountID { return &c.Account })),
+	fixed(text("currency", func(c *processor.Card) *money.Currency { return &c.Currency })),
+	text("state", func(c *processor.Card) *processor.CardState { return &c.State }),
+	integer("level", func(c *processor.Card) *payment.Level { return &c.Level }),
+	reference("associated", func(c *processor.Card) *payment.DeviceID { return &c.Associated }),
+	octets("pin_salt", func(c *processor.Card) *[]byte { return &c.PIN.Salt }),
+	octets("pin_sum", func(c *processor.Card) *[]byte { return &c.PIN.Sum }),
+	integer("pin_pepper", func(c *processor.Card) *int { return &c.PIN.Pepper }),
+	integer("pin_memory", func(c *processor.Card) *uint32 { return &c.PIN.Memory }),
+	integer("pin_passes", func(c *processor.Card) *uint32 { return &c.PIN.Passes }),
+	integer("pin_lanes", func(c *processor.Card) *uint8 { return &c.PIN.Lanes }),
+	text("code_purpose", func(c *processor.Card) *processor.CodePurpose { return &c.Code.Purpose }),
+	text("code_mac", func(c *processor.Card) *string { return &c.Code.MAC }),
+	integer("code_tries_left", func(c *processor.Card) *int { return &c.Code.TriesLeft }),
+	instant("code_not_before", func(c *processor.Card) *time.Time { return &c.Code.NotBefore }),
+	instant("code_expires_at", func(c *processor.Card) *time.Time { return &c.Code.ExpiresAt }),
+	instant("tap_day", func(c *processor.Card) *time.Time { return &c.TapDay }),
+	integer("tap_spent", func(c *processor.Card) *int64 { return &c.TapSpent }),
+	instant("approvals_since", func(c *processor.Card) *time.Time { return &c.ApprovalsSince }),
+	integer("approvals", func(c *processor.Card) *int { return &c.Approvals }),
+	fixed(instant("created_at", func(c *processor.Card) *time.Time { return &c.CreatedAt })),
+)
+
+var bindings = newTable("card_devices", 2,
+	text("card", func(b *processor.Binding) *payment.CardID { return &b.Card }),
+	text("device", func(b *processor.Binding) *payment.DeviceID { return &b.Device }),
+	instant("bound_at", func(b *processor.Binding) *time.Time { return &b.BoundAt }),
+)
+
+// datedTries adds when tries were last counted, so that those nobody needs any more can be forgotten.
+type datedTries struct {
+	processor.Tries
+	updatedAt time.Time
+}
+
+var tries = newTable("tries", 2,
+	text("card_key", func(t *datedTries) *processor.CardKey { return &t.Card }),
+	text("device", func(t *datedTries) *payment.DeviceID { return &t.Device }),
+	integer("used", func(t *datedTries) *int { return &t.Used }),
+	instant("paused_until", func(t *datedTries) *time.Time { return &t.PausedUntil }),
+	boolean("locked", func(t *datedTries) *bool { return &t.Locked }),
+	instant("updated_at", func(t *datedTries) *time.Time { return &t.updatedAt }),
+)
+
+var keys = newTable("idempotency_keys", 2,
+	text("principal", func(k *processor.Key) *processor.Principal { return &k.Principal }),
+	text("key", func(k *processor.Key) *string { return &k.Key }),
+	text("digest", func(k *processor.Key) *string { return &k.Digest }),
+	integer("status", func(k *processor.Key) *int { return &k.Status }),
+	octets("answer", func(k *processor.Key) *[]byte { return &k.Answer }),
+	instant("at", func(k *processor.Key) *time.Time { return &k.At }),
+	instant("keep_till", func(k *processor.Key) *time.Time { return &k.KeepTill }),
+)
+
+var evidence = newTable("evidence", 2,
+	fixed(text("payment", func(e *processor.Evidence) *payment.ID { return &e.Payment })),
+	fixed(text("role", func(e *processor.Evidence) *consent.Role { return &e.Role })),
+	fixed(text("device", func(e *processor.Evidence) *payment.DeviceID { return &e.Device })),
+	fixed(text("jws", func(e *processor.Evidence) *string { return &e.JWS })),
+	fixed(instant("at", func(e *processor.Evidence) *time.Time { return &e.At })),
+)
+
+var events = newTable("events", 1,
+	fixed(integer("number", func(e *processor.Event) *int64 { return &e.Seq })),
+	fixed(text("type", func(e *processor.Event) *string { return &e.Type })),
+	fixed(text("subject", func(e *processor.Event) *string { return &e.Subject })),
+	fixed(text("state", func(e *processor.Event) *string { return &e.State })),
+	fixed(integer("version", func(e *processor.Event) *int64 { return &e.Version })),
+	fixed(list("recipients", func(e *processor.Event) *[]processor.Principal { return &e.To })),
+	fixed(instant("at", func(e *processor.Event) *time.Time { return &e.At })),
+)
+
+// recipient says that an event is for a principal.
+type recipient struct {
+	principal processor.Principal
+	event     int64
+}
+
+var recipients = newTable("event_recipients", 2,
+	fixed(text("principal", func(r *recipient) *processor.Principal { return &r.principal })),
+	fixed(integer("event", func(r *recipient) *int64 { return &r.event })),
+)
+
+var audit = newTable("audit", 1,
+	fixed(integer("number", func(a *processor.Audit) *int64 { return &a.Seq })),
+	fixed(text("operator", func(a *processor.Audit) *processor.OperatorID { return &a.Operator })),
+	fixed(text("action", func(a *processor.Audit) *string { return &a.Action })),
+	fixed(text("subject", func(a *processor.Audit) *string { return &a.Subject })),
+	fixed(text("note", func(a *processor.Audit) *string { return &a.Note })),
+	fixed(instant("at", func(a *processor.Audit) *time.Time { return &a.At })),
+)
