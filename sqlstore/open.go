@@ -173,15 +173,16 @@ func openConn(ctx context.Context, path string, readOnly bool) (*sqliteConn, err
 	}
 	c := &sqliteConn{conn: conn, prepared: make(map[*statement]*sqlite.Stmt)}
 	conn.SetBusyTimeout(busyTimeout)
-	settings := "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;"
+	settings := []string{"foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF", "cache_size = -65536"}
 	if readOnly {
-		settings += "PRAGMA query_only = ON; PRAGMA cache_size = -8192;"
-	} else {
-		settings += "PRAGMA cache_size = -65536;"
+		settings = append(settings, "query_only = ON", "cache_size = -8192")
 	}
-	err = errors.Join(sqlitex.ExecuteScript(conn, settings, nil), conn.SetDefensive(true))
+	err = conn.SetDefensive(true)
+	for _, setting := range settings {
+		err = errors.Join(err, c.exec(plain("PRAGMA "+setting)))
+	}
 	if err != nil {
-		return nil, errors.Join(sqliteError("open", err), conn.Close())
+		return nil, errors.Join(err, conn.Close())
 	}
 	return c, nil
 }

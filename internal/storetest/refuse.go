@@ -1,0 +1,125 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"tapline/ledger"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// refused fails unless a change is refused with an error that is neither ErrConflict nor ErrUnavailable: what breaks a
+// rule is nobody's bad luck.
+func (s *suite) refused(what string, c processor.Changes) {
+	s.Helper()
+	err := s.trySave(c)
+	if err == nil || errors.Is(err, processor.ErrConflict) || errors.Is(err, processor.ErrUnavailable) {
+		s.Errorf("%s: Save = %v, want an error that is neither ErrConflict nor ErrUnavailable", what, err)
+	}
+}
+
+func (s *suite) overdrafts() {
+	s.save(world())
+	for _, a := range []ledger.Account{
+		{ID: "card1", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100, DebitsPosted: 101},
+		{ID: "card1", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100, DebitsPosted: 60, DebitsPending: 41},
+		{ID: "shop1", Kind: ledger.PayeeAccount, Currency: "CNY", DebitsPosted: 1, CreditsPending: 5},
+		{ID: "shop1", Kind: ledger.PayeeAccount, Currency: "CNY", CreditsPending: -1},
+		{ID: "shop1", Kind: ledger.PayeeAccount, Currency: "CNY", CreditsPosted: ledger.MaxTotal + 1},
+	} {
+		s.refused(fmt.Sprintf("%+v", a), processor.Changes{Changed: processor.Rows{Accounts: []ledger.Account{a}}})
+	}
+	s.holds(worldWants(), world().New)
+	s.save(processor.Changes{Changed: processor.Rows{Accounts: []ledger.Account{
+		{ID: "card1", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100, DebitsPosted: 60, DebitsPending: 40},
+		{ID: "issuance", Kind: ledger.Issuance, Currency: "CNY", DebitsPosted: ledger.MaxTotal}}}})
+}
+
+func (s *suite) references() {
+	s.save(world())
+	change := func(f func(*payment.Payment)) processor.Changes {
+		p := openPayment("p1")
+		f(&p)
+		return processor.Changes{New: processor.Rows{Payments: []payment.Payment{p}}}
+	}
+	strange := card(3)
+	strange.Account = "none"
+	unbound := card(3)
+	unbound.Account, unbound.Associated = "card1", "none"
+	for what, c := range map[string]processor.Changes{
+		"payment's card":                change(func(p *payment.Payment) { p.Card = "none" }),
+		"payment's card account":        change(func(p *payment.Payment) { p.CardAccount = "none" }),
+		"payment's payee":               change(func(p *payment.Payment) { p.PayeeHandle = "none" }),
+		"payment's payee account":       change(func(p *payment.Payment) { p.PayeeAccount = "none" }),
+		"payment's initiator":           change(func(p *payment.Payment) { p.Initiator = "none" }),
+		"payment's associated device":   change(func(p *payment.Payment) { p.Associated = "none" }),
+		"payee's account":               {New: processor.Rows{Payees: []processor.Payee{{Handle: "x", Account: "none", Currency: "CNY"}}}},
+		"API key's payee":               {New: processor.Rows{APIKeys: []processor.APIKey{{ID: "x", MAC: "x", Payee: "none"}}}},
+		"card's account":                {New: processor.Rows{Cards: []processor.Card{strange}}},
+		"card's associated device":      {New: processor.Rows{Cards: []processor.Card{unbound}}},
+		"binding's card":                {New: processor.Rows{Bindings: []processor.Binding{{Card: "none", Device: "laptop"}}}},
+		"binding's device":              {New: processor.Rows{Bindings: []processor.Binding{{Card: "c1", Device: "none"}}}},
+		"evidence's payment":            {New: processor.Rows{Evidence: []processor.Evidence{{Payment: "none", Role: "first", Device: "laptop", JWS: "x", At: noon}}}},
+		"audit record's operator":       {New: processor.Rows{Audit: []processor.Audit{{Operator: "none", Action: "x", At: noon}}}},
+		"posting's account":             {Entries: []ledger.Entry{entry("x", noon, ledger.Posting{Debit: "card1", Credit: "none", Amount: cny(1)})}},
+		"posting with the same on both": {Entries: []ledger.Entry{entry("x", noon, ledger.Posting{Debit: "card1", Credit: "card1", Amount: cny(1)})}},
+		"posting of nothing":            {Entries: []ledger.Entry{entry("x", noon, ledger.Posting{Debit: "card1", Credit: "shop1", Amount: cny(0)})}},
+		"posting in no currency":        {Entries: []ledger.Entry{entry("x", noon, ledger.Posting{Debit: "card1", Credit: "shop1", Amount: payment.Payment{}.Amount})}},
+	} {
+		s.refused(what, c)
+	}
+	s.holds(worldWants(), world().New)
+}
+
+func entry(id ledger.EntryID, at time.Time, postings ...ledger.Posting) ledger.Entry {
+	return ledger.Entry{ID: id, Action: ledger.Post, Reference: "test", Postings: postings, At: at}
+}
+
+func (s *suite) impossiblePayments() {
+	s.save(world())
+	settled := stepped(openPayment("p1"), payment.Authenticate, payment.Confirm, payment.Approve)
+	held := stepped(openPayment("p1"), payment.Authenticate, payment.Confirm)
+	for what, change := range map[string]func() payment.Payment{
+		"decoy settled": func() payment.Payment {
+			p := settled
+			p.Card, p.CardAccount, p.Associated = "", "", ""
+			return p
+		},
+		"decoy confirmed": func() payment.Payment {
+			p := decoy("p1")
+			p.State, p.AuthenticatedAt = payment.ConfirmationRequired, noon
+			return p
+		},
+		"card without account":           func() payment.Payment { p := openPayment("p1"); p.CardAccount = ""; return p },
+		"card without associated device": func() payment.Payment { p := openPayment("p1"); p.Associated = ""; return p },
+		"unknown state":                  func() payment.Payment { p := openPayment("p1"); p.State = "paid"; return p },
+		"no state":                       func() payment.Payment { p := openPayment("p1"); p.State = ""; return p },
+		"settled but not ended":          func() payment.Payment { p := settled; p.EndedAt = time.Time{}; return p },
+		"open but ended":                 func() payment.Payment { p := openPayment("p1"); p.EndedAt = noon; return p },
+		"open without deadline":          func() payment.Payment { p := openPayment("p1"); p.Deadline = time.Time{}; return p },
+		"held without confirmation":      func() payment.Payment { p := held; p.ConfirmedAt = time.Time{}; return p },
+		"settled without authentication": func() payment.Payment { p := settled; p.AuthenticatedAt = time.Time{}; return p },
+		"settled without confirmation":   func() payment.Payment { p := settled; p.ConfirmedAt = time.Time{}; return p },
+		"settled without approval":       func() payment.Payment { p := settled; p.ApprovedAt = time.Time{}; return p },
+		"settled for a reason":           func() payment.Payment { p := settled; p.Reason = payment.NotMe; return p },
+		"no amount":                      func() payment.Payment { p := openPayment("p1"); p.Amount.Minor = 0; return p },
+		"no currency":                    func() payment.Payment { p := openPayment("p1"); p.Amount.Currency = ""; return p },
+		"no level":                       func() payment.Payment { p := openPayment("p1"); p.Level = 0; return p },
+		"no assurance":                   func() payment.Payment { p := openPayment("p1"); p.Assurance = ""; return p },
+		"no version":                     func() payment.Payment { p := openPayment("p1"); p.Version = 0; return p },
+	} {
+		s.refused(what, processor.Changes{New: processor.Rows{Payments: []payment.Payment{change()}}})
+	}
+	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{settled}}})
+}
+
+func (s *suite) evidenceStays() {
+	c := everything()
+	s.save(c)
+	s.refused("changed evidence", processor.Changes{Changed: processor.Rows{Evidence: c.New.Evidence[:1]}})
+	s.refused("changed audit record", processor.Changes{Changed: processor.Rows{
+		Audit: []processor.Audit{{Seq: 1, Operator: "op", Action: "x", At: noon}}}})
+	s.holds(everythingWants(), c.New)
+}

@@ -1,0 +1,165 @@
+package storetest
+
+import (
+	"errors"
+	"time"
+
+	"tapline/ledger"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+func (s *suite) rowsComeBack() {
+	c := everything()
+	s.save(c)
+	s.holds(everythingWants(), c.New)
+	for _, p := range s.load(everythingWants()).Payments {
+		if p.InstructedAt.Location() != time.UTC || !p.ApprovedAt.IsZero() && p.ApprovedAt.Location() != time.UTC {
+			s.Errorf("times of payment %s are not in UTC", p.ID)
+		}
+	}
+}
+
+func (s *suite) changesComeBack() {
+	c := everything()
+	s.save(c)
+	r := &c.New
+	later := noon.Add(24 * time.Hour)
+	// Every field that may change, of one row of each table.
+	r.Accounts[1].DebitsPending, r.Accounts[1].CreditsPending = 1, 2
+	r.Accounts[1].DebitsPosted, r.Accounts[1].CreditsPosted = 3, 100_004
+	r.Devices[0].Label, r.Devices[0].RevokedAt = "Old", later
+	r.Payees[0].Name, r.Payees[0].Closed = "New name", true
+	r.APIKeys[0].RevokedAt = later
+	r.Operators[0].Name = "Beth"
+	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
+		State: processor.CardFrozen, Label: "Blue"}
+	r.Cards[0] = frozen
+	r.Bindings[0].BoundAt = later
+	r.Tries[0].Used, r.Tries[0].PausedUntil, r.Tries[0].Locked = 5, time.Time{}, true
+	r.Payments[0] = stepped(r.Payments[0], payment.Authenticate, payment.Confirm)
+	r.Keys[1].Digest, r.Keys[1].Status, r.Keys[1].Answer, r.Keys[1].At, r.Keys[1].KeepTill = "f", 409, []byte("sealed"), later, later
+	s.save(processor.Changes{Changed: processor.Rows{
+		Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
+		Operators: r.Operators[:1], Cards: r.Cards[:1], Bindings: r.Bindings[:1], Tries: r.Tries[:1],
+		Payments: r.Payments[:1], Keys: r.Keys[1:2],
+	}})
+	s.holds(everythingWants(), c.New)
+}
+
+func (s *suite) termsStay() {
+	s.save(world())
+	p := openPayment("p1")
+	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{p}}})
+	q := stepped(p, payment.Authenticate)
+	want := q
+	q.Amount, q.CardAccount, q.PayeeAccount = cny(999_99), "card2", "card2"
+	s.save(processor.Changes{Changed: processor.Rows{Payments: []payment.Payment{q}}})
+	s.holds(processor.Wants{Payments: []payment.ID{"p1"}}, processor.Rows{Payments: []payment.Payment{want}})
+}
+
+func (s *suite) timesAreCut() {
+	d := device("phone")
+	d.CreatedAt = time.Date(2026, 3, 1, 20, 0, 0, 1_999, time.FixedZone("CST", 8*3600))
+	s.save(processor.Changes{New: processor.Rows{Devices: []processor.Device{d}}})
+	d.CreatedAt = time.Date(2026, 3, 1, 12, 0, 0, 1_000, time.UTC)
+	got := s.load(processor.Wants{Devices: []payment.DeviceID{"phone"}})
+	s.equal("device", got.Devices, []processor.Device{d})
+	if len(got.Devices) == 1 && got.Devices[0].CreatedAt.Location() != time.UTC {
+		s.Errorf("the time came back in %v, want UTC", got.Devices[0].CreatedAt.Location())
+	}
+}
+
+func (s *suite) absentRows() {
+	w := everythingWants()
+	w.OpenOf, w.BoundTo, w.CardKeys, w.AnyOf = []payment.CardID{"c1"}, []payment.CardID{"c1"}, []processor.CardKey{"1.key1"}, true
+	s.holds(w, processor.Rows{})
+	s.save(world())
+	s.holds(processor.Wants{Devices: []payment.DeviceID{"none", "laptop", ""}},
+		processor.Rows{Devices: []processor.Device{device("laptop")}})
+	s.holds(processor.Wants{}, processor.Rows{})
+}
+
+func (s *suite) rowsComeOnce() {
+	c := world()
+	c.New.Payments = []payment.Payment{openPayment("p1")}
+	s.save(c)
+	s.holds(processor.Wants{
+		Payments:  []payment.ID{"p1", "p1"},
+		OpenOf:    []payment.CardID{"c1", "c1"},
+		Cards:     []payment.CardID{"c1", "c1"},
+		CardKeys:  []processor.CardKey{"1.key1", "1.key1"},
+		Accounts:  []ledger.AccountID{"shop1", "card1", "shop1"},
+		Bindings:  []processor.BindingID{{Card: "c1", Device: "phone1"}, {Card: "c1", Device: "phone1"}},
+		BoundTo:   []payment.CardID{"c1", "c1"},
+		Operators: []processor.OperatorID{"op", "op"},
+		AnyOf:     true,
+	}, processor.Rows{
+		Payments: c.New.Payments, Cards: c.New.Cards[:1], Bindings: c.New.Bindings[:1], Operators: c.New.Operators,
+		Accounts: []ledger.Account{c.New.Accounts[1], c.New.Accounts[3]},
+	})
+}
+
+func (s *suite) rowsByOtherColumns() {
+	c := everything()
+	second := openPayment("p7")
+	second.Card, second.CardAccount, second.Associated = "c2", "card2", "phone2"
+	c.New.Payments = append(c.New.Payments, second, stepped(openPayment("p8"), payment.Authenticate, payment.Confirm))
+	c.New.Bindings = append(c.New.Bindings, processor.Binding{Card: "c1", Device: "lost", BoundAt: noon})
+	s.save(c)
+	s.holds(processor.Wants{OpenOf: []payment.CardID{"c1"}},
+		processor.Rows{Payments: []payment.Payment{c.New.Payments[0], c.New.Payments[7]}})
+	s.holds(processor.Wants{OpenOf: []payment.CardID{"c2", "c3", ""}}, processor.Rows{Payments: []payment.Payment{second}})
+	s.holds(processor.Wants{BoundTo: []payment.CardID{"c1"}},
+		processor.Rows{Bindings: []processor.Binding{c.New.Bindings[0], c.New.Bindings[2]}})
+	s.holds(processor.Wants{CardKeys: []processor.CardKey{"1.key3", "1.none"}}, processor.Rows{Cards: c.New.Cards[2:]})
+	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators})
+}
+
+func (s *suite) newRowIsThere() {
+	c := everything()
+	s.save(c)
+	r := c.New
+	again := r.Cards[0]
+	again.ID = "c9" // another card with the same number
+	sameID := r.APIKeys[0]
+	sameID.MAC = "1.ccc"
+	for name, twice := range map[string]processor.Changes{
+		"account":           {New: processor.Rows{Accounts: r.Accounts[:1]}},
+		"device":            {New: processor.Rows{Devices: r.Devices[:1]}},
+		"payee":             {New: processor.Rows{Payees: r.Payees[:1]}},
+		"API key":           {New: processor.Rows{APIKeys: r.APIKeys[:1]}},
+		"API key's id":      {New: processor.Rows{APIKeys: []processor.APIKey{sameID}}},
+		"operator":          {New: processor.Rows{Operators: r.Operators}},
+		"card":              {New: processor.Rows{Cards: r.Cards[:1]}},
+		"card number":       {New: processor.Rows{Cards: []processor.Card{again}}},
+		"binding":           {New: processor.Rows{Bindings: r.Bindings[:1]}},
+		"tries":             {New: processor.Rows{Tries: r.Tries[1:]}},
+		"payment":           {New: processor.Rows{Payments: r.Payments[2:3]}},
+		"key":               {New: processor.Rows{Keys: r.Keys[:1]}},
+		"evidence":          {New: processor.Rows{Evidence: r.Evidence[:1]}},
+		"entry":             {Entries: c.Entries[:1]},
+		"two in one change": {New: processor.Rows{Devices: []processor.Device{device("twin"), device("twin")}}},
+	} {
+		twice.New.Devices = append([]processor.Device{device("other")}, twice.New.Devices...)
+		if err := s.trySave(twice); !errors.Is(err, processor.ErrConflict) || errors.Is(err, processor.ErrUnavailable) {
+			s.Errorf("%s: Save = %v, want ErrConflict", name, err)
+		}
+		s.holds(processor.Wants{Devices: []payment.DeviceID{"other"}}, processor.Rows{})
+	}
+	s.holds(everythingWants(), r)
+}
+
+func (s *suite) changedRowIsNotThere() {
+	s.save(world())
+	for name, c := range map[string]processor.Rows{
+		"device":  {Devices: []processor.Device{device("laptop"), device("none")}},
+		"payment": {Payments: []payment.Payment{openPayment("none")}},
+		"tries":   {Tries: []processor.Tries{{TriesID: processor.TriesID{Card: "none"}}}},
+	} {
+		err := s.trySave(processor.Changes{Changed: c})
+		if err == nil || errors.Is(err, processor.ErrConflict) || errors.Is(err, processor.ErrUnavailable) {
+			s.Errorf("%s: Save of a changed row that is not there = %v, want another error", name, err)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"tapline/consent"
+	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
+
+func accountKey(a ledger.Account) string { return string(a.ID) }
+
+func cny(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "CNY"} }
+
+// world is what payments refer to: cards "c1" and "c2" with accounts "card1" and "card2" of 1000.00 each, their
+// associated devices "phone1" and "phone2", a laptop, a payee "shop" with account "shop1", an operator "op".
+func world() processor.Changes {
+	top := func(i int) ledger.Entry {
+		return ledger.Entry{ID: ledger.EntryID(fmt.Sprintf("topup%d/post", i)), Action: ledger.Post,
+			Reference: fmt.Sprintf("topup%d", i), At: noon.Add(-time.Hour),
+			Postings: []ledger.Posting{{Debit: "issuance", Credit: cardAccount(i), Amount: cny(100_000)}}}
+	}
+	return processor.Changes{
+		New: processor.Rows{
+			Accounts: []ledger.Account{
+				{ID: "issuance", Kind: ledger.Issuance, Currency: "CNY", DebitsPosted: 200_000},
+				{ID: "card1", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100_000},
+				{ID: "card2", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100_000},
+				{ID: "shop1", Kind: ledger.PayeeAccount, Currency: "CNY"},
+			},
+			Devices:   []processor.Device{device("phone1"), device("phone2"), device("laptop")},
+			Payees:    []processor.Payee{{Handle: "shop", Name: "书店 Books", Account: "shop1", Currency: "CNY", CreatedAt: noon}},
+			Operators: []processor.Operator{{ID: "op", Name: "Ann", PublicKey: []byte(`{"kty":"EC"}`), CreatedAt: noon}},
+			Cards:     []processor.Card{card(1), card(2)},
+			Bindings:  []processor.Binding{{Card: "c1", Device: "phone1", BoundAt: noon}, {Card: "c2", Device: "phone2", BoundAt: noon}},
+		},
+		Entries: []ledger.Entry{top(1), top(2)},
+	}
+}
+
+// worldWants names every row of world.
+func worldWants() processor.Wants {
+	return processor.Wants{
+		Accounts:  []ledger.AccountID{"issuance", "card1", "card2", "shop1"},
+		Devices:   []payment.DeviceID{"phone1", "phone2", "laptop"},
+		Payees:    []payment.Handle{"shop"},
+		Operators: []processor.OperatorID{"op"},
+		Cards:     []payment.CardID{"c1", "c2"},
+		Bindings:  []processor.BindingID{{Card: "c1", Device: "phone1"}, {Card: "c2", Device: "phone2"}},
+	}
+}
+
+func cardAccount(i int) ledger.AccountID { return ledger.AccountID(fmt.Sprintf("card%d", i)) }
+
+func device(id payment.DeviceID) processor.Device {
+	return processor.Device{ID: id, PublicKey: []byte(`{"kty":"EC","crv":"P-256"}`), Label: "My " + string(id), CreatedAt: noon}
+}
+
+func card(i int) processor.Card {
+	return processor.Card{
+		ID: payment.CardID(fmt.Sprintf("c%d", i)), Key: processor.CardKey(fmt.Sprintf("1.key%d", i)), Last4: "0012",
+		Label: "Red", Account: cardAccount(i), Currency: "CNY", State: processor.CardActive,
+		Level: payment.LevelConfirm, Associated: payment.DeviceID(fmt.Sprintf("phone%d", i)),
+		PIN: consent.PINRecord{Salt: []byte{0, 1, 2}, Sum: []byte{3, 0, 255}, Pepper: 2, Memory: 8192, Passes: 1, Lanes: 4},
+		Code: processor.OneUseCode{Purpose: processor.CodeRebinds, MAC: "1.mac", TriesLeft: 5, NotBefore: noon,
+			ExpiresAt: noon.Add(time.Hour)},
+		TapDay: noon.Truncate(24 * time.Hour), TapSpent: 1200, ApprovalsSince: noon, Approvals: 2, CreatedAt: noon,
+	}
+}
+
+// open is a payment with card 1 from the laptop that waits for authentication.
+func openPayment(id payment.ID) payment.Payment {
+	return payment.Payment{
+		Terms: payment.Terms{
+			ID: id, Amount: cny(1250), PayeeHandle: "shop", PayeeName: "书店 Books", PayeeAccount: "shop1",
+			Card: "c1", CardAccount: "card1", CardLast4: "0012", CardLabel: "Red", CardKey: "1.key1",
+			OrderNumber: "A-17", OrderDescription: "Tea — \"green\"\x00", Initiator: "laptop", InitiatorLabel: "My laptop",
+			Associated: "phone1", Level: payment.LevelApprove, Assurance: payment.Identified, Nonce: "n-" + string(id),
+		},
+		State: payment.AuthenticationRequired, Version: 1, InstructedAt: noon,
+		Deadline: noon.Add(payment.AuthenticationWait), ExpiresAt: noon.Add(payment.WholeLife),
+	}
+}
+
+// decoy is a payment with a card that nobody has issued.
+func decoy(id payment.ID) payment.Payment {
+	p := openPayment(id)
+	p.Card, p.CardAccount, p.Associated, p.CardKey = "", "", "", "1.unknown"
+	return p
+}
+
+// stepped is p after commands, a second apart. They have to be possible.
+func stepped(p payment.Payment, verbs ...payment.Verb) payment.Payment {
+	at := p.InstructedAt
+	for _, v := range verbs {
+		at = at.Add(time.Second)
+		c := payment.Command{Verb: v}
+		switch v {
+		case payment.Authenticate, payment.Confirm:
+			c.By = p.Initiator
+		case payment.Approve, payment.MistypeCode, payment.Disown:
+			c.By = p.Associated
+		case payment.Cancel:
+			c.Reason = payment.ByPayer
+		case payment.Expire:
+			at = p.Deadline
+		}
+		if v == payment.Confirm || v == payment.Approve {
+			c.Digest = "digest of " + string(v)
+		}
+		o, err := payment.Step(p, c, at)
+		if err != nil {
+			panic(err)
+		}
+		p = o.Payment
+	}
+	return p
+}
+
+// everything is world and at least one row of each of the other tables, with zero and other times.
+func everything() processor.Changes {
+	c := world()
+	c.New.Devices = append(c.New.Devices, processor.Device{ID: "lost", PublicKey: []byte("{}"), CreatedAt: noon, RevokedAt: noon})
+	c.New.Accounts = append(c.New.Accounts, ledger.Account{ID: "blank", Kind: ledger.CardAccount, Currency: "JPY"})
+	c.New.Cards = append(c.New.Cards, processor.Card{ID: "c3", Key: "1.key3", Account: "blank", Currency: "JPY",
+		State: processor.CardIssued})
+	c.New.APIKeys = []processor.APIKey{{ID: "k1", MAC: "1.aaa", Payee: "shop", CreatedAt: noon},
+		{ID: "k2", MAC: "1.bbb", Payee: "shop", CreatedAt: noon, RevokedAt: noon.Add(time.Hour)}}
+	c.New.Payees = append(c.New.Payees, processor.Payee{Handle: "shut", Account: "shop1", Currency: "CNY", Closed: true})
+	c.New.Tries = []processor.Tries{
+		{TriesID: processor.TriesID{Card: "1.key1", Device: "phone1"}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
+		{TriesID: processor.TriesID{Card: "1.unknown"}, Tries: consent.Tries{Used: 5, Locked: true}}}
+	c.New.Payments = []payment.Payment{openPayment("p1"), decoy("p2"),
+		stepped(openPayment("p3"), payment.Authenticate, payment.Confirm, payment.MistypeCode, payment.Approve),
+		stepped(openPayment("p4"), payment.Authenticate, payment.Confirm, payment.Disown),
+		stepped(openPayment("p5"), payment.Expire), stepped(openPayment("p6"), payment.Authenticate, payment.Cancel)}
+	c.New.Keys = []processor.Key{
+		{KeyID: processor.KeyID{Principal: "device:laptop", Key: "p1"}, Digest: "d", Status: 201, Answer: []byte{0, 9}, At: noon,
+			KeepTill: noon.Add(time.Hour)},
+		{KeyID: processor.KeyID{Principal: "payee:shop", Key: "p1"}, Digest: "e", At: noon, KeepTill: noon}}
+	c.New.Evidence = []processor.Evidence{
+		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
+		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
+		{Payment: "p2", Role: "instruction", Device: "laptop", JWS: "g.h.i", At: noon}}
+	return c
+}
+
+// everythingWants names every row of everything.
+func everythingWants() processor.Wants {
+	w := worldWants()
+	w.Devices = append(w.Devices, "lost")
+	w.Accounts = append(w.Accounts, "blank")
+	w.Cards = append(w.Cards, "c3")
+	w.APIKeys = []string{"1.aaa", "1.bbb"}
+	w.Payees = append(w.Payees, "shut")
+	w.Tries = []processor.TriesID{{Card: "1.key1", Device: "phone1"}, {Card: "1.unknown"}}
+	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6"}
+	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
+	w.Evidence = []payment.ID{"p3", "p2", "p1"}
+	return w
+}
