@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"unicode"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/device"
+	"tapline/money"
+)
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
+// withHint adds what to do to an error.
+func withHint(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, hint}
+}
+
+// usageError is a mistake in the command line that the parser cannot see.
+type usageError struct{ text, hint string }
+
+func (e *usageError) Error() string { return e.text }
+
+// codeHints say what to do about a problem of the service, by its code.
+var codeHints = map[string]string{
+	"unknown_key":            `the service does not know this key: run "tapline device register", or "tapline operator enrol"`,
+	"invalid_client":         `the service does not know this key: run "tapline device register", or "tapline operator enrol"`,
+	"unknown_device":         `that device is not registered: run "tapline device register" on it`,
+	"unknown_operator":       `ask an operator to run "tapline operator add" with your public key`,
+	"device_revoked":         `make and register a new key: "tapline device make --key FILE"`,
+	"unknown_payee":          "check the handle with the payee; it looks like books@shop",
+	"unknown_payment":        "only the devices that take part in a payment see it; check --key",
+	"unknown_card":           `only a card's own devices see it: run "tapline card list"`,
+	"stale":                  "set this device's clock",
+	"wrong_audience":         "give the service's own address with --url",
+	"activation_refused":     "check code and card; after five wrong tries or 14 days ask the operator for a new code",
+	"reset_refused":          `ask the operator for a code: "tapline card pin CARD --operator"`,
+	"authentication_paused":  "wait, then try again",
+	"authentication_locked":  `ask the operator for a code: "tapline card pin CARD --operator"`,
+	"too_many_approvals":     "this card has had too many payments from other devices; wait, or pay from its own",
+	"insufficient_funds":     `ask the operator: "tapline account top-up ACCOUNT --amount …"`,
+	"card_exists":            `find it with "tapline card list --operator"`,
+	"payee_exists":           `find it with "tapline payee list"`,
+	"already_enrolled":       `ask an operator to run "tapline operator add" with your public key`,
+	"card_state":             `see its state with "tapline card list"`,
+	"idempotency_key_reused": "the key was used for something else; leave --idempotency-key out for a new action",
+	"pin_weak":               "choose digits that do not repeat or run",
+}
+
+// hintFor says what to do about an error, "" if nobody knows.
+func hintFor(err error) string {
+	if h, ok := errors.AsType[*hinted](err); ok {
+		return h.hint
+	}
+	if p, ok := errors.AsType[*api.Problem](err); ok && codeHints[p.Code] != "" {
+		return codeHints[p.Code]
+	}
+	switch {
+	case errors.Is(err, device.ErrAudience):
+		return "give the service's own address with --url, as it calls itself; if that is not the one you meant, stop here"
+	case errors.Is(err, device.ErrURL):
+		return "set --url or TAPLINE_URL, such as https://pay.example; --insecure allows plain http"
+	case errors.Is(err, device.ErrRedirect):
+		return "give the address that it redirects to with --url, if you trust it"
+	case errors.Is(err, device.ErrStatementDiffers):
+		return "do not confirm anything on this service before you know why; tell its operator"
+	case errors.Is(err, device.ErrNoAnswer):
+		return "is the service running, and is --url its address? an operator's write may be sent again with its idempotency key"
+	case errors.Is(err, device.ErrKeyReadable):
+		return "if nobody else has read it: chmod 600 on it; else make a new key"
+	case errors.Is(err, consent.ErrPINWeak):
+		return codeHints["pin_weak"]
+	case errors.Is(err, money.ErrAmount), errors.Is(err, money.ErrCurrency):
+		return "write it like --amount 12.50 --currency CNY"
+	case errors.Is(err, fs.ErrPermission):
+		return "check who owns the file"
+	}
+	return ""
+}
+
+// plain is text from elsewhere made harmless for a terminal: what cannot be seen becomes a question mark.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsGraphic(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}

@@ -1,0 +1,121 @@
+// Command tapline is all of Tapline in one binary: the service, the devices that pay and approve, and what operators
+// do. Every sub-command is in a file of its own name; `tapline --help` lists them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// version is stamped by the Makefile.
+var version = "devel"
+
+// root is the command line. Each command has a method Run(*app) error.
+type root struct {
+	Pay      payCmd      `cmd:"" help:"Pay somebody by tapping a card."`
+	Approve  approveCmd  `cmd:"" help:"Wait for second confirmations on this associated device, and decide them."`
+	Device   deviceCmd   `cmd:"" help:"Make, show and register the key of this device."`
+	Card     cardCmd     `cmd:"" help:"Read, issue, activate, freeze and rebind cards."`
+	Payee    payeeCmd    `cmd:"" help:"Look payees up, add and list them."`
+	Account  accountCmd  `cmd:"" help:"Top accounts up and report their entries (operator)."`
+	Operator operatorCmd `cmd:"" help:"Enrol and list operators."`
+	Audit    auditCmd    `cmd:"" help:"List what operators did (operator)."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// app is what a command may use of the world.
+type app struct {
+	ctx            context.Context // ends with the first interrupt; a second one ends the program
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+	isTerminal     bool // standard input and error are a terminal: there is a person to ask
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	a := &app{
+		ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now,
+		isTerminal: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	os.Exit(run(a, os.Args[1:]))
+}
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// run runs the command of the arguments and returns the exit code.
+func run(a *app, args []string) int {
+	var r root
+	helped := false // kong goes on after printing help, if its Exit returns
+	parser, err := kong.New(&r,
+		kong.Name("tapline"),
+		kong.Description(description),
+		kong.Vars{"url": defaultURL},
+		kong.Writers(a.stdout, a.stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	chosen, err := parser.Parse(args)
+	if helped {
+		return exitOK
+	}
+	if err != nil {
+		return a.usage(err)
+	}
+	if err := chosen.Run(a); err != nil {
+		return a.fail(err)
+	}
+	return exitOK
+}
+
+const description = `Pay online by tapping the smart card you carry.
+
+Commands that talk to a service find it by --url or TAPLINE_URL. Results go to standard output, questions and progress
+to standard error; with --json the results are JSON. The exit code is 0 if all is well, 1 if not, 2 for a mistake in the
+command line.`
+
+// usage tells a mistake in the command line.
+func (a *app) usage(err error) int {
+	command := "tapline"
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok {
+		if selected := parse.Context.Selected(); selected != nil {
+			command = selected.FullPath()
+		}
+	}
+	fmt.Fprintf(a.stderr, "tapline: %v\nhint: run %q\n", err, command+" --help")
+	return exitUsage
+}
+
+// fail tells an error, and what to do about it.
+func (a *app) fail(err error) int {
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprintf(a.stderr, "tapline: %s\nhint: %s\n", plain(usage.text), plain(usage.hint))
+		return exitUsage
+	}
+	fmt.Fprintf(a.stderr, "tapline: %s\n", plain(err.Error()))
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(a.stderr, "hint: %s\n", plain(hint))
+	}
+	return exitFailed
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"tapline/consent"
+	"tapline/httpapi"
+	"tapline/keyring"
+	"tapline/money"
+	"tapline/payment"
+	"tapline/processor"
+	"tapline/sqlstore"
+)
+
+// serviceOptions are the settings of a service, wherever it listens.
+type serviceOptions struct {
+	DB          string `help:"SQLite database file." default:"tapline.db" env:"TAPLINE_DB" type:"path" placeholder:"FILE"`
+	Keys        string `help:"Folder of secret keys. Default: the database's name with -keys." env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER"`
+	Environment string `help:"live or test. A database belongs to one for ever." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
+
+	Policy             string `help:"What a payment needs: tap, authenticate, confirm or approve." enum:"tap,authenticate,confirm,approve" default:"approve" env:"TAPLINE_POLICY"`
+	AllowIdentifiedTap bool   `help:"Let card numbers that were only read, and may be copies, settle at level tap." env:"TAPLINE_ALLOW_IDENTIFIED_TAP"`
+	TapLimit           int64  `help:"Greatest payment at level tap, minor units." default:"5000" env:"TAPLINE_TAP_LIMIT"`
+	TapDailyLimit      int64  `help:"Greatest sum of a card's payments at level tap in a UTC day, minor units." default:"15000" env:"TAPLINE_TAP_DAILY_LIMIT"`
+	CodeDigits         int    `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
+	PINQueue           int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
+
+	log *slog.Logger
+}
+
+func (o *serviceOptions) check() error {
+	if o.TapLimit < 0 || o.TapLimit > money.MaxMinor || o.TapDailyLimit < 0 || o.TapDailyLimit > money.MaxMinor {
+		return fmt.Errorf("--tap-limit, --tap-daily-limit: want 0 to %d minor units", money.MaxMinor)
+	}
+	if o.PINQueue < 1 {
+		return errors.New("--pin-queue: want at least 1")
+	}
+	if o.Keys == "" {
+		o.Keys = o.besideDB("-keys")
+	}
+	return nil
+}
+
+func (o *serviceOptions) besideDB(suffix string) string {
+	return strings.TrimSuffix(o.DB, filepath.Ext(o.DB)) + suffix
+}
+
+func (o *serviceOptions) firstTokenFile() string { return o.besideDB(".first-token") }
+
+func (o *serviceOptions) policy() (payment.Policy, error) {
+	level, err := payment.ParseLevel(o.Policy)
+	return payment.Policy{
+		Level: level, AllowIdentifiedTap: o.AllowIdentifiedTap, TapLimit: o.TapLimit, TapDailyLimit: o.TapDailyLimit,
+	}, err
+}
+
+// service is a running service: everything behind the listeners.
+type service struct {
+	url        string
+	log        *slog.Logger
+	store      *sqlstore.Store
+	processor  *processor.Processor
+	api        *httpapi.Service
+	firstToken string // "" once an operator is enrolled
+
+	stop context.CancelFunc // of what runs in the background
+	done sync.WaitGroup
+}
+
+// openService opens database and keys and starts the processor.
+func openService(ctx context.Context, publicURL string, separateAdmin bool, o serviceOptions) (*service, error) {
+	policy, err := o.policy()
+	if err != nil {
+		return nil, err
+	}
+	if policy.Level == payment.LevelTap && policy.AllowIdentifiedTap {
+		o.log.Warn("identified taps may settle: whoever once read a card can pay from its associated device under the tap limits")
+	}
+	_, statErr := os.Stat(o.DB)
+	store, err := sqlstore.Open(ctx, o.DB, sqlstore.Options{Environment: o.Environment})
+	if err != nil {
+		return nil, err
+	}
+	s := &service{url: publicURL, log: o.log, store: store}
+	if err := s.open(ctx, separateAdmin, policy, o, errors.Is(statErr, fs.ErrNotExist)); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.done.Go(func() { s.processor.Sweep(background) })
+	s.done.Go(func() { s.store.PurgeUntil(background, o.log) })
+	return s, nil
+}
+
+func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.Policy, o serviceOptions, newDB bool) error {
+	keys, err := openKeys(o.Keys, newDB)
+	if err != nil {
+		return err
+	}
+	if s.firstToken, err = firstToken(ctx, s.store, o.firstTokenFile()); err != nil {
+		return err
+	}
+	metrics := httpapi.NewMetrics()
+	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Log: o.log, OnBatch: metrics.OnBatch})
+	s.api = httpapi.New(httpapi.Config{
+		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
+		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
+		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SeparateAdmin: separateAdmin,
+		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
+		Metrics:    metrics, Log: o.log,
+	})
+	return nil
+}
+
+// close ends what runs in the background and closes the database. The listeners are closed before.
+func (s *service) close() error {
+	s.stop()
+	s.done.Wait()
+	s.processor.Close()
+	return s.store.Close()
+}
+
+// openKeys opens the keys, and makes them only together with a new database: new keys beside an old database would make
+// every PIN and card in it unknown.
+func openKeys(dir string, newDB bool) (*keyring.Keyring, error) {
+	if newDB {
+		return keyring.OpenOrCreate(dir)
+	}
+	keys, err := keyring.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w\nhint: the database is there but its keys are not; restore the keys folder, or name it with --keys", err)
+	}
+	return keys, err
+}
+
+// firstToken makes or reads the token that enrols the first operator, and removes it once there is one.
+func firstToken(ctx context.Context, store processor.Store, file string) (string, error) {
+	var rows processor.Rows
+	err := store.View(ctx, func(r processor.Reader) (err error) {
+		rows, err = r.Load(processor.Wants{AnyOf: true})
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if len(rows.Operators) > 0 {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		return "", nil
+	}
+	old, err := os.ReadFile(file)
+	if err == nil {
+		return strings.TrimSpace(string(old)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	token := "tfo_" + rand.Text() + rand.Text()
+	return token, os.WriteFile(file, []byte(token+"\n"), 0o600)
+}
+
+// demoOptions are those of the demo's service, in a folder of its own.
+func demoOptions(dir string) serviceOptions {
+	o := serviceOptions{
+		DB: filepath.Join(dir, "tapline.db"), Environment: "test", Policy: payment.DefaultPolicy.Level.String(),
+		TapLimit: payment.DefaultPolicy.TapLimit, TapDailyLimit: payment.DefaultPolicy.TapDailyLimit,
+		CodeDigits: 2, PINQueue: 64, log: slog.New(slog.DiscardHandler),
+	}
+	o.Keys = o.besideDB("-keys")
+	return o
+}
+
+// startService opens a service and serves it on a free port of this machine until it is closed.
+func startService(ctx context.Context, o serviceOptions) (*service, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s, err := openService(ctx, "http://"+listener.Addr().String(), false, o)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	background := s.stop
+	served := make(chan struct{})
+	s.stop = func() { stop(); <-served; background() }
+	go func() {
+		defer close(served)
+		if err := s.serve(serving, []bound{{newServer(s.api.Handler(), s.log), listener}}); err != nil {
+			s.log.Error("serving", "error", err)
+		}
+	}()
+	return s, nil
+}
