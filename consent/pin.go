@@ -82,6 +82,10 @@ func (h *PINHasher) Waiting() int { return int(h.waiting.Load()) }
 // Running is how many hashes are being computed.
 func (h *PINHasher) Running() int { return len(h.slots) }
 
+// Places is how many callers may be inside New and Verify at once, at least, without any of them being refused with
+// ErrBusy: who has to be sure of a turn bounds its own callers by it.
+func (h *PINHasher) Places() int { return max(1, int(h.queue)) }
+
 // New makes the record of a new PIN for a card account. The account's name binds the record to its row: copied to
 // another account it fits no PIN. ErrPIN or ErrPINWeak if the PIN must not be set; ErrBusy if the queue is full;
 // ctx's error if it ends while waiting.

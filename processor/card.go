@@ -73,11 +73,16 @@ func (u *Unit) freeze(c Card) error {
 	return u.cancelOpen(c.ID)
 }
 
-// wantCard adds what changing a card touches: its bindings and open payments.
-func wantCard(w *Wants, id payment.CardID) {
+// wantCard adds what changing a card touches, its bindings and open payments, and what shows it: its account and
+// devices.
+func wantCard(u *Unit, w *Wants, id payment.CardID) {
 	w.Cards = append(w.Cards, id)
 	w.BoundTo = append(w.BoundTo, id)
 	w.OpenOf = append(w.OpenOf, id)
+	if c, ok := u.Cards.rows[id]; ok {
+		w.Accounts = append(w.Accounts, c.Account)
+		w.Devices = append(w.Devices, u.BoundTo(id)...)
+	}
 }
 
 // activeDevice returns a registered device that may act.

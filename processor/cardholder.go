@@ -51,7 +51,7 @@ func (c *Activate) Wants(u *Unit, w *Wants) {
 	w.CardKeys = append(w.CardKeys, c.CardKeys...)
 	for _, k := range c.CardKeys {
 		if id, ok := u.cardsByKey[k]; ok {
-			wantCard(w, id)
+			wantCard(u, w, id)
 			w.Bindings = append(w.Bindings, BindingID{id, c.Device})
 			w.Tries = append(w.Tries, TriesID{k, ""}, TriesID{k, c.Device})
 		}
@@ -121,10 +121,10 @@ type Freeze struct {
 }
 
 // Wants names the card and the binding.
-func (c *Freeze) Wants(_ *Unit, w *Wants) {
+func (c *Freeze) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	w.Bindings = append(w.Bindings, BindingID{c.Card, c.Device})
-	wantCard(w, c.Card)
+	wantCard(u, w, c.Card)
 }
 
 // Do freezes the card.
@@ -156,7 +156,7 @@ type cardTry struct {
 // Wants names the card, all that changing it touches, and the counts of tries of every device bound to it.
 func (c *cardTry) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
-	wantCard(w, c.Card)
+	wantCard(u, w, c.Card)
 	if card, ok := u.Cards.rows[c.Card]; ok {
 		wantTries(u, w, card.Key, c.Device)
 		for _, d := range u.BoundTo(c.Card) {
@@ -182,17 +182,17 @@ func NewUnfreeze(card payment.CardID, device payment.DeviceID, right bool) *Unfr
 	return &Unfreeze{cardTry{Card: card, Device: device, Right: right}}
 }
 
-// Do unfreezes the card if the PIN was right.
+// Do unfreezes the card if the PIN was right. After tells whether it can pay: one that is closed cannot, and to say so
+// with an error would keep the try that was right.
 func (c *Unfreeze) Do(u *Unit) error {
 	if goOn, err := c.finish(u); err != nil || !goOn {
 		return err
 	}
-	if c.After.State != CardFrozen {
-		return ErrCardState
+	if c.After.State == CardFrozen {
+		c.After.State = CardActive
+		u.Cards.Put(c.Card, c.After)
+		u.tellCard("unfrozen", c.After)
 	}
-	c.After.State = CardActive
-	u.Cards.Put(c.Card, c.After)
-	u.tellCard("unfrozen", c.After)
 	return nil
 }
 
@@ -267,10 +267,10 @@ type Rebind struct {
 }
 
 // Wants names the card and both devices.
-func (c *Rebind) Wants(_ *Unit, w *Wants) {
+func (c *Rebind) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device, c.NewDevice)
 	w.Bindings = append(w.Bindings, BindingID{c.Card, c.NewDevice})
-	wantCard(w, c.Card)
+	wantCard(u, w, c.Card)
 }
 
 // Do binds the new device and cancels the card's open payments.

@@ -108,7 +108,7 @@ func (c *Approve) Wants(u *Unit, w *Wants) {
 	w.Payments = append(w.Payments, c.Payment)
 	w.Devices = append(w.Devices, c.Device)
 	if p, ok := u.Payments.rows[c.Payment]; ok && !p.Decoy() {
-		wantCard(w, p.Card)
+		wantCard(u, w, p.Card)
 	}
 }
 

@@ -106,10 +106,9 @@ type GiveCode struct {
 }
 
 // Wants names the card.
-func (c *GiveCode) Wants(_ *Unit, w *Wants) {
+func (c *GiveCode) Wants(u *Unit, w *Wants) {
 	c.want(w)
-	w.Cards = append(w.Cards, c.Card)
-	w.BoundTo = append(w.BoundTo, c.Card)
+	wantCard(u, w, c.Card)
 }
 
 // Do replaces the card's code.
@@ -141,9 +140,9 @@ type SetCardState struct {
 }
 
 // Wants names the card and all that a change of it touches.
-func (c *SetCardState) Wants(_ *Unit, w *Wants) {
+func (c *SetCardState) Wants(u *Unit, w *Wants) {
 	c.want(w)
-	wantCard(w, c.Card)
+	wantCard(u, w, c.Card)
 }
 
 // Do changes the card's state.
