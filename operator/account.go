@@ -10,9 +10,6 @@ import (
 	"tapline/money"
 )
 
-// AccountID names an account of the ledger, such as api.Card.Account. It is not the number on a card.
-type AccountID string
-
 // AddPayee adds a payee with a payee account. Its API key is told once.
 func (c *Client) AddPayee(ctx context.Context, payee api.NewPayee) (api.AdminPayee, error) {
 	if err := consent.CheckHandle(payee.Handle); err != nil {
@@ -45,14 +42,14 @@ func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
 	})
 }
 
-// Account is one account.
-func (c *Client) Account(ctx context.Context, id AccountID) (api.Account, error) {
+// Account is one account of the ledger, such as api.Card.Account. Its id is not the number on a card.
+func (c *Client) Account(ctx context.Context, id string) (api.Account, error) {
 	return read[api.Account](ctx, c, accountPath(id), nil)
 }
 
 // Report lists an account's entries from a time until another, with the posted balances before and after. A zero time
 // leaves that end to the service.
-func (c *Client) Report(ctx context.Context, id AccountID, from, until time.Time) (api.Report, error) {
+func (c *Client) Report(ctx context.Context, id string, from, until time.Time) (api.Report, error) {
 	query := url.Values{}
 	if !from.IsZero() {
 		query.Set("from", from.UTC().Format(time.RFC3339Nano))
@@ -64,11 +61,11 @@ func (c *Client) Report(ctx context.Context, id AccountID, from, until time.Time
 }
 
 // TopUp credits a card account with money that came in from outside, and returns the account after it.
-func (c *Client) TopUp(ctx context.Context, id AccountID, amount money.Amount, note string) (api.Account, error) {
-	if !amount.Valid() {
+func (c *Client) TopUp(ctx context.Context, id string, topUp api.NewTopUp) (api.Account, error) {
+	if !topUp.Amount.Valid() {
 		return api.Account{}, money.ErrAmount
 	}
-	return write[api.Account](ctx, c, accountPath(id)+"/top-ups", api.NewTopUp{Amount: amount, Note: note})
+	return write[api.Account](ctx, c, accountPath(id)+"/top-ups", topUp)
 }
 
-func accountPath(id AccountID) string { return "/v1/admin/accounts/" + url.PathEscape(string(id)) }
+func accountPath(id string) string { return "/v1/admin/accounts/" + url.PathEscape(id) }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,7 +96,7 @@ func (c *Client) EnrolFirst(ctx context.Context, token, name string) (api.Operat
 		return o, ErrNoKey
 	}
 	in := api.NewOperator{Name: name, PublicKey: c.Key.Public().JWK()}
-	err = conn.WriteAs(ctx, token, "/v1/admin/operators", keyFrom(ctx), in, &o)
+	err = conn.WriteAs(ctx, strings.TrimSpace(token), "/v1/admin/operators", keyFrom(ctx), in, &o)
 	if err == nil && o.ID != string(c.Key.ID()) {
 		return api.Operator{}, ErrAnswer
 	}

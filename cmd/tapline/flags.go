@@ -13,7 +13,7 @@ import (
 )
 
 // defaultURL is where `tapline serve` listens if it is not told otherwise.
-const defaultURL = "http://127.0.0.1:8080"
+const defaultURL = "http://127.0.0.1:8480"
 
 // serviceFlags say which service to talk to.
 type serviceFlags struct {
