@@ -57,6 +57,8 @@ type world struct {
 	kiosk    *device.Client
 	card     api.Card
 	shop     api.AdminPayee
+
+	processor *processor.Processor
 }
 
 const (
@@ -111,6 +113,7 @@ func bareWorld(t *testing.T, settings ...setting) *world {
 		set(&pc, &hc)
 	}
 	hc.Processor = processor.New(pc)
+	w.processor = hc.Processor
 	service := httpapi.New(hc)
 	server.Config.Handler = service.Handler()
 	server.Start()
