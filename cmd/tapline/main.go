@@ -21,6 +21,8 @@ var version = "devel"
 
 // root is the command line. Each command has a method Run(*app) error.
 type root struct {
+	Serve    serveCmd    `cmd:"" help:"Run the service."`
+	Demo     demoCmd     `cmd:"" help:"See it all: a service, a card, two devices and three payments."`
 	Pay      payCmd      `cmd:"" help:"Pay somebody by tapping a card."`
 	Approve  approveCmd  `cmd:"" help:"Wait for second confirmations on this associated device, and decide them."`
 	Device   deviceCmd   `cmd:"" help:"Make, show and register the key of this device."`
@@ -29,6 +31,8 @@ type root struct {
 	Account  accountCmd  `cmd:"" help:"Top accounts up and report their entries (operator)."`
 	Operator operatorCmd `cmd:"" help:"Enrol and list operators."`
 	Audit    auditCmd    `cmd:"" help:"List what operators did (operator)."`
+	Receipt  receiptCmd  `cmd:"" help:"Check receipts, offline."`
+	Check    checkCmd    `cmd:"" help:"Prove the books of a database."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"tapline/api"
+	"tapline/money"
+)
+
+// accountCmd is about accounts of the ledger.
+type accountCmd struct {
+	TopUp  accountTopUpCmd  `cmd:"" name:"top-up" help:"Credit a card account with money that came in from outside."`
+	Show   accountShowCmd   `cmd:"" help:"Show one account."`
+	Report accountReportCmd `cmd:"" help:"List an account's entries."`
+	List   accountListCmd   `cmd:"" help:"List all accounts."`
+}
+
+// accountTopUpCmd tops an account up.
+type accountTopUpCmd struct {
+	operatorFlags
+	writeFlags
+	Account  string `arg:"" help:"The account's id, as \"tapline card list --operator\" shows it; not the number on the card."`
+	Amount   string `required:"" placeholder:"100.00" help:"How much."`
+	Currency string `default:"CNY" env:"TAPLINE_CURRENCY" help:"In which currency (${default})."`
+	jsonFlag
+}
+
+// Run tops the account up.
+func (cmd *accountTopUpCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	amount, err := parseAmount(cmd.Amount, cmd.Currency)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		account, err := client.TopUp(a.ctx, cmd.Account, api.NewTopUp{Amount: amount, Note: cmd.Note})
+		if err != nil {
+			return err
+		}
+		return a.result(cmd.JSON, account, accountFacts(account)...)
+	})
+}
+
+func accountFacts(account api.Account) []pair {
+	in := func(minor int64) string {
+		return money.FormatMinor(minor, account.Currency) + " " + string(account.Currency)
+	}
+	return []pair{
+		{"account", account.ID}, {"kind", account.Kind},
+		{"balance", in(account.Balance)}, {"available", in(account.Available)},
+	}
+}
+
+// accountShowCmd shows an account.
+type accountShowCmd struct {
+	operatorFlags
+	Account string `arg:"" help:"The account's id."`
+	jsonFlag
+}
+
+// Run shows the account.
+func (cmd *accountShowCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	account, err := client.Account(a.ctx, cmd.Account)
+	if err != nil {
+		return err
+	}
+	return a.result(cmd.JSON, account, accountFacts(account)...)
+}
+
+// accountReportCmd lists the entries of an account.
+type accountReportCmd struct {
+	operatorFlags
+	Account string `arg:"" help:"The account's id."`
+	From    string `placeholder:"DATE" help:"From this time on: 2026-01-31, in UTC, or 2026-01-31T12:00:00Z."`
+	Until   string `placeholder:"DATE" help:"Before this time, likewise."`
+	jsonFlag
+}
+
+// Run lists the entries.
+func (cmd *accountReportCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	from, err := parseTime("--from", cmd.From)
+	if err != nil {
+		return err
+	}
+	until, err := parseTime("--until", cmd.Until)
+	if err != nil {
+		return err
+	}
+	report, err := client.Report(a.ctx, cmd.Account, from, until)
+	if err != nil {
+		return err
+	}
+	in := func(minor int64) string { return money.FormatMinor(minor, report.Account.Currency) }
+	unless0 := func(minor int64) string {
+		if minor == 0 {
+			return ""
+		}
+		return in(minor)
+	}
+	rows := [][]string{{when(report.From), "opening", "", "", "", in(report.Opening)}}
+	balance := report.Opening
+	for _, line := range report.Lines {
+		if line.Action == "post" || line.Action == "post_hold" {
+			balance += line.Credit - line.Debit
+		}
+		rows = append(rows, []string{
+			when(line.At), line.Action, line.Reference, unless0(line.Debit), unless0(line.Credit), in(balance),
+		})
+	}
+	rows = append(rows, []string{when(report.Until), "closing", "", "", "", in(report.Closing)})
+	return a.list(cmd.JSON, report, []string{"TIME", "ACTION", "REFERENCE", "DEBIT", "CREDIT", "BALANCE"}, rows)
+}
+
+// parseTime reads a day or a time, the zero time if there is none.
+func parseTime(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, &usageError{fmt.Sprintf("%s: not a time", flag), "write it like 2026-01-31 or 2026-01-31T12:00:00Z"}
+}
+
+// when is a time as people here write it.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04:05 MST")
+}
+
+// accountListCmd lists accounts.
+type accountListCmd struct {
+	operatorFlags
+	jsonFlag
+}
+
+// Run lists the accounts.
+func (cmd *accountListCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	accounts, err := client.Accounts(a.ctx)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, x := range accounts {
+		rows = append(rows, []string{
+			x.ID, x.Kind, string(x.Currency), money.FormatMinor(x.Balance, x.Currency), money.FormatMinor(x.Available, x.Currency),
+		})
+	}
+	return a.list(cmd.JSON, api.Accounts{Accounts: accounts}, []string{"ACCOUNT", "KIND", "CURRENCY", "BALANCE", "AVAILABLE"}, rows)
+}

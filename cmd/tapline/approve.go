@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/device"
+)
+
+// approveCmd decides second confirmations.
+type approveCmd struct {
+	deviceFlags
+	Once     bool   `help:"End after one decision."`
+	Payment  string `placeholder:"ID" help:"Decide this payment only."`
+	Decide   string `enum:",approve,decline,not-me" default:"" placeholder:"WHAT" help:"Decide without asking: approve, decline or not-me."`
+	CodeFile string `placeholder:"FILE" help:"Take the code that the other device shows from a file, - for standard input."`
+	jsonFlag
+}
+
+// Help explains the decisions.
+func (*approveCmd) Help() string {
+	return `This is what the associated device of a card does. When somebody pays with the card on another device, you see the card
+account, the amount, the payee and the payee account, who asks and since when, and decide:
+
+  approve   it is you: type the code that the other device shows
+  decline   you do not want it
+  not me    somebody else has your card or its number: declines, and freezes the card
+
+It waits for payments until Ctrl-C, or --once until one was decided.
+
+For programs: --once --decide approve --code-file FILE asks nothing. With --json, every payment is one line with "step"
+"asked" and every decision one with "step" "decided", whose "payment" has the state.`
+}
+
+// Run waits for payments and decides them.
+func (cmd *approveCmd) Run(a *app) error {
+	if cmd.Decide == "approve" && (cmd.CodeFile == "" || !cmd.Once) {
+		return &usageError{"--decide approve needs --once and --code-file", "every payment has a code of its own"}
+	}
+	if cmd.Decide == "" && !a.isTerminal {
+		return withHint(errNobody, "without a terminal, --decide says what to decide")
+	}
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	service, err := client.Service(a.ctx)
+	if err != nil {
+		return err
+	}
+	d := &decider{app: a, cmd: cmd, client: client, seen: map[string]bool{}}
+	a.say("Waiting for payments to confirm on %s. Ctrl-C ends.", service.Audience)
+	return d.run()
+}
+
+// decider decides one payment after the other.
+type decider struct {
+	*app
+	cmd    *approveCmd
+	client *device.Client
+	seen   map[string]bool // payments that were decided, or cannot be
+}
+
+// run lists what waits whenever the event stream says that something is new. The stream is read beside the questions,
+// so that it does not break while somebody thinks.
+func (d *decider) run() error {
+	ctx, stop := context.WithCancel(d.ctx)
+	wake, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		ended <- d.client.Events(ctx, "", func(device.Event) error {
+			select {
+			case wake <- struct{}{}:
+			default: // it is going to look anyway
+			}
+			return nil
+		})
+	}()
+	running := true
+	defer func() {
+		stop()
+		if running {
+			<-ended
+		}
+	}()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return nil
+		case err := <-ended:
+			running = false
+			if d.ctx.Err() != nil {
+				return nil
+			}
+			return err
+		case <-wake:
+			if done, err := d.decideAll(); done || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// decideAll decides what waits, the oldest first, since its time is over first.
+func (d *decider) decideAll() (done bool, err error) {
+	list, err := d.client.Approvals(d.ctx)
+	switch {
+	case errors.Is(err, device.ErrStatementDiffers):
+		d.say("%v", err)
+	case err != nil:
+		return false, err
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		a := list[i]
+		if d.seen[a.View.ID] || d.cmd.Payment != "" && d.cmd.Payment != a.View.ID {
+			continue
+		}
+		d.seen[a.View.ID] = true
+		if err := d.decide(a); err != nil {
+			return false, err
+		}
+		if d.cmd.Once {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// decide shows one payment, asks, and tells the result.
+func (d *decider) decide(a *device.Approval) error {
+	d.say("\nSomebody wants to pay with your card:\n%s", table(append(statementFacts(a.Statement),
+		pair{"asked on", a.Statement.DeviceLabel},
+		pair{"asked at", fmt.Sprintf("%s (%s ago)", when(a.View.InstructedAt), d.now().Sub(a.View.InstructedAt).Round(time.Second))},
+		pair{"time left", (time.Duration(a.View.Next.ExpiresIn) * time.Second).String()})))
+	if d.cmd.JSON {
+		if err := d.printJSON(map[string]any{"step": "asked", "payment": a.View, "statement": a.Statement}); err != nil {
+			return err
+		}
+	}
+	verdict, err := d.verdict()
+	if err != nil {
+		return err
+	}
+	view, err := d.send(a, verdict)
+	problem, refused := errors.AsType[*api.Problem](err)
+	if refused && problem.Status == 409 && !d.cmd.Once {
+		d.say("Too late: %s.", problem.Title) // the next payment may be in time
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if verdict == consent.NotMe {
+		d.say(`The card is frozen. When you have it back: tapline card unfreeze`)
+	}
+	if d.cmd.JSON {
+		return d.printJSON(map[string]any{"step": "decided", "decision": verdict, "payment": view})
+	}
+	return d.print("%s %s to %s (%s): %s, payment %s",
+		verdict, view.Amount, view.Payee.Name, view.Payee.Handle, ending(view), view.ID)
+}
+
+// verdict asks what to do, until the answer is one.
+func (d *decider) verdict() (consent.Verdict, error) {
+	switch d.cmd.Decide {
+	case "approve":
+		return consent.Approve, nil
+	case "decline":
+		return consent.Decline, nil
+	case "not-me":
+		return consent.NotMe, nil
+	}
+	for {
+		text, err := d.ask("a(pprove), d(ecline) or n(ot me)?")
+		if err != nil {
+			return "", err
+		}
+		switch strings.ToLower(strings.TrimSpace(text)) {
+		case "a", "approve":
+			return consent.Approve, nil
+		case "d", "decline":
+			return consent.Decline, nil
+		case "n", "not me", "not-me":
+			return consent.NotMe, nil
+		}
+	}
+}
+
+// send sends the decision, an approval with the code. A code that was mistyped is asked for again.
+func (d *decider) send(a *device.Approval, verdict consent.Verdict) (api.Payment, error) {
+	switch verdict {
+	case consent.Decline:
+		return a.Decline(d.ctx)
+	case consent.NotMe:
+		return a.NotMe(d.ctx)
+	}
+	for {
+		code, err := d.code(d.cmd.CodeFile, "The code that the other device shows:")
+		if err != nil {
+			return api.Payment{}, err
+		}
+		view, err := a.Approve(d.ctx, code)
+		problem, refused := errors.AsType[*api.Problem](err)
+		if !refused || problem.AttemptsLeft == nil || *problem.AttemptsLeft == 0 || d.cmd.CodeFile != "" {
+			return view, err
+		}
+		d.say("%s; tries left: %d", problem.Title, *problem.AttemptsLeft)
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"tapline/api"
+	"tapline/card"
+	"tapline/card/cardtest"
+	"tapline/card/pcsc"
+	"tapline/money"
+)
+
+// cardCmd is about cards.
+type cardCmd struct {
+	Read     cardReadCmd     `cmd:"" help:"Read a card and show what is on it. Talks to no service."`
+	Readers  cardReadersCmd  `cmd:"" help:"List the readers of this machine."`
+	Emulate  cardEmulateCmd  `cmd:"" help:"Play a virtual card in a virtual reader, to try things out."`
+	Activate cardActivateCmd `cmd:"" help:"Make this device the associated device of a card."`
+	List     cardListCmd     `cmd:"" help:"List this device's cards, or all (operator)."`
+	Show     cardShowCmd     `cmd:"" help:"Show one card."`
+	Freeze   cardFreezeCmd   `cmd:"" help:"Stop a card at once."`
+	Unfreeze cardUnfreezeCmd `cmd:"" help:"Let a frozen card pay again."`
+	PIN      cardPINCmd      `cmd:"" name:"pin" help:"Change a card's PIN, or make a code to reset it (operator)."`
+	Rebind   cardRebindCmd   `cmd:"" help:"Make another device the associated device of a card."`
+	Issue    cardIssueCmd    `cmd:"" help:"Make a card known (operator)."`
+	Code     cardCodeCmd     `cmd:"" help:"Make a new activation code for a card that was not activated yet (operator)."`
+	Close    cardCloseCmd    `cmd:"" help:"End a card for ever (operator)."`
+}
+
+// cardReadCmd reads a card.
+type cardReadCmd struct {
+	readerFlags
+	ShowAccount bool `help:"Show the whole account number, not only its last four digits."`
+	jsonFlag
+}
+
+// Help explains what is read.
+func (*cardReadCmd) Help() string {
+	return `Reads the card account as a payment does, and shows it masked. The reading is "identified": the number may come from a
+copy of the card. --replay reads a transcript, a JSON file of what a card and a reader said to each other.`
+}
+
+// Run reads the card.
+func (cmd *cardReadCmd) Run(a *app) error {
+	reading, err := cmd.read(a)
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		out := struct {
+			card.Reading
+			AccountNumber string `json:"account_number,omitempty"`
+		}{Reading: reading}
+		if cmd.ShowAccount {
+			out.AccountNumber = reading.Number.Reveal()
+		}
+		return a.printJSON(out)
+	}
+	number := reading.Number.String()
+	if cmd.ShowAccount {
+		number = reading.Number.Reveal()
+	}
+	var notes []string
+	for _, note := range reading.Notes {
+		notes = append(notes, string(note))
+	}
+	return a.result(false, nil,
+		pair{"card account", number}, pair{"scheme", string(reading.Scheme)}, pair{"application", string(reading.AID)},
+		pair{"label", reading.Label}, pair{"expiry (YYMM)", reading.Expiry}, pair{"sequence", reading.PSN},
+		pair{"reference", reading.PAR}, pair{"valid from", reading.ValidFrom}, pair{"valid to", reading.ValidTo},
+		pair{"assurance", string(reading.Assurance)}, pair{"notes", strings.Join(notes, ", ")},
+		pair{"commands", fmt.Sprint(reading.APDUs)})
+}
+
+// cardReadersCmd lists readers.
+type cardReadersCmd struct{ jsonFlag }
+
+// Run lists the readers.
+func (cmd *cardReadersCmd) Run(a *app) error {
+	client, err := pcsc.Dial(a.ctx, "")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	readers, err := client.Readers(a.ctx)
+	if err != nil {
+		return err
+	}
+	type reader struct {
+		Name string `json:"name"`
+		Card bool   `json:"card"`
+	}
+	list := make([]reader, 0, len(readers))
+	var rows [][]string
+	for _, r := range readers {
+		list = append(list, reader{string(r.Name), r.Present})
+		rows = append(rows, []string{string(r.Name), map[bool]string{true: "yes", false: "no"}[r.Present]})
+	}
+	return a.list(cmd.JSON, map[string]any{"readers": list}, []string{"READER", "CARD"}, rows)
+}
+
+// cardEmulateCmd plays a card.
+type cardEmulateCmd struct {
+	Kind        string `default:"emv" enum:"emv,tunion,storage" help:"What card: ${enum} (${default})."`
+	VPCD        string `name:"vpcd" default:"127.0.0.1:35963" env:"TAPLINE_VPCD" placeholder:"HOST:PORT" help:"The virtual reader, of the package vsmartcard-vpcd (${default})."`
+	AccountFile string `placeholder:"FILE" help:"Take the account number from a file, - for standard input; a published test number by default."`
+}
+
+// Help explains how to try it.
+func (*cardEmulateCmd) Help() string {
+	return `Puts a card that exists only in this program into the virtual reader of vsmartcard, until Ctrl-C. pcscd then has it like
+any other card:
+
+  apt-get install pcscd vsmartcard-vpcd && systemctl restart pcscd
+  tapline card emulate &
+  tapline card read`
+}
+
+// Run plays the card.
+func (cmd *cardEmulateCmd) Run(a *app) error {
+	var number card.Number
+	if cmd.AccountFile != "" {
+		text, err := a.readSecret(cmd.AccountFile)
+		if err != nil {
+			return err
+		}
+		if number, err = card.ParseNumber(text); err != nil {
+			return err
+		}
+	}
+	virtual, err := cardtest.New(cardtest.Kind(cmd.Kind), number)
+	if err != nil {
+		return err
+	}
+	a.say("The virtual card (%s) is in the reader at %s. Ctrl-C takes it out.", cmd.Kind, cmd.VPCD)
+	return cardtest.ServeVPCD(a.ctx, cmd.VPCD, virtual)
+}
+
+func cardFacts(c api.Card) []pair {
+	in := func(minor int64) string { return money.FormatMinor(minor, c.Currency) + " " + string(c.Currency) }
+	facts := []pair{
+		{"card", c.ID}, {"card account", c.CardAccount}, {"label", c.Label}, {"state", c.State}, {"account", c.Account},
+		{"balance", in(c.Balance)}, {"available", in(c.Available)}, {"associated device", c.AssociatedDevice},
+	}
+	for _, d := range c.Devices {
+		facts = append(facts, pair{"bound " + when(d.BoundAt), d.ID + "  " + d.Label})
+	}
+	return facts
+}
+
+func codeFacts(c api.CardCode) []pair {
+	return append(cardFacts(c.Card),
+		pair{"code", c.Code}, pair{"valid from", when(c.NotBefore)}, pair{"valid until", when(c.ExpiresAt)})
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"tapline/api"
+	"tapline/consent"
+	"tapline/money"
+)
+
+// showCode shows a code, which is told once.
+func showCode(a *app, asJSON bool) func(api.CardCode) error {
+	return func(c api.CardCode) error {
+		a.say("The code is told this once. Hand it to the cardholder apart from the card.")
+		return a.result(asJSON, c, codeFacts(c)...)
+	}
+}
+
+// cardIssueCmd issues a card.
+type cardIssueCmd struct {
+	operatorFlags
+	writeFlags
+	tapFlags
+	Label    string `required:"" placeholder:"TEXT" help:"What the card is called; its holder is shown it."`
+	Currency string `default:"CNY" env:"TAPLINE_CURRENCY" help:"Of the card account (${default})."`
+	jsonFlag
+}
+
+// Help explains what happens.
+func (*cardIssueCmd) Help() string {
+	return `Reads the card and makes it known, with an empty card account behind it. The service keeps a keyed digest of the account
+number and its last four digits. Prints a one-use activation code: hand it to the cardholder apart from the card, who
+then runs "tapline card activate".`
+}
+
+// Run issues the card.
+func (cmd *cardIssueCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	currency, err := money.ParseCurrency(cmd.Currency)
+	if err != nil {
+		return err
+	}
+	account, err := cmd.account(a)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		issued, err := client.IssueCard(a.ctx, api.NewCard{
+			AccountNumber: string(account), Label: cmd.Label, Currency: currency, Note: cmd.Note,
+		})
+		if err != nil {
+			return err
+		}
+		return showCode(a, cmd.JSON)(issued)
+	})
+}
+
+// cardCodeCmd makes a new activation code.
+type cardCodeCmd struct {
+	operatorFlags
+	writeFlags
+	Card string `arg:"" help:"The card's id."`
+	jsonFlag
+}
+
+// Run makes the code.
+func (cmd *cardCodeCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		code, err := client.ActivationCode(a.ctx, consent.CardID(cmd.Card), cmd.Note)
+		if err != nil {
+			return err
+		}
+		return showCode(a, cmd.JSON)(code)
+	})
+}
+
+// cardCloseCmd closes a card.
+type cardCloseCmd struct {
+	operatorFlags
+	writeFlags
+	Card string `arg:"" help:"The card's id."`
+	jsonFlag
+}
+
+// Run closes the card.
+func (cmd *cardCloseCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		c, err := client.CloseCard(a.ctx, consent.CardID(cmd.Card), cmd.Note)
+		if err != nil {
+			return err
+		}
+		return a.result(cmd.JSON, c, cardFacts(c)...)
+	})
+}

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/device"
+	"tapline/money"
+)
+
+// payCmd pays.
+type payCmd struct {
+	deviceFlags
+	Amount      string `required:"" placeholder:"12.50" help:"How much."`
+	Currency    string `default:"CNY" env:"TAPLINE_CURRENCY" help:"In which currency (${default})."`
+	Payee       string `required:"" placeholder:"books@shop" help:"To whom: the payee's handle."`
+	Order       string `placeholder:"1042" help:"The payee's number for the order."`
+	Description string `placeholder:"TEXT" help:"What it is for."`
+	tapFlags
+	Yes     bool          `help:"Send, and confirm, without being asked. The statement is checked all the same."`
+	PinFile string        `placeholder:"FILE" help:"Take the PIN from a file, - for standard input."`
+	Wait    time.Duration `default:"3m" help:"How long to wait for the associated device (${default})."`
+	Receipt string        `placeholder:"FILE" help:"Keep the signed receipt in a new file."`
+	jsonFlag
+}
+
+// Help explains the steps.
+func (*payCmd) Help() string {
+	return `The steps:
+
+1. order: the payee is looked up. Nothing else leaves this device before you say send.
+
+2. tap: the card is read on this device's reader.
+
+3. send: you see amount, payee and card account, and say send.
+
+4. authentication: you enter the card's PIN.
+
+5. first confirmation: you see what the service is going to do, and confirm or decline. What it says is checked against
+what you asked for; if anything differs, the payment is given up.
+
+6. second confirmation: if this is not the card's associated device, the associated device asks its user, who types the
+code shown here.
+
+Ctrl-C gives the payment up as long as no money has moved. The exit code is 0 only if the payment was settled.
+
+For programs: --yes --pin-file FILE --json asks nothing and writes one JSON object a line, each with "step": order, tap,
+sent, authenticated, statement, confirmed, approval_code, and at last result, whose "payment" has the state. A program
+that was cut off finds the payment's id in the line "sending".
+
+  tapline pay --amount 12.50 --currency CNY --payee books@shop --order 1042 --description "Two books"`
+}
+
+// Run pays.
+func (cmd *payCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	if !cmd.Yes && !a.isTerminal {
+		return withHint(errNobody, "without a terminal, --yes sends and confirms, and --pin-file FILE has the PIN")
+	}
+	p := &payer{app: a, cmd: cmd, client: client}
+	order, err := p.order()
+	if err != nil {
+		return err
+	}
+	draft, err := p.tap(order)
+	if err != nil || draft == nil {
+		return err
+	}
+	view, err := p.pay(draft)
+	if err != nil {
+		return p.giveUp(draft.ID(), err)
+	}
+	return p.finish(view)
+}
+
+// payer is one payment on its way.
+type payer struct {
+	*app
+	cmd     *payCmd
+	client  *device.Client
+	payment *device.Payment
+}
+
+// step tells a program what was done.
+func (p *payer) step(name string, facts map[string]any) error {
+	if !p.cmd.JSON {
+		return nil
+	}
+	facts["step"] = name
+	return p.printJSON(facts)
+}
+
+// order looks the payee up and makes the order.
+func (p *payer) order() (device.Order, error) {
+	amount, err := parseAmount(p.cmd.Amount, p.cmd.Currency)
+	if err != nil {
+		return device.Order{}, err
+	}
+	service, err := p.client.Service(p.ctx)
+	if err != nil {
+		return device.Order{}, err
+	}
+	payee, err := p.client.Payee(p.ctx, p.cmd.Payee)
+	if err != nil {
+		return device.Order{}, err
+	}
+	order, err := p.client.Order(amount, payee, consent.Order{Number: p.cmd.Order, Description: p.cmd.Description})
+	if err != nil {
+		return device.Order{}, err
+	}
+	if service.Environment == "test" {
+		p.say("This is the test environment of %s: the money is not real.", service.Name)
+	}
+	p.say("%s", table(orderFacts(order)))
+	return order, p.step("order", map[string]any{"amount": amount, "payee": payee, "order": api.Order(order.Terms())})
+}
+
+func parseAmount(text, code string) (money.Amount, error) {
+	currency, err := money.ParseCurrency(code)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	amount, err := money.Parse(text, currency)
+	if err == nil && !amount.Valid() {
+		err = fmt.Errorf("%w: more than nothing is needed", money.ErrAmount)
+	}
+	return amount, err
+}
+
+func orderFacts(o device.Order) []pair {
+	return []pair{
+		{"amount", o.Amount().String()},
+		{"payee", fmt.Sprintf("%s (%s)", o.Payee().Name, o.Payee().Handle)},
+		{"payee account", o.Payee().Account},
+		{"order", o.Terms().Number},
+		{"for", o.Terms().Description},
+	}
+}
+
+// tap reads the card and asks whether to send. A nil draft means that the user said no.
+func (p *payer) tap(order device.Order) (*device.Draft, error) {
+	account, err := p.cmd.account(p.app)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := order.Tap(account)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.step("tap", map[string]any{"card_account": draft.CardAccount()}); err != nil {
+		return nil, err
+	}
+	p.say("%s", table(append(orderFacts(order), pair{"card account", draft.CardAccount()}, pair{"this device", string(p.client.ID())})))
+	if p.cmd.Yes {
+		return draft, nil
+	}
+	send, err := p.confirm("Send?")
+	if err != nil {
+		return nil, err
+	}
+	if !send {
+		p.say("Nothing was sent.")
+		return nil, errNotPaid("not sent")
+	}
+	return draft, nil
+}
+
+// pay sends the instruction and does what the payment waits for until it has ended.
+func (p *payer) pay(draft *device.Draft) (api.Payment, error) {
+	if err := p.step("sending", map[string]any{"id": draft.ID()}); err != nil {
+		return api.Payment{}, err
+	}
+	var err error
+	if p.payment, err = draft.Send(p.ctx); err != nil {
+		return api.Payment{}, err
+	}
+	view := p.payment.View()
+	if err := p.step("sent", map[string]any{"payment": view}); err != nil {
+		return view, err
+	}
+	for view.EndedAt == nil && err == nil {
+		switch view.Next.Action {
+		case api.ActionAuthenticate:
+			view, err = p.authenticate()
+		case api.ActionConfirm:
+			view, err = p.firstConfirmation()
+		case api.ActionWait:
+			view, err = p.secondConfirmation()
+		default:
+			return view, fmt.Errorf("%w: next action %q", device.ErrAnswer, view.Next.Action)
+		}
+	}
+	return view, err
+}
+
+// authenticate asks for the PIN until it is right or there are no tries left. A PIN in a file is tried once.
+func (p *payer) authenticate() (api.Payment, error) {
+	for {
+		pin, err := p.pin(p.cmd.PinFile, "PIN of the card:")
+		if err != nil {
+			return p.payment.View(), err
+		}
+		view, err := p.payment.Authenticate(p.ctx, pin)
+		if err == nil {
+			return view, p.step("authenticated", map[string]any{"payment": view})
+		}
+		problem, refused := errors.AsType[*api.Problem](err)
+		again := errors.Is(err, consent.ErrPIN) || refused && problem.AttemptsLeft != nil && *problem.AttemptsLeft > 0
+		if !again || p.cmd.PinFile != "" {
+			return view, err
+		}
+		if refused {
+			p.say("%s; tries left: %d", problem.Title, *problem.AttemptsLeft)
+		} else {
+			p.say("%v", err)
+		}
+	}
+}
+
+// firstConfirmation shows the statement, which has been checked, and asks.
+func (p *payer) firstConfirmation() (api.Payment, error) {
+	s, err := p.payment.Statement()
+	if err != nil {
+		return p.payment.View(), err
+	}
+	if err := p.step("statement", map[string]any{"statement": s}); err != nil {
+		return p.payment.View(), err
+	}
+	p.say("The service is going to do this:\n%s", table(statementFacts(s)))
+	if !p.cmd.Yes {
+		yes, err := p.confirm("Confirm?")
+		if err != nil {
+			return p.payment.View(), err
+		}
+		if !yes {
+			return p.payment.Decline(p.ctx)
+		}
+	}
+	view, err := p.payment.Confirm(p.ctx, s)
+	if err != nil {
+		return view, err
+	}
+	return view, p.step("confirmed", map[string]any{"payment": view})
+}
+
+// statementFacts are what a person confirms.
+func statementFacts(s consent.Statement) []pair {
+	return []pair{
+		{"card account", s.CardAccount + "  " + s.CardLabel},
+		{"amount", s.AmountText},
+		{"payee", fmt.Sprintf("%s (%s)", s.PayeeName, s.PayeeHandle)},
+		{"payee account", s.PayeeAccount},
+		{"order", s.OrderNumber},
+		{"for", s.OrderText},
+	}
+}
+
+// secondConfirmation shows the digits that the approver needs, and waits for the decision.
+func (p *payer) secondConfirmation() (api.Payment, error) {
+	view := p.payment.View()
+	p.say("The card's associated device is asking its user now. The code to type there:")
+	if p.isTerminal {
+		p.say("\n%s", large(view.Code))
+	}
+	p.say("code: %s", view.Code)
+	err := p.step("approval_code", map[string]any{"code": view.Code, "expires_in": view.Next.ExpiresIn})
+	ctx, cancel := context.WithTimeoutCause(p.ctx, p.cmd.Wait,
+		withHint(errors.New("the associated device did not answer in time"), `run "tapline approve" there; --wait waits longer`))
+	defer cancel()
+	for err == nil && view.EndedAt == nil && view.Next.Action == api.ActionWait {
+		view, err = p.payment.Wait(ctx)
+	}
+	return view, err
+}
+
+// errNotPaid is a payment that has ended in another way than settled.
+func errNotPaid(how string) error { return errors.New("not paid: " + how) }
+
+// finish tells the result and keeps the receipt.
+func (p *payer) finish(view api.Payment) error {
+	if p.cmd.JSON {
+		if err := p.step("result", map[string]any{"payment": view}); err != nil {
+			return err
+		}
+	}
+	if view.State != "settled" {
+		return errNotPaid(ending(view))
+	}
+	if !p.cmd.JSON {
+		err := p.print("paid %s to %s (%s), payment %s", view.Amount, view.Payee.Name, view.Payee.Handle, view.ID)
+		if err != nil {
+			return err
+		}
+	}
+	if p.cmd.Receipt == "" || p.payment == nil {
+		return nil
+	}
+	receipt, err := p.payment.Receipt(p.ctx)
+	if err == nil {
+		err = keep(p.cmd.Receipt, receipt.Compact)
+	}
+	if err != nil {
+		return withHint(fmt.Errorf("paid, but the receipt was not kept: %w", err), "the service gives it again for "+view.ID)
+	}
+	p.say("The receipt is in %s. Check it with: tapline receipt verify", p.cmd.Receipt)
+	return p.step("receipt", map[string]any{"file": p.cmd.Receipt})
+}
+
+// ending is a final state with its reason.
+func ending(view api.Payment) string {
+	if view.Reason == "" {
+		return view.State
+	}
+	return view.State + " (" + view.Reason + ")"
+}
+
+// keep writes a receipt into a new file.
+func keep(path, compact string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(compact + "\n")
+	return errors.Join(err, file.Close())
+}
+
+// giveUpLimit bounds how long giving a payment up may take.
+const giveUpLimit = 15 * time.Second
+
+// giveUp cancels the payment after an error or an interrupt and says what became of it: no payment is left open, and
+// none that has moved money is taken for one that has not.
+func (p *payer) giveUp(id consent.PaymentID, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), giveUpLimit)
+	defer cancel()
+	view, err := p.client.Cancel(ctx, id)
+	problem, refused := errors.AsType[*api.Problem](err)
+	if refused && problem.Code == "unknown_payment" {
+		return withHint(cause, firstOf(hintFor(cause), "nothing was paid: the service has no such payment"))
+	}
+	if err != nil {
+		view, err = p.client.Payment(ctx, id)
+	}
+	switch {
+	case err != nil:
+		return withHint(fmt.Errorf("%w; what became of payment %s is not known", cause, id),
+			"if it was not confirmed, it expires by itself within ten minutes")
+	case view.State == "settled":
+		p.say("Too late to give it up: the payment was settled.")
+		inner := *p.app
+		inner.ctx = ctx
+		p.app = &inner
+		return p.finish(view)
+	case view.EndedAt == nil:
+		return withHint(fmt.Errorf("%w; payment %s is still open: %s", cause, id, view.State),
+			"it expires by itself within ten minutes")
+	}
+	p.say("The payment has ended: %s. No money has moved.", ending(view))
+	if stepErr := p.step("result", map[string]any{"payment": view}); stepErr != nil {
+		return stepErr
+	}
+	if errors.Is(cause, context.Canceled) {
+		return errNotPaid(ending(view))
+	}
+	return cause
+}
+
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+
+	"tapline/api"
+	"tapline/money"
+)
+
+// payeeCmd is about payees.
+type payeeCmd struct {
+	Show payeeShowCmd `cmd:"" help:"Look a payee up, as a device does before it pays."`
+	Add  payeeAddCmd  `cmd:"" help:"Add a payee (operator)."`
+	List payeeListCmd `cmd:"" help:"List all payees (operator)."`
+	Move payeeMoveCmd `cmd:"" help:"Give a payee a new account (operator)."`
+}
+
+// payeeShowCmd looks a payee up.
+type payeeShowCmd struct {
+	deviceFlags
+	Handle string `arg:"" help:"The payee's handle, such as books@shop."`
+	jsonFlag
+}
+
+// Run looks the payee up.
+func (cmd *payeeShowCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	p, err := client.Payee(a.ctx, cmd.Handle)
+	if err != nil {
+		return err
+	}
+	return a.result(cmd.JSON, p,
+		pair{"handle", p.Handle}, pair{"name", p.Name}, pair{"account", p.Account}, pair{"currency", string(p.Currency)})
+}
+
+// payeeAddCmd adds a payee.
+type payeeAddCmd struct {
+	operatorFlags
+	writeFlags
+	Handle   string `required:"" placeholder:"books@shop" help:"Its handle: lower case, with one @."`
+	Name     string `required:"" placeholder:"TEXT" help:"What payers are shown. Verify it: the service vouches for it."`
+	Currency string `default:"CNY" env:"TAPLINE_CURRENCY" help:"In which currency it is paid (${default})."`
+	jsonFlag
+}
+
+// Help explains the API key.
+func (*payeeAddCmd) Help() string {
+	return `Prints the payee's API key, this once: only its digest is stored. Hand it to the payee and nobody else.`
+}
+
+// Run adds the payee.
+func (cmd *payeeAddCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	currency, err := money.ParseCurrency(cmd.Currency)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		p, err := client.AddPayee(a.ctx, api.NewPayee{Handle: cmd.Handle, Name: cmd.Name, Currency: currency, Note: cmd.Note})
+		if err != nil {
+			return err
+		}
+		a.say("The API key is told this once. Hand it to the payee and nobody else.")
+		return a.result(cmd.JSON, p, append(payeeFacts(p), pair{"API key", p.APIKey})...)
+	})
+}
+
+func payeeFacts(p api.AdminPayee) []pair {
+	return []pair{{"handle", p.Handle}, {"name", p.Name}, {"account", p.Account}, {"currency", string(p.Currency)}}
+}
+
+// payeeListCmd lists payees.
+type payeeListCmd struct {
+	operatorFlags
+	jsonFlag
+}
+
+// Run lists the payees.
+func (cmd *payeeListCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	payees, err := client.Payees(a.ctx)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, p := range payees {
+		rows = append(rows, []string{p.Handle, p.Name, p.Account, string(p.Currency)})
+	}
+	return a.list(cmd.JSON, api.Payees{Payees: payees}, []string{"HANDLE", "NAME", "ACCOUNT", "CURRENCY"}, rows)
+}
+
+// payeeMoveCmd moves a payee.
+type payeeMoveCmd struct {
+	operatorFlags
+	writeFlags
+	Handle string `arg:"" help:"The payee's handle."`
+	jsonFlag
+}
+
+// Help explains what moves.
+func (*payeeMoveCmd) Help() string {
+	return `The handle gets a new, empty account. Payments that were instructed before still go to the old one, and so does the
+money that is there.`
+}
+
+// Run moves the payee.
+func (cmd *payeeMoveCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		p, err := client.MovePayee(a.ctx, cmd.Handle, cmd.Note)
+		if err != nil {
+			return fmt.Errorf("move %s: %w", cmd.Handle, err)
+		}
+		return a.result(cmd.JSON, p, payeeFacts(p)...)
+	})
+}
