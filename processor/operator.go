@@ -62,13 +62,14 @@ func (c *EnrolOperator) Do(u *Unit) error {
 // IssueCard makes a card known, with a new account behind it and a code to activate it.
 type IssueCard struct {
 	Operated
-	Card Card // with id, key, last four, label, account id, currency and the code's MAC
+	Card     Card      // with id, key, last four, label, account id, currency and the code's MAC
+	CardKeys []CardKey // of the number under every key, so that a card issued under an older one is found; may be empty
 }
 
 // Wants names the card's number.
 func (c *IssueCard) Wants(_ *Unit, w *Wants) {
 	c.want(w)
-	w.CardKeys = append(w.CardKeys, c.Card.Key)
+	w.CardKeys = append(append(w.CardKeys, c.Card.Key), c.CardKeys...)
 }
 
 // Do issues the card.
@@ -76,8 +77,10 @@ func (c *IssueCard) Do(u *Unit) error {
 	if err := c.record(u, "card.issue", string(c.Card.ID)); err != nil {
 		return err
 	}
-	if _, taken := u.CardByKey(c.Card.Key); taken {
-		return ErrCardExists
+	for _, k := range append([]CardKey{c.Card.Key}, c.CardKeys...) {
+		if _, taken := u.CardByKey(k); taken {
+			return ErrCardExists
+		}
 	}
 	c.Card.State, c.Card.CreatedAt = CardIssued, u.Now
 	c.Card.Code = newCode(u, CodeActivates, c.Card.Code.MAC)

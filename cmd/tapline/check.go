@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"tapline/sqlstore"
 )
@@ -24,7 +25,7 @@ Exits with 1 and names the ids concerned if anything is wrong.`
 }
 
 // errBooks means that check found something; what it found has been printed.
-var errBooks = errors.New("the books are wrong; stop the service, keep a copy of the database, and compare it with the last backup")
+var errBooks = errors.New("the books are wrong")
 
 // Run checks the books.
 func (c *checkCmd) Run(a *app) (err error) {
@@ -37,23 +38,30 @@ func (c *checkCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		out := struct {
-			OK       bool               `json:"ok"`
-			Findings []sqlstore.Finding `json:"findings"`
-		}{len(findings) == 0, findings}
-		if err := json.NewEncoder(a.stdout).Encode(out); err != nil {
-			return err
-		}
-	} else if len(findings) == 0 {
-		fmt.Fprintln(a.stdout, "the books are right")
-	} else {
-		for _, f := range findings {
-			fmt.Fprintln(a.stdout, f)
-		}
+	if err := c.print(a.stdout, findings); err != nil {
+		return err
 	}
 	if len(findings) > 0 {
-		return errBooks
+		return withHint(errBooks, "stop the service, keep a copy of the database, and compare it with the last backup")
+	}
+	return nil
+}
+
+func (c *checkCmd) print(out io.Writer, findings []sqlstore.Finding) error {
+	if c.JSON {
+		return json.NewEncoder(out).Encode(struct {
+			OK       bool               `json:"ok"`
+			Findings []sqlstore.Finding `json:"findings"`
+		}{len(findings) == 0, append([]sqlstore.Finding{}, findings...)})
+	}
+	if len(findings) == 0 {
+		_, err := fmt.Fprintln(out, "the books are right")
+		return err
+	}
+	for _, f := range findings {
+		if _, err := fmt.Fprintln(out, f); err != nil {
+			return err
+		}
 	}
 	return nil
 }

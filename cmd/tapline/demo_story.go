@@ -10,6 +10,8 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/device"
+	"tapline/money"
+	"tapline/operator"
 )
 
 // demoWait bounds how long the story waits for an event.
@@ -216,7 +218,7 @@ func (d *demo) finish() error {
 	if err != nil {
 		return err
 	}
-	shop, err := d.operator.Account(d.ctx, d.shop.Account)
+	shop, err := d.operator.Account(d.ctx, operator.AccountID(d.shop.Account))
 	if err != nil {
 		return err
 	}
@@ -237,3 +239,6 @@ func (d *demo) finish() error {
 		return "the books are right: sums are zero, totals equal postings, nothing is held, nothing is missing", nil
 	})
 }
+
+// minor is a count of an account's minor units as decimal text.
+func minor(a api.Account, units int64) string { return money.FormatMinor(units, a.Currency) }

@@ -10,10 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -50,20 +47,18 @@ const (
 
 // Run serves until it is told to stop.
 func (c *serveCmd) Run(a *app) error {
-	ctx, stop := signal.NotifyContext(a.ctx, syscall.SIGTERM, os.Interrupt)
-	defer stop()
 	if err := c.check(); err != nil {
 		return err
 	}
 	c.log = newLog(a.stderr, c.LogLevel)
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("%w\nhint: another program may listen there; try --listen 127.0.0.1:0 for a free port", err)
+		return withHint(err, "another program may listen there; try --listen 127.0.0.1:0 for a free port")
 	}
 	if c.PublicURL == "" {
 		c.PublicURL = c.scheme() + "://" + listener.Addr().String()
 	}
-	s, err := openService(ctx, c.PublicURL, c.AdminListen != "", c.serviceOptions)
+	s, err := openService(a.ctx, c.PublicURL, c.AdminListen != "", c.serviceOptions)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -72,7 +67,7 @@ func (c *serveCmd) Run(a *app) error {
 		return errors.Join(err, listener.Close(), s.close())
 	}
 	c.announce(a.stdout, s)
-	err = s.serve(ctx, servers)
+	err = s.serve(a.ctx, servers)
 	return errors.Join(err, s.close())
 }
 
@@ -90,8 +85,8 @@ func (c *serveCmd) check() error {
 			return fmt.Errorf("%s %s: want HOST:PORT", flag, address)
 		}
 		if c.TLSCert == "" && !c.InsecureListen && !loopback(host) {
-			return fmt.Errorf("%s %s: refuses to listen in the clear beyond this machine\n"+
-				"hint: give --tls-cert and --tls-key, or --insecure-listen behind a proxy that ends TLS", flag, address)
+			return withHint(fmt.Errorf("%s %s: refuses to listen in the clear beyond this machine", flag, address),
+				"give --tls-cert and --tls-key, or --insecure-listen behind a proxy that ends TLS")
 		}
 	}
 	if c.PublicURL != "" {

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"tapline/consent"
 	"tapline/httpapi"
@@ -99,7 +100,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.done.Go(func() { s.processor.Sweep(background) })
-	s.done.Go(func() { s.store.PurgeUntil(background, o.log) })
+	s.done.Go(func() { s.purge(background) })
 	return s, nil
 }
 
@@ -123,6 +124,29 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	return nil
 }
 
+// purgeEvery is how often the service looks for what need no longer be kept.
+const purgeEvery = 10 * time.Minute
+
+// purge deletes what need no longer be kept, until ctx is done.
+func (s *service) purge(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		deleted, err := s.store.Purge(ctx, time.Now())
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("old rows were not deleted", "error", err)
+		}
+		if deleted > 0 && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // close ends what runs in the background and closes the database. The listeners are closed before.
 func (s *service) close() error {
 	s.stop()
@@ -139,7 +163,7 @@ func openKeys(dir string, newDB bool) (*keyring.Keyring, error) {
 	}
 	keys, err := keyring.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w\nhint: the database is there but its keys are not; restore the keys folder, or name it with --keys", err)
+		return nil, withHint(err, "the database is there but its keys are not; restore the keys folder, or name it with --keys")
 	}
 	return keys, err
 }
