@@ -1,8 +1,147 @@
 package sqlstore
 
-// Finding is something that Check found wrong.
+import (
+	"context"
+	"fmt"
+)
+
+// Finding is something that is wrong.
 type Finding struct {
-	Rule    string // what should hold
-	Subject string // the id of what breaks it
-	Detail  string
+	Rule    string `json:"rule"`    // what should hold
+	Subject string `json:"subject"` // the id of what breaks it
+	Detail  string `json:"detail"`  // how
+}
+
+// String is the finding in one line.
+func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Rule, f.Subject, f.Detail) }
+
+// findingsPerRule bounds what Check tells of each rule.
+const findingsPerRule = 100
+
+// Check proves the books and returns what is wrong with them, and with the database: nothing if all is well. It reads
+// one snapshot, so it works while a service runs; it reads every row, so it takes its time. An error means that it
+// could not look.
+func (s *Store) Check(ctx context.Context) ([]Finding, error) {
+	var found []Finding
+	err := s.db.view(ctx, func(c session) error {
+		var err error
+		if found, err = s.db.damage(c); err != nil {
+			return err
+		}
+		for _, r := range rules {
+			n := len(found)
+			_, err := c.run(r.breaches, 1, func(_ int, to binder) { to.integer(findingsPerRule) }, func(from scanner) {
+				found = append(found, Finding{r.name, from.text(0), from.text(1)})
+			})
+			if err != nil {
+				return fmt.Errorf("rule %q: %w", r.name, err)
+			}
+			if len(found)-n == findingsPerRule {
+				found = append(found, Finding{r.name, "more", "only the first are shown"})
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// rule is something that always holds between rows.
+type rule struct {
+	name     string
+	breaches *statement // at most $1: what breaks the rule, and how
+}
+
+func newRule(name, query string) rule { return rule{name, plain(query+" LIMIT $1", isInteger)} }
+
+// sums are the four totals of each account as its entries make them, which is what ledger.Apply does to an account.
+const sums = `
+WITH sides AS (
+  SELECT p.debit AS account, e.action AS action, p.amount AS debit, 0 AS credit
+  FROM postings p JOIN entries e ON e.number = p.entry
+  UNION ALL
+  SELECT p.credit, e.action, 0, p.amount
+  FROM postings p JOIN entries e ON e.number = p.entry
+), sums AS (
+  SELECT account,
+    SUM(CASE action WHEN 'hold' THEN debit WHEN 'post' THEN 0 ELSE -debit END) AS debits_pending,
+    SUM(CASE action WHEN 'hold' THEN credit WHEN 'post' THEN 0 ELSE -credit END) AS credits_pending,
+    SUM(CASE WHEN action IN ('post', 'post_hold') THEN debit ELSE 0 END) AS debits_posted,
+    SUM(CASE WHEN action IN ('post', 'post_hold') THEN credit ELSE 0 END) AS credits_posted
+  FROM sides GROUP BY account
+)`
+
+// four is four totals as text.
+func four(prefix, none string) string {
+	one := func(name string) string { return "CAST(COALESCE(" + prefix + name + ", " + none + ") AS TEXT)" }
+	return "'debits ' || " + one("debits_pending") + " || ' pending, ' || " + one("debits_posted") +
+		" || ' posted; credits ' || " + one("credits_pending") + " || ' pending, ' || " + one("credits_posted") + " || ' posted'"
+}
+
+// rules in the order in which they are checked. Ids of a payment's entries are those that payment.Step gives them.
+var rules = []rule{
+	newRule("the balances of a currency sum to zero", `
+		SELECT currency, 'posted credits less debits are ' || CAST(SUM(credits_posted - debits_posted) AS TEXT) ||
+			', pending ones ' || CAST(SUM(credits_pending - debits_pending) AS TEXT)
+		FROM accounts GROUP BY currency
+		HAVING SUM(credits_posted - debits_posted) <> 0 OR SUM(credits_pending - debits_pending) <> 0`),
+	newRule("an account's totals are what its entries sum to", sums+`
+		SELECT a.id, 'it has `+"' || "+four("a.", "0")+" || '"+`, but its entries sum to ' || `+four("s.", "0")+`
+		FROM accounts a LEFT JOIN sums s ON s.account = a.id
+		WHERE a.debits_pending <> COALESCE(s.debits_pending, 0) OR a.credits_pending <> COALESCE(s.credits_pending, 0)
+			OR a.debits_posted <> COALESCE(s.debits_posted, 0) OR a.credits_posted <> COALESCE(s.credits_posted, 0)`),
+	newRule("an entry has postings, of its time and in its accounts' currency", `
+		SELECT e.id, CASE WHEN p.entry IS NULL THEN 'it has no postings' WHEN p.at <> e.at THEN 'a posting has another time'
+			ELSE 'a posting in ' || p.currency || ' is between ' || d.id || ' in ' || d.currency || ' and ' || c.id ||
+				' in ' || c.currency END
+		FROM entries e LEFT JOIN postings p ON p.entry = e.number
+		LEFT JOIN accounts d ON d.id = p.debit LEFT JOIN accounts c ON c.id = p.credit
+		WHERE p.entry IS NULL OR p.at <> e.at OR p.currency <> d.currency OR p.currency <> c.currency`),
+	newRule("a card and a payee have an account of their currency", `
+		SELECT x.id, 'it is in ' || x.currency || ' and its account ' || a.id || ' in ' || a.currency FROM
+			(SELECT id, account, currency FROM cards UNION ALL SELECT handle, account, currency FROM payees) AS x
+		JOIN accounts a ON a.id = x.account WHERE a.currency <> x.currency`),
+	newRule("a settled payment has posted its money", `
+		SELECT p.id, 'there is no entry ' || p.id || '/post that posts it' FROM payments p
+		LEFT JOIN entries e ON e.id = p.id || '/post' AND e.reference = p.id AND e.action IN ('post', 'post_hold')
+		WHERE p.state = 'settled' AND e.id IS NULL`),
+	newRule("a payment that is not settled has posted nothing", `
+		SELECT p.id, 'it is ' || p.state || ', but there is entry ' || e.id FROM entries e
+		JOIN payments p ON p.id = e.reference
+		WHERE e.action IN ('post', 'post_hold') AND p.state <> 'settled'`),
+	newRule("a decoy has no entries", `
+		SELECT p.id, 'there is entry ' || e.id FROM entries e JOIN payments p ON p.id = e.reference
+		WHERE p.card IS NULL`),
+	newRule("a payment's entries move its amount from its card account to its payee account", `
+		SELECT p.id, 'entry ' || e.id || ' moves ' || CAST(l.amount AS TEXT) || ' ' || l.currency || ' from ' || l.debit ||
+			' to ' || l.credit || ' on line ' || CAST(l.line AS TEXT)
+		FROM entries e JOIN payments p ON p.id = e.reference JOIN postings l ON l.entry = e.number
+		WHERE p.card IS NOT NULL AND (l.line <> 0 OR l.amount <> p.amount OR l.currency <> p.currency
+			OR l.debit <> p.card_account OR l.credit <> p.payee_account)`),
+	newRule("a payment that waits for approval holds its money", `
+		SELECT p.id, 'there is no entry ' || p.id || '/hold that holds it' FROM payments p
+		LEFT JOIN entries e ON e.id = p.id || '/hold' AND e.reference = p.id AND e.action = 'hold'
+		WHERE p.ended_at = 0 AND p.state = 'approval_required' AND e.id IS NULL`),
+	newRule("money is held for payments that wait for approval only", `
+		SELECT h.id, CASE WHEN p.id IS NULL THEN 'there is no payment ' || h.reference
+			WHEN p.state = 'approval_required' THEN 'the payment waits for approval, but there is entry ' || e.id
+			ELSE 'the payment is ' || p.state || ', but the hold was neither posted nor released' END
+		FROM entries h LEFT JOIN payments p ON p.id = h.reference
+		LEFT JOIN entries e ON e.id IN (h.reference || '/post', h.reference || '/release')
+			AND e.action IN ('post_hold', 'release')
+		WHERE h.action = 'hold' AND (p.id IS NULL OR (p.state = 'approval_required') = (e.id IS NOT NULL))`),
+	newRule("a hold is taken back or posted once, after it was made", `
+		SELECT e.id, CASE WHEN h.id IS NULL THEN 'there is no entry ' || e.reference || '/hold before it'
+			ELSE 'there is entry ' || b.id || ', too' END
+		FROM entries e
+		LEFT JOIN entries h ON h.id = e.reference || '/hold' AND h.action = 'hold' AND h.number < e.number
+		LEFT JOIN entries b ON b.id = e.reference || '/post' AND e.action = 'release'
+		WHERE e.action IN ('post_hold', 'release') AND (h.id IS NULL OR b.id IS NOT NULL)`),
+	newRule("a payment's entry is named for what it does", `
+		SELECT e.id, 'it is the ' || e.action || ' of payment ' || p.id FROM entries e JOIN payments p ON p.id = e.reference
+		WHERE e.id <> p.id || CASE e.action WHEN 'hold' THEN '/hold' WHEN 'release' THEN '/release' ELSE '/post' END`),
+	newRule("numbers are handed out once", `
+		SELECT c.name, 'the last number is said to be ' || CAST(c.last AS TEXT) || ', but there is ' || CAST(n.most AS TEXT)
+		FROM counters c JOIN (SELECT 'entries' AS name, MAX(number) AS most FROM entries
+			UNION ALL SELECT 'events', MAX(number) FROM events UNION ALL SELECT 'audit', MAX(number) FROM audit) AS n
+		ON n.name = c.name WHERE n.most > c.last`),
 }

@@ -95,7 +95,7 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 			return nil, err
 		}
 	}
-	first, err := openConn(ctx, path, o.ReadOnly)
+	first, err := openConn(path, o.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 		d.writer <- first
 	}
 	for len(d.readers) < cap(d.readers) {
-		c, err := openConn(ctx, path, true)
+		c, err := openConn(path, true)
 		if err != nil {
 			return nil, err
 		}
@@ -141,16 +141,21 @@ func locate(path string, readOnly bool) (string, error) {
 		return "", missing(path, err)
 	}
 	if info, err := os.Stat(real); err != nil || !info.Mode().IsRegular() {
-		return "", errors.Join(errors.New("this is no file; hint: name a file, such as tapline.db"), err)
+		return "", errors.Join(errNoFile, err)
 	}
 	return real, nil
 }
+
+var errNoFile = errors.New("this is no file; hint: name a file, such as tapline.db")
 
 var errLocked = errors.New("another tapline has it open; hint: stop that one first")
 
 // missing explains why a file cannot be opened.
 func missing(path string, err error) error {
 	dir := filepath.Dir(path)
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return errNoFile
+	}
 	switch _, noDir := os.Stat(dir); {
 	case errors.Is(noDir, fs.ErrNotExist):
 		return fmt.Errorf("there is no folder %s; hint: make it with mkdir -p %s", dir, dir)
@@ -162,12 +167,10 @@ func missing(path string, err error) error {
 	return err
 }
 
-func openConn(ctx context.Context, path string, readOnly bool) (*sqliteConn, error) {
-	flags := sqlite.OpenReadWrite
-	if readOnly {
-		flags = sqlite.OpenReadOnly
-	}
-	conn, err := sqlite.OpenConn(path, flags)
+func openConn(path string, readOnly bool) (*sqliteConn, error) {
+	// Connections that only read are no read-only ones, which SQLite lets forget what CHECKs a table has: integrity_check
+	// would find nothing wrong. They are still opened where the file cannot be written.
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, sqliteError("open", err)
 	}
@@ -179,7 +182,12 @@ func openConn(ctx context.Context, path string, readOnly bool) (*sqliteConn, err
 	}
 	err = conn.SetDefensive(true)
 	for _, setting := range settings {
-		err = errors.Join(err, c.exec(plain("PRAGMA "+setting)))
+		if err == nil {
+			err = c.exec(plain("PRAGMA " + setting))
+		}
+	}
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultNotADB {
+		err = errors.New("this file is no SQLite database; hint: name another file")
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -194,9 +202,6 @@ const applicationID = 0x7461706c
 // can use, and for the same environment.
 func (c *sqliteConn) identify(ctx context.Context, o Options, known []migration, older bool) error {
 	id, tables, err := c.fileKind()
-	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultNotADB {
-		return errors.New("this file is no SQLite database; hint: name another file")
-	}
 	if err != nil {
 		return err
 	}

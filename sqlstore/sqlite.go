@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"tapline/processor"
 )
@@ -183,7 +183,7 @@ func (c *sqliteConn) run(s *statement, rows int, bind func(int, binder), scan fu
 		if err := c.runOnce(stmt, scan); err != nil {
 			return 0, c.failed(s, err)
 		}
-		if s.form != selectRows {
+		if scan == nil {
 			changed += c.conn.Changes()
 		}
 	}
@@ -307,29 +307,25 @@ func (r *sqliteRow) bytes(column int) []byte {
 	return b
 }
 
-// damage asks SQLite to check the file's structure and every foreign key.
-func (d *sqliteDB) damage(c session) ([]Finding, error) {
-	conn, found := c.(*sqliteConn).conn, []Finding{}
-	add := func(rule string, subject, detail func(*sqlite.Stmt) string) *sqlitex.ExecOptions {
-		return &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
-			if s, d := subject(stmt), detail(stmt); d != "ok" {
-				found = append(found, Finding{rule, s, d})
-			}
-			return nil
-		}}
-	}
-	err := sqlitex.ExecuteTransient(conn, "PRAGMA integrity_check", add("the database file is sound",
-		func(*sqlite.Stmt) string { return "file" },
-		func(stmt *sqlite.Stmt) string { return stmt.ColumnText(0) }))
-	if err == nil {
-		err = sqlitex.ExecuteTransient(conn, "PRAGMA foreign_key_check", add("what a row refers to is there",
-			func(stmt *sqlite.Stmt) string { return stmt.ColumnText(0) },
-			func(stmt *sqlite.Stmt) string {
-				return fmt.Sprintf("row %d refers to a row of %s that is not there", stmt.ColumnInt64(1), stmt.ColumnText(2))
-			}))
-	}
+var (
+	integrityCheck  = plain("PRAGMA integrity_check")
+	foreignKeyCheck = plain("PRAGMA foreign_key_check")
+)
+
+// damage asks SQLite to check the file's structure, what each table demands of its rows, and every reference.
+func (d *sqliteDB) damage(c session) (found []Finding, err error) {
+	_, err = c.run(integrityCheck, 1, nil, func(from scanner) {
+		if text := from.text(0); text != "ok" {
+			found = append(found, Finding{"the database is sound", "file", text})
+		}
+	})
 	if err != nil {
-		return nil, c.(*sqliteConn).failed(plain("check the file"), err)
+		return nil, err
 	}
-	return found, nil
+	_, err = c.run(foreignKeyCheck, 1, nil, func(from scanner) {
+		// Rows of tables stored by key have no number.
+		found = append(found, Finding{"what a row refers to is there", from.text(0),
+			fmt.Sprintf("row %s refers to a row of %s that is not there", cmp.Or(from.text(1), "?"), from.text(2))})
+	})
+	return found, err
 }

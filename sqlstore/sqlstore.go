@@ -45,7 +45,7 @@ type database interface {
 // it selects by their columns until the transaction ends.
 type session interface {
 	// run runs a statement for each of a number of rows of arguments, which bind binds, and calls scan, unless it is
-	// nil, with each row that comes out. It returns how many rows were inserted, updated or deleted.
+	// nil, with each row that comes out. Without scan it returns how many rows were inserted, updated or deleted.
 	//
 	// Errors: those of processor.Store, recognised by the database's codes; ctx's when that is done; else others.
 	run(s *statement, rows int, bind func(row int, to binder), scan func(scanner)) (changed int, err error)

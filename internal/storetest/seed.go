@@ -73,7 +73,7 @@ func card(i int) processor.Card {
 	}
 }
 
-// open is a payment with card 1 from the laptop that waits for authentication.
+// openPayment is a payment with card 1 from the laptop that waits for authentication.
 func openPayment(id payment.ID) payment.Payment {
 	return payment.Payment{
 		Terms: payment.Terms{
@@ -91,34 +91,6 @@ func openPayment(id payment.ID) payment.Payment {
 func decoy(id payment.ID) payment.Payment {
 	p := openPayment(id)
 	p.Card, p.CardAccount, p.Associated, p.CardKey = "", "", "", "1.unknown"
-	return p
-}
-
-// stepped is p after commands, a second apart. They have to be possible.
-func stepped(p payment.Payment, verbs ...payment.Verb) payment.Payment {
-	at := p.InstructedAt
-	for _, v := range verbs {
-		at = at.Add(time.Second)
-		c := payment.Command{Verb: v}
-		switch v {
-		case payment.Authenticate, payment.Confirm:
-			c.By = p.Initiator
-		case payment.Approve, payment.MistypeCode, payment.Disown:
-			c.By = p.Associated
-		case payment.Cancel:
-			c.Reason = payment.ByPayer
-		case payment.Expire:
-			at = p.Deadline
-		}
-		if v == payment.Confirm || v == payment.Approve {
-			c.Digest = "digest of " + string(v)
-		}
-		o, err := payment.Step(p, c, at)
-		if err != nil {
-			panic(err)
-		}
-		p = o.Payment
-	}
 	return p
 }
 

@@ -1,0 +1,92 @@
+package storetest
+
+import (
+	"time"
+
+	"tapline/ledger"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// Books are the changes of a short life, whose books are right: two cards are topped up, and then payment "direct" is
+// settled at once, "approved" after a hold, "declined" and "expired" after theirs, "held" waits for its approval,
+// "waiting" for authentication, "decoy" for nothing.
+func Books() []processor.Changes {
+	b := books{accounts: map[ledger.AccountID]ledger.Account{}}
+	c := world()
+	for _, a := range c.New.Accounts {
+		b.accounts[a.ID] = a
+	}
+	b.all = append(b.all, c)
+	own := openPayment("direct")
+	own.Initiator = "phone1"
+	b.live(own, payment.Authenticate, payment.Confirm)
+	b.live(openPayment("approved"), payment.Authenticate, payment.Confirm, payment.Approve)
+	b.live(openPayment("declined"), payment.Authenticate, payment.Confirm, payment.Disown)
+	b.live(openPayment("expired"), payment.Authenticate, payment.Confirm, payment.Expire)
+	b.live(openPayment("held"), payment.Authenticate, payment.Confirm)
+	b.live(openPayment("waiting"))
+	b.live(decoy("decoy"), payment.Expire)
+	return b.all
+}
+
+type books struct {
+	accounts map[ledger.AccountID]ledger.Account
+	all      []processor.Changes
+}
+
+// live takes a payment through commands, a change each.
+func (b *books) live(p payment.Payment, verbs ...payment.Verb) {
+	b.all = append(b.all, processor.Changes{New: processor.Rows{Payments: []payment.Payment{p}}})
+	for _, v := range verbs {
+		var o payment.Outcome
+		o, p = step(p, v)
+		c := processor.Changes{Changed: processor.Rows{Payments: []payment.Payment{p}}}
+		if o.Entry != nil {
+			changed, err := ledger.Apply(func(id ledger.AccountID) (ledger.Account, bool) {
+				a, ok := b.accounts[id]
+				return a, ok
+			}, *o.Entry)
+			if err != nil {
+				panic(err)
+			}
+			for _, a := range changed {
+				b.accounts[a.ID] = a
+			}
+			c.Changed.Accounts, c.Entries = changed, []ledger.Entry{*o.Entry}
+		}
+		c.Events = []processor.Event{{Type: "payment", Subject: string(p.ID), State: string(p.State), Version: p.Version,
+			To: []processor.Principal{processor.DevicePrincipal(p.Initiator), "payee:shop"}, At: noon}}
+		b.all = append(b.all, c)
+	}
+}
+
+// stepped is p after commands, a second apart. They have to be possible.
+func stepped(p payment.Payment, verbs ...payment.Verb) payment.Payment {
+	for _, v := range verbs {
+		_, p = step(p, v)
+	}
+	return p
+}
+
+func step(p payment.Payment, v payment.Verb) (payment.Outcome, payment.Payment) {
+	at, c := p.InstructedAt.Add(time.Duration(p.Version)*time.Second), payment.Command{Verb: v}
+	switch v {
+	case payment.Authenticate, payment.Confirm:
+		c.By = p.Initiator
+	case payment.Approve, payment.MistypeCode, payment.Disown:
+		c.By = p.Associated
+	case payment.Cancel:
+		c.Reason = payment.ByPayer
+	case payment.Expire:
+		at = p.Deadline
+	}
+	if v == payment.Confirm || v == payment.Approve {
+		c.Digest = "digest of " + string(v)
+	}
+	o, err := payment.Step(p, c, at)
+	if err != nil {
+		panic(err)
+	}
+	return o, o.Payment
+}

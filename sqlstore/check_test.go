@@ -1,0 +1,280 @@
+package sqlstore
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"tapline/internal/storetest"
+	"tapline/ledger"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// sound makes a database whose books are right, and returns its path. It is closed.
+func sound(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tapline.db")
+	s, err := Open(t.Context(), path, Options{Environment: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	saveBooks(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func saveBooks(t testing.TB, s *Store) {
+	t.Helper()
+	for _, c := range storetest.Books() {
+		if err := s.Update(t.Context(), func(tx processor.Tx) error { return tx.Save(c) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func copyFile(t *testing.T, from string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy.db")
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// rawly runs SQL on a file as somebody would who means harm.
+func rawly(t *testing.T, path, script string) error {
+	t.Helper()
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return sqlitex.ExecuteScript(conn, script, nil)
+}
+
+const disarm = `PRAGMA ignore_check_constraints = ON;
+DROP TRIGGER entries_refuse_update; DROP TRIGGER entries_refuse_delete;
+DROP TRIGGER postings_refuse_update; DROP TRIGGER postings_refuse_delete;
+`
+
+func findings(t *testing.T, path string) []Finding {
+	t.Helper()
+	s, err := Open(t.Context(), path, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	found, err := s.Check(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestCheckFindsNothingInSoundBooks(t *testing.T) {
+	if found := findings(t, sound(t)); len(found) > 0 {
+		t.Errorf("Check of sound books found %v", found)
+	}
+}
+
+// The numbers: entries 1 and 2 are the top-ups of cards 1 and 2 with 1000.00; every payment is 12.50 from card1 to
+// shop1, and three holds are open, posted or taken back.
+func TestCheckFindsDamage(t *testing.T) {
+	good := sound(t)
+	const (
+		totals = "an account's totals are what its entries sum to"
+		zero   = "the balances of a currency sum to zero"
+	)
+	for name, c := range map[string]struct {
+		damage string
+		want   []string // rule and subject of what must be found
+	}{
+		"balance of one account": {"UPDATE accounts SET credits_posted = credits_posted + 1 WHERE id = 'shop1'",
+			[]string{zero + ": CNY", totals + ": shop1"}},
+		"balances of two accounts": {`UPDATE accounts SET credits_posted = credits_posted + 1 WHERE id = 'shop1';
+			UPDATE accounts SET debits_posted = debits_posted + 1 WHERE id = 'card1'`,
+			[]string{totals + ": shop1", totals + ": card1"}},
+		"pending total": {"UPDATE accounts SET debits_pending = 0 WHERE id = 'card1'",
+			[]string{zero + ": CNY", totals + ": card1"}},
+		"amount of a posting": {"UPDATE postings SET amount = 1 WHERE entry = 3",
+			[]string{totals + ": card1", totals + ": shop1", "a payment's entries move its amount from its card account to its payee account: direct"}},
+		"account of a posting": {"UPDATE postings SET credit = 'card2' WHERE entry = 3",
+			[]string{totals + ": card2", totals + ": shop1", "a payment's entries move its amount from its card account to its payee account: direct"}},
+		"currency of a posting": {"UPDATE postings SET currency = 'JPY' WHERE entry = 1",
+			[]string{"an entry has postings, of its time and in its accounts' currency: topup1/post"}},
+		"time of a posting": {"UPDATE postings SET at = at + 1 WHERE entry = 1",
+			[]string{"an entry has postings, of its time and in its accounts' currency: topup1/post"}},
+		"posting lost": {"DELETE FROM postings WHERE entry = 1",
+			[]string{totals + ": card1", totals + ": issuance", "an entry has postings, of its time and in its accounts' currency: topup1/post"}},
+		"post lost": {"DELETE FROM postings WHERE entry = 3; DELETE FROM entries WHERE number = 3",
+			[]string{totals + ": card1", totals + ": shop1", "a settled payment has posted its money: direct"}},
+		"settled by hand": {"UPDATE payments SET state = 'settled', ended_at = 1 WHERE id = 'waiting'",
+			[]string{"a settled payment has posted its money: waiting", "the database is sound: file"}},
+		"unsettled by hand": {"UPDATE payments SET state = 'declined' WHERE id = 'direct'",
+			[]string{"a payment that is not settled has posted nothing: direct"}},
+		"amount of a payment": {"UPDATE payments SET amount = amount + 1 WHERE id = 'direct'",
+			[]string{"a payment's entries move its amount from its card account to its payee account: direct"}},
+		"made a decoy": {"UPDATE payments SET card = NULL, card_account = NULL, associated = NULL WHERE id = 'declined'",
+			[]string{"a decoy has no entries: declined"}},
+		"hold of no payment": {"UPDATE entries SET reference = 'gone', id = 'gone/hold' WHERE id = 'held/hold'",
+			[]string{"money is held for payments that wait for approval only: gone/hold", "a payment that waits for approval holds its money: held"}},
+		"hold outlives its payment": {"UPDATE payments SET state = 'declined', ended_at = 1 WHERE id = 'held'",
+			[]string{"money is held for payments that wait for approval only: held/hold"}},
+		"hold taken back while it waits": {"UPDATE entries SET reference = 'held', id = 'held/release' WHERE id = 'declined/release'",
+			[]string{"money is held for payments that wait for approval only: held/hold", "money is held for payments that wait for approval only: declined/hold"}},
+		"taken back without a hold": {"UPDATE entries SET action = 'post' WHERE id = 'approved/hold'",
+			[]string{"a hold is taken back or posted once, after it was made: approved/post", totals + ": card1"}},
+		"taken back and posted": {"UPDATE entries SET reference = 'approved', id = 'approved/release' WHERE id = 'declined/release'",
+			[]string{"a hold is taken back or posted once, after it was made: approved/release"}},
+		"entry's name": {"UPDATE entries SET id = 'other' WHERE id = 'declined/hold'",
+			[]string{"a payment's entry is named for what it does: other"}},
+		"currency of an account": {"UPDATE accounts SET currency = 'JPY' WHERE id = 'card2'",
+			[]string{zero + ": JPY", "a card and a payee have an account of their currency: c2"}},
+		"numbers that come again": {"UPDATE counters SET last = 1 WHERE name = 'entries'",
+			[]string{"numbers are handed out once: entries"}},
+		"account gone":      {"DELETE FROM accounts WHERE id = 'card2'", []string{"what a row refers to is there: cards", zero + ": CNY"}},
+		"impossible state":  {"UPDATE payments SET state = 'paid' WHERE id = 'direct'", []string{"the database is sound: file"}},
+		"overdrawn account": {"UPDATE accounts SET debits_pending = 1000000 WHERE id = 'card1'", []string{"the database is sound: file"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := copyFile(t, good)
+			if err := rawly(t, path, disarm+c.damage+";"); err != nil {
+				t.Fatal(err)
+			}
+			found := findings(t, path)
+			for _, want := range c.want {
+				if !has(found, want) {
+					t.Errorf("after %q Check found\n%v\nwant %q among it", c.damage, found, want)
+				}
+			}
+			for _, f := range found {
+				if f.Rule == "" || f.Subject == "" || f.Detail == "" {
+					t.Errorf("finding %+v says too little", f)
+				}
+			}
+		})
+	}
+}
+
+func has(found []Finding, want string) bool {
+	for _, f := range found {
+		if strings.HasPrefix(f.String(), want+":") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestCheckReadsBesideAServiceThatWrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tapline.db")
+	s := openTest(t, path)
+	saveBooks(t, s)
+	if found := findings(t, path); len(found) > 0 {
+		t.Errorf("Check beside a service found %v", found)
+	}
+	err := s.Update(t.Context(), func(tx processor.Tx) error {
+		if found := findings(t, path); len(found) > 0 {
+			t.Errorf("Check during an Update found %v", found)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckFindsABrokenFile(t *testing.T) {
+	path := sound(t)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	junk := strings.Repeat("\xff", 4096)
+	if _, err := f.WriteAt([]byte(junk), info.Size()/4096/2*4096); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), path, Options{ReadOnly: true})
+	if err != nil {
+		return // refused already: as good
+	}
+	defer s.Close()
+	found, err := s.Check(t.Context())
+	if err == nil && len(found) == 0 {
+		t.Error("Check of a broken file found nothing")
+	}
+}
+
+func TestSchemaRefusesChangesOfWhatOnlyGrows(t *testing.T) {
+	path := sound(t)
+	if err := rawly(t, path, `INSERT INTO audit VALUES (1, 'op', 'x', '', '', 1);
+		INSERT INTO evidence VALUES ('direct', 'first', 'laptop', 'x', 1);`); err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range []string{
+		"UPDATE postings SET amount = amount + 1", "DELETE FROM postings", "UPDATE entries SET reference = ''",
+		"DELETE FROM entries", "UPDATE evidence SET jws = 'y'", "DELETE FROM evidence", "UPDATE audit SET note = 'y'",
+		"DELETE FROM audit",
+	} {
+		err := rawly(t, path, script+";")
+		if sqlite.ErrCode(err) != sqlite.ResultConstraintTrigger {
+			t.Errorf("%s: %v, want refused by a trigger", script, err)
+		}
+	}
+}
+
+func TestSchemaListsWhatTheRulesKnow(t *testing.T) {
+	for _, list := range []struct {
+		column string
+		values []string
+	}{
+		{"state", texts(payment.States)}, {"state", texts(processor.CardStates)}, {"action", texts(ledger.Actions)},
+	} {
+		text := strings.Join(strings.Fields(migration1), " ")
+		if want := list.column + " IN ('" + strings.Join(list.values, "', '") + "')"; !strings.Contains(text, want) {
+			t.Errorf("the schema does not say %s", want)
+		}
+	}
+}
+
+func texts[S ~string](list []S) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return out
+}
+
+func TestFindingSaysRuleSubjectAndDetail(t *testing.T) {
+	got := Finding{"books balance", "CNY", "1 too much"}.String()
+	if diff := cmp.Diff("books balance: CNY: 1 too much", got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,86 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"tapline/processor"
+)
+
+// How long is kept what Purge forgets.
+const (
+	EventsKept = 30 * 24 * time.Hour // since they happened
+	TriesKept  = 30 * 24 * time.Hour // since the last try, unless paused or locked
+)
+
+// purgedAtOnce bounds how many rows of each table one Purge deletes, and so how long others wait for it.
+const purgedAtOnce = 500
+
+var (
+	// A key may name the payment that its request made: it is kept until that has ended.
+	purgeKeys = plain(`DELETE FROM idempotency_keys WHERE (principal, key) IN (
+		SELECT k.principal, k.key FROM idempotency_keys k WHERE k.keep_till <= $1
+			AND NOT EXISTS (SELECT p.id FROM payments p WHERE p.id = k.key AND p.ended_at = 0)
+		ORDER BY k.keep_till LIMIT $2)`, isInteger, isInteger)
+	purgeTries = plain(`DELETE FROM tries WHERE (card_key, device) IN (
+		SELECT card_key, device FROM tries WHERE locked = 0 AND updated_at < $1 AND paused_until <= $2
+		ORDER BY updated_at LIMIT $3)`, isInteger, isInteger, isInteger)
+	// The oldest are looked at, and no others: they come in order of their numbers.
+	oldEvents = plain("SELECT "+events.list()+" FROM (SELECT "+events.list()+" FROM events ORDER BY number LIMIT $2) AS oldest"+
+		" WHERE at < $1", isInteger, isInteger)
+	purgeEvents     = plain("DELETE FROM events WHERE number = $1", isInteger)
+	purgeRecipients = plain("DELETE FROM event_recipients WHERE principal = $1 AND event = $2", isText, isInteger)
+)
+
+// Purge forgets idempotency keys that need no longer be kept, old events, and old counts of tries. It returns how many
+// of them it deleted: while there are any, there may be more.
+func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err error) {
+	err = s.db.update(ctx, func(c session) error {
+		r := &rows{session: c}
+		deleted = r.delete(purgeKeys, func(to binder) {
+			to.integer(micros(now))
+			to.integer(purgedAtOnce)
+		})
+		deleted += r.delete(purgeTries, func(to binder) {
+			to.integer(micros(now.Add(-TriesKept)))
+			to.integer(micros(now))
+			to.integer(purgedAtOnce)
+		})
+		old := collect(r, events, oldEvents, func(to binder) {
+			to.integer(micros(now.Add(-EventsKept)))
+			to.integer(purgedAtOnce)
+		})
+		deleted += r.deleteEvents(old)
+		return r.err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return deleted, nil
+}
+
+func (r *rows) delete(s *statement, bind func(binder)) (deleted int) {
+	if r.err == nil {
+		deleted, r.err = r.run(s, 1, func(_ int, to binder) { bind(to) }, nil)
+	}
+	return deleted
+}
+
+func (r *rows) deleteEvents(old []processor.Event) (deleted int) {
+	var to []recipient
+	for _, e := range old {
+		for _, p := range e.To {
+			to = append(to, recipient{p, e.Seq})
+		}
+	}
+	if r.err == nil {
+		_, r.err = r.run(purgeRecipients, len(to), func(i int, args binder) {
+			args.text(string(to[i].principal))
+			args.integer(to[i].event)
+		}, nil)
+	}
+	if r.err == nil {
+		deleted, r.err = r.run(purgeEvents, len(old), func(i int, args binder) { args.integer(old[i].Seq) }, nil)
+	}
+	return deleted
+}

@@ -1,0 +1,109 @@
+package sqlstore
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tapline/consent"
+	"tapline/processor"
+)
+
+func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "tapline.db"))
+	saveBooks(t, s)
+	now := time.Now().UTC()
+	later := now.Add(TriesKept + time.Hour) // when Purge runs: tries are dated by the clock
+	key := func(id string, keepTill time.Time) processor.Key {
+		return processor.Key{KeyID: processor.KeyID{Principal: "device:laptop", Key: id}, At: now, KeepTill: keepTill}
+	}
+	count := func(card processor.CardKey, tries consent.Tries) processor.Tries {
+		return processor.Tries{TriesID: processor.TriesID{Card: card}, Tries: tries}
+	}
+	event := func(subject string, at time.Time) processor.Event {
+		return processor.Event{Type: "x", Subject: subject, To: []processor.Principal{"p", "q"}, At: at}
+	}
+	err := s.Update(t.Context(), func(tx processor.Tx) error {
+		return tx.Save(processor.Changes{
+			New: processor.Rows{
+				Keys:  []processor.Key{key("old", later), key("young", later.Add(1000)), key("waiting", now), key("direct", now)},
+				Tries: []processor.Tries{count("idle", consent.Tries{Used: 2}), count("locked", consent.Tries{Locked: true}), count("paused", consent.Tries{PausedUntil: later.Add(time.Hour)})},
+			},
+			Events: []processor.Event{event("old", later.Add(-EventsKept-1000)), event("young", later.Add(-EventsKept))},
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		n, err := s.Purge(t.Context(), later)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	var left []string
+	err = s.View(t.Context(), func(r processor.Reader) error {
+		rows, err := r.Load(processor.Wants{
+			Keys:  []processor.KeyID{key("direct", now).KeyID, key("old", now).KeyID, key("waiting", now).KeyID, key("young", now).KeyID},
+			Tries: []processor.TriesID{{Card: "idle"}, {Card: "locked"}, {Card: "paused"}},
+		})
+		for _, k := range rows.Keys {
+			left = append(left, "key "+k.Key)
+		}
+		for _, n := range rows.Tries {
+			left = append(left, "tries "+string(n.Card))
+		}
+		if err != nil {
+			return err
+		}
+		events, next, err := r.Events(0, 100, "p", "q", "payee:shop")
+		for _, e := range events {
+			left = append(left, "event "+e.Subject)
+		}
+		if next == 0 {
+			t.Error("after Purge the last event has number 0")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"key waiting", "key young", "tries locked", "tries paused", "event young"}
+	if diff := cmp.Diff(want, left); diff != "" {
+		t.Errorf("left after Purge (-want +got):\n%s", diff)
+	}
+	var orphans int64
+	err = s.db.view(t.Context(), func(c session) error {
+		_, err := c.run(plain("SELECT count(*) FROM event_recipients"), 1, nil, func(from scanner) { orphans = from.integer(0) })
+		return err
+	})
+	if err != nil || orphans != 2 {
+		t.Errorf("recipients left after Purge: %d, %v; want the 2 of one event", orphans, err)
+	}
+	if found, err := s.Check(t.Context()); len(found) > 0 || err != nil {
+		t.Errorf("Check after Purge: %v, %v", found, err)
+	}
+}
+
+func TestPurgeDoesALimitedPartAtOnce(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "tapline.db"))
+	var c processor.Changes
+	for i := range purgedAtOnce + 7 {
+		c.New.Keys = append(c.New.Keys, processor.Key{KeyID: processor.KeyID{Principal: "p", Key: fmt.Sprint(i)}})
+		c.Events = append(c.Events, processor.Event{Type: "x", To: []processor.Principal{"p"}})
+	}
+	if err := s.Update(t.Context(), func(tx processor.Tx) error { return tx.Save(c) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{2 * purgedAtOnce, 14, 0} {
+		if n, err := s.Purge(t.Context(), time.Now()); n != want || err != nil {
+			t.Errorf("Purge = %d, %v; want %d", n, err, want)
+		}
+	}
+}
