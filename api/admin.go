@@ -23,6 +23,13 @@ type Operator struct {
 // Operators is a list of operators.
 type Operators struct {
 	Operators []Operator `json:"operators"`
+	Next      string     `json:"next,omitempty" doc:"Give it as after to get the next page; likewise in other lists."`
+}
+
+// Revoked is a device that may not act any more.
+type Revoked struct {
+	ID        string    `json:"id"`
+	RevokedAt time.Time `json:"revoked_at"`
 }
 
 // NewCard asks to issue a card.

@@ -1,0 +1,265 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// operate runs an operator's command under the request's idempotency key. in is the decoded body.
+func (c *call) operate(in any, command processor.Command, render func(time.Time) (int, []byte)) (answer, error) {
+	key, err := c.byHeader()
+	if err != nil {
+		return answer{}, err
+	}
+	return c.do(processor.Request{Key: key, Digest: c.digest(in), Command: command, Answer: render})
+}
+
+// operated is who does it, and why.
+func (c *call) operated(note string) (processor.Operated, error) {
+	note, err := consent.CleanText(note, 280)
+	if err != nil {
+		return processor.Operated{}, refuseField("text_not_shown", "note")
+	}
+	return processor.Operated{By: c.by.operator, Note: note}, nil
+}
+
+// label is a text that people will be shown.
+func label(field, text string, least int) (string, error) {
+	text, err := consent.CleanText(text, consent.MaxLabel)
+	if err != nil {
+		return "", refuseField("text_not_shown", field)
+	}
+	if len(text) < least {
+		return "", refuseField("invalid_field", field)
+	}
+	return text, nil
+}
+
+// enrolOperator is POST /v1/admin/operators.
+func (c *call) enrolOperator() (answer, error) {
+	var in api.NewOperator
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	key, err := consent.ParsePublicJWK(in.PublicKey)
+	if err != nil {
+		return answer{}, refuseField("wrong_algorithm", "public_key")
+	}
+	name, err := label("name", in.Name, 1)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.EnrolOperator{
+		Operated: processor.Operated{By: c.by.operator},
+		New:      processor.Operator{ID: processor.OperatorID(key.ID()), Name: name, PublicKey: key.JWK()},
+	}
+	return c.operate(in, command, func(time.Time) (int, []byte) {
+		return http.StatusCreated, encode(operatorView(command.New))
+	})
+}
+
+func operatorView(o processor.Operator) api.Operator {
+	return api.Operator{ID: string(o.ID), Name: o.Name, CreatedAt: o.CreatedAt}
+}
+
+// list reads a page of a table, after a row's key.
+func (c *call) list(table string) (rows processor.Rows, limit int, err error) {
+	limit = int(c.number("limit", defaultPage))
+	err = c.Store.View(c.r.Context(), func(r processor.Reader) (err error) {
+		rows, err = r.List(processor.ListQuery{Table: table, After: c.query["after"], Limit: limit})
+		return err
+	})
+	return rows, limit, err
+}
+
+// after is where the next page begins: after the last row of a full one.
+func after[R any](rows []R, limit int, key func(R) string) string {
+	if len(rows) < limit {
+		return ""
+	}
+	return key(rows[len(rows)-1])
+}
+
+// listOperators is GET /v1/admin/operators.
+func (c *call) listOperators() (answer, error) {
+	rows, limit, err := c.list("operators")
+	if err != nil {
+		return answer{}, err
+	}
+	list := api.Operators{Operators: []api.Operator{}}
+	for _, o := range rows.Operators {
+		list.Operators = append(list.Operators, operatorView(o))
+	}
+	list.Next = after(rows.Operators, limit, func(o processor.Operator) string { return string(o.ID) })
+	return ok(list)
+}
+
+// addPayee is POST /v1/admin/payees. The API key is told this once.
+func (c *call) addPayee() (answer, error) {
+	var in api.NewPayee
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	if consent.CheckHandle(in.Handle) != nil {
+		return answer{}, refuseField("handle_format", "handle")
+	}
+	if err := knownCurrency(in.Currency); err != nil {
+		return answer{}, err
+	}
+	name, err := label("name", in.Name, 1)
+	if err != nil {
+		return answer{}, err
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	text, key := c.newAPIKey(payment.Handle(in.Handle))
+	command := &processor.AddPayee{
+		Operated: who, APIKey: key,
+		Payee: processor.Payee{Handle: payment.Handle(in.Handle), Name: name, Account: newAccount(), Currency: in.Currency},
+	}
+	return c.operate(in, command, func(time.Time) (int, []byte) {
+		view := adminPayee(command.Payee)
+		view.APIKey = text
+		return http.StatusCreated, encode(view)
+	})
+}
+
+func newAccount() ledger.AccountID { return ledger.AccountID("acc_" + consent.NewID()) }
+
+func adminPayee(p processor.Payee) api.AdminPayee {
+	return api.AdminPayee{Handle: string(p.Handle), Name: p.Name, Account: string(p.Account), Currency: p.Currency}
+}
+
+// listPayees is GET /v1/admin/payees.
+func (c *call) listPayees() (answer, error) {
+	rows, limit, err := c.list("payees")
+	if err != nil {
+		return answer{}, err
+	}
+	list := api.Payees{Payees: []api.AdminPayee{}}
+	for _, p := range rows.Payees {
+		list.Payees = append(list.Payees, adminPayee(p))
+	}
+	list.Next = after(rows.Payees, limit, func(p processor.Payee) string { return string(p.Handle) })
+	return ok(list)
+}
+
+// movePayee is POST /v1/admin/payees/{handle}/account: a new account for what is instructed from now on.
+func (c *call) movePayee() (answer, error) {
+	var in api.Noted
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.MovePayee{Operated: who, Handle: payment.Handle(c.r.PathValue("handle")), Account: newAccount()}
+	return c.operate(in, command, func(time.Time) (int, []byte) {
+		return http.StatusOK, encode(adminPayee(command.After))
+	})
+}
+
+// revokeDevice is POST /v1/admin/devices/{id}/revoke.
+func (c *call) revokeDevice() (answer, error) {
+	var in api.Noted
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.RevokeDevice{Operated: who, Device: payment.DeviceID(c.r.PathValue("id"))}
+	return c.operate(in, command, func(now time.Time) (int, []byte) {
+		return http.StatusOK, encode(api.Revoked{ID: string(command.Device), RevokedAt: now})
+	})
+}
+
+// listAudit is GET /v1/admin/audit, newest first.
+func (c *call) listAudit() (answer, error) {
+	rows, limit, err := c.list("audit")
+	if err != nil {
+		return answer{}, err
+	}
+	list := api.AuditLog{Records: []api.AuditRecord{}}
+	for _, a := range rows.Audit {
+		list.Records = append(list.Records, api.AuditRecord{
+			At: a.At, Operator: string(a.Operator), Action: a.Action, Subject: a.Subject, Note: a.Note,
+		})
+	}
+	list.Next = after(rows.Audit, limit, func(a processor.Audit) string { return seq(a.Seq) })
+	return ok(list)
+}
+
+// topUp is POST /v1/admin/accounts/{id}/top-ups.
+func (c *call) topUp() (answer, error) {
+	var in api.NewTopUp
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	if !in.Amount.Valid() {
+		return answer{}, refuseField("invalid_field", "amount")
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.TopUp{
+		Operated: who, ID: "top_" + consent.NewID(), Account: ledger.AccountID(c.r.PathValue("id")), Amount: in.Amount,
+	}
+	return c.operate(in, command, func(time.Time) (int, []byte) {
+		return http.StatusCreated, encode(accountView(command.After))
+	})
+}
+
+func accountView(a ledger.Account) api.Account {
+	return api.Account{
+		ID: string(a.ID), Kind: string(a.Kind), Currency: a.Currency, Balance: a.Balance(), Available: a.Available(),
+		DebitsPending: a.DebitsPending, CreditsPending: a.CreditsPending,
+		DebitsPosted: a.DebitsPosted, CreditsPosted: a.CreditsPosted,
+	}
+}
+
+// listAccounts is GET /v1/admin/accounts.
+func (c *call) listAccounts() (answer, error) {
+	rows, limit, err := c.list("accounts")
+	if err != nil {
+		return answer{}, err
+	}
+	list := api.Accounts{Accounts: []api.Account{}}
+	for _, a := range rows.Accounts {
+		list.Accounts = append(list.Accounts, accountView(a))
+	}
+	list.Next = after(rows.Accounts, limit, func(a ledger.Account) string { return string(a.ID) })
+	return ok(list)
+}
+
+// getAccount is GET /v1/admin/accounts/{id}.
+func (c *call) getAccount() (answer, error) {
+	rows, err := c.load(c.r.Context(), processor.Wants{Accounts: []ledger.AccountID{ledger.AccountID(c.r.PathValue("id"))}})
+	if err != nil {
+		return answer{}, err
+	}
+	if len(rows.Accounts) == 0 {
+		return answer{}, processor.ErrUnknownAccount
+	}
+	return ok(accountView(rows.Accounts[0]))
+}
+
+// knownCurrency refuses a currency that tapline does not move.
+func knownCurrency(c money.Currency) error {
+	if !c.Known() {
+		return refuseField("invalid_field", "currency")
+	}
+	return nil
+}

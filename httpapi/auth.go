@@ -1,0 +1,238 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tapline/consent"
+	"tapline/keyring"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// caller is who has proved to call. The zero caller has proved nothing yet: anybody, or whoever signed the body.
+type caller struct {
+	who      credential
+	device   payment.DeviceID
+	payee    payment.Handle
+	operator processor.OperatorID
+	until    time.Time // when the proof is over
+}
+
+// principals are the names under which the caller is told of events.
+func (c caller) principals() []processor.Principal {
+	switch c.who {
+	case byDevice:
+		return []processor.Principal{processor.DevicePrincipal(c.device)}
+	case byPayee:
+		return []processor.Principal{processor.PayeePrincipal(c.payee)}
+	}
+	return []processor.Principal{processor.OperatorsPrincipal}
+}
+
+// bearerForm is b64token of RFC 6750 §2.1.
+var bearerForm = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
+
+// bearer reads the Authorization header: one, of scheme Bearer, with one token. given is false without a header.
+func bearer(h http.Header) (token string, given bool, err error) {
+	values := h.Values("Authorization")
+	if len(values) == 0 {
+		return "", false, nil
+	}
+	scheme, token, found := strings.Cut(values[0], " ")
+	if len(values) > 1 || !found || !strings.EqualFold(scheme, "Bearer") || len(token) > 4096 || !bearerForm.MatchString(token) {
+		return "", true, refuse("invalid_token")
+	}
+	return token, true, nil
+}
+
+// authenticate finds out who calls, where the route does not leave that to the signature on the body.
+func (c *call) authenticate() error {
+	if !slices.ContainsFunc(c.route.by, func(b credential) bool { return b != bySignature }) {
+		return nil
+	}
+	token, given, err := bearer(c.r.Header)
+	switch {
+	case err != nil:
+		return err
+	case !given && slices.Contains(c.route.by, bySignature):
+		return nil
+	case !given:
+		return refuse("token_required")
+	case strings.HasPrefix(token, apiKeyPrefix):
+		c.by, err = c.byAPIKey(token)
+	case slices.Contains(c.route.by, byFirst) && c.isFirstToken(token):
+		c.by = caller{who: byFirst}
+	default:
+		c.by, err = c.byToken(token)
+	}
+	if err == nil && !slices.Contains(c.route.by, c.by.who) {
+		err = refuse("wrong_credential")
+	}
+	return err
+}
+
+// isFirstToken compares in constant time with the token made at first start.
+func (c *call) isFirstToken(token string) bool {
+	if c.FirstToken == nil {
+		return false
+	}
+	first, ok := c.FirstToken()
+	return ok && first != "" && subtle.ConstantTimeCompare([]byte(first), []byte(token)) == 1
+}
+
+// byToken checks a read token, and that who holds it may still act.
+func (c *call) byToken(text string) (caller, error) {
+	token, err := consent.CheckToken(c.Keys, text, c.audience, c.now())
+	if err != nil {
+		if r, _ := explain(err); r.code == "token_expired" {
+			return caller{}, refuse("token_expired")
+		}
+		return caller{}, refuse("invalid_token")
+	}
+	if token.Kind == consent.OperatorToken {
+		id := processor.OperatorID(token.Subject)
+		rows, err := c.load(c.r.Context(), processor.Wants{Operators: []processor.OperatorID{id}})
+		if err == nil && len(rows.Operators) == 0 {
+			err = refuse("invalid_token")
+		}
+		return caller{who: byOperator, operator: id, until: token.Expires}, err
+	}
+	id := payment.DeviceID(token.Subject)
+	return caller{who: byDevice, device: id, until: token.Expires}, c.mayAct(id)
+}
+
+// mayAct refuses a device that is not registered or was revoked.
+func (c *call) mayAct(id payment.DeviceID) error {
+	rows, err := c.load(c.r.Context(), processor.Wants{Devices: []payment.DeviceID{id}})
+	switch {
+	case err != nil:
+		return err
+	case len(rows.Devices) == 0:
+		return refuse("invalid_token")
+	case !rows.Devices[0].RevokedAt.IsZero():
+		return processor.ErrDeviceRevoked
+	}
+	return nil
+}
+
+// load reads rows by their keys.
+func (s *Service) load(ctx context.Context, w processor.Wants) (rows processor.Rows, err error) {
+	err = s.Store.View(ctx, func(r processor.Reader) error {
+		rows, err = r.Load(w)
+		return err
+	})
+	return rows, err
+}
+
+// apiKeyPrefix begins every API key; the environment follows, so that people and scanners of leaked secrets know one.
+const apiKeyPrefix = "tk_"
+
+// newAPIKey makes an API key of 256 random bits and what is stored of it.
+func (s *Service) newAPIKey(payee payment.Handle) (text string, key processor.APIKey) {
+	text = apiKeyPrefix + s.Environment + "_" + consent.NewID() + consent.NewID()
+	return text, processor.APIKey{ID: "key_" + consent.NewID(), MAC: mac(s.Keys.MAC(keyring.APIKey, []byte(text))), Payee: payee}
+}
+
+// mac is a MAC with its key's version as text, to be stored and compared.
+func mac(v keyring.Versioned) string {
+	return strconv.Itoa(v.Version) + "." + base64.RawURLEncoding.EncodeToString(v.Sum)
+}
+
+func macs(all []keyring.Versioned) []string {
+	var out []string
+	for _, v := range all {
+		out = append(out, mac(v))
+	}
+	return out
+}
+
+// keyTrust is how long an API key that was checked is trusted to hold a stream open.
+const keyTrust = 10 * time.Minute
+
+func (c *call) byAPIKey(text string) (caller, error) {
+	if !strings.HasPrefix(text, apiKeyPrefix+c.Environment+"_") {
+		return caller{}, refuse("invalid_token")
+	}
+	rows, err := c.load(c.r.Context(), processor.Wants{APIKeys: macs(c.Keys.MACs(keyring.APIKey, []byte(text)))})
+	if err != nil {
+		return caller{}, err
+	}
+	for _, k := range rows.APIKeys {
+		if k.RevokedAt.IsZero() {
+			return caller{who: byPayee, payee: k.Payee, until: c.now().Add(keyTrust)}, nil
+		}
+	}
+	return caller{}, refuse("invalid_token")
+}
+
+// deviceKeys remembers public keys of devices, which never change. Whether a device was revoked is not remembered: the
+// command asks that again, inside its database transaction.
+type deviceKeys struct {
+	mu   sync.Mutex
+	keys map[consent.DeviceID]consent.PublicKey
+}
+
+// maxDeviceKeys bounds the memory; beyond, remembering starts anew.
+const maxDeviceKeys = 100_000
+
+func (d *deviceKeys) get(id consent.DeviceID) (consent.PublicKey, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key, ok := d.keys[id]
+	return key, ok
+}
+
+func (d *deviceKeys) put(id consent.DeviceID, key consent.PublicKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.keys == nil || len(d.keys) >= maxDeviceKeys {
+		d.keys = map[consent.DeviceID]consent.PublicKey{}
+	}
+	d.keys[id] = key
+}
+
+// deviceKey is the public key of a registered device; consent.ErrKeyUnknown if there is none.
+func (c *call) deviceKey(id consent.DeviceID) (consent.PublicKey, error) {
+	if key, ok := c.devices.get(id); ok {
+		return key, nil
+	}
+	rows, err := c.load(c.r.Context(), processor.Wants{Devices: []payment.DeviceID{payment.DeviceID(id)}})
+	if err != nil {
+		return consent.PublicKey{}, err
+	}
+	if len(rows.Devices) == 0 {
+		return consent.PublicKey{}, consent.ErrKeyUnknown
+	}
+	key, err := consent.ParsePublicJWK(rows.Devices[0].PublicKey)
+	if err == nil {
+		c.devices.put(id, key)
+	}
+	return key, err
+}
+
+// signed reads the body as a signed message into m and returns the device that signed it.
+func (c *call) signed(m consent.Message) (payment.DeviceID, error) {
+	e, err := consent.Read(string(c.body), c.route.typ)
+	if err != nil {
+		return "", err
+	}
+	key := e.Key()
+	if c.route.typ != consent.TypDevice {
+		if key, err = c.deviceKey(e.Device()); err != nil {
+			return "", err
+		}
+	}
+	if err := e.Verify(key, c.audience, c.now(), m); err != nil {
+		return "", err
+	}
+	return payment.DeviceID(e.Device()), nil
+}

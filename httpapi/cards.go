@@ -1,0 +1,344 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/ledger"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// looked runs a command and then keeps what shows the card that it changed, for the answer.
+type looked struct {
+	processor.Command
+	unit *processor.Unit // result: as the command left it
+}
+
+// Do runs the command.
+func (l *looked) Do(u *processor.Unit) error {
+	l.unit = u
+	return l.Command.Do(u)
+}
+
+// card is the view of a card of which the command wanted account, bindings and devices.
+func (l *looked) card(card processor.Card) api.Card {
+	account, _ := l.unit.Accounts.Get(card.Account)
+	devices := l.unit.BoundTo(card.ID)
+	if card.Associated != "" && !slices.Contains(devices, card.Associated) {
+		devices = append(devices, card.Associated) // bound by this very command
+	}
+	var bound []api.BoundDevice
+	for _, id := range devices {
+		b, _ := l.unit.Bindings.Get(processor.BindingID{Card: card.ID, Device: id})
+		d, _ := l.unit.Devices.Get(id)
+		bound = append(bound, api.BoundDevice{ID: string(id), Label: d.Label, BoundAt: b.BoundAt})
+	}
+	return cardView(card, account, bound)
+}
+
+func cardView(c processor.Card, account ledger.Account, bound []api.BoundDevice) api.Card {
+	slices.SortFunc(bound, func(a, b api.BoundDevice) int { return a.BoundAt.Compare(b.BoundAt) })
+	return api.Card{
+		ID: string(c.ID), CardAccount: consent.MaskLast4(c.Last4), Label: c.Label, State: string(c.State),
+		Account: string(c.Account), Currency: c.Currency, Balance: account.Balance(), Available: account.Available(),
+		AssociatedDevice: string(c.Associated), Devices: bound,
+	}
+}
+
+// showCards adds to cards what shows them, with one query per table.
+func showCards(r processor.Reader, cards []processor.Card) ([]api.Card, error) {
+	var w processor.Wants
+	for _, c := range cards {
+		w.Accounts = append(w.Accounts, c.Account)
+		w.BoundTo = append(w.BoundTo, c.ID)
+	}
+	rows, err := r.Load(w)
+	if err != nil {
+		return nil, err
+	}
+	var d processor.Wants
+	for _, b := range rows.Bindings {
+		d.Devices = append(d.Devices, b.Device)
+	}
+	devices, err := r.Load(d)
+	if err != nil {
+		return nil, err
+	}
+	labels := map[payment.DeviceID]string{}
+	for _, d := range devices.Devices {
+		labels[d.ID] = d.Label
+	}
+	accounts := map[ledger.AccountID]ledger.Account{}
+	for _, a := range rows.Accounts {
+		accounts[a.ID] = a
+	}
+	bound := map[payment.CardID][]api.BoundDevice{}
+	for _, b := range rows.Bindings {
+		bound[b.Card] = append(bound[b.Card], api.BoundDevice{ID: string(b.Device), Label: labels[b.Device], BoundAt: b.BoundAt})
+	}
+	out := make([]api.Card, 0, len(cards))
+	for _, c := range cards {
+		out = append(out, cardView(c, accounts[c.Account], bound[c.ID]))
+	}
+	return out, nil
+}
+
+// listCards is GET /v1/cards: those that the device is or was bound to.
+func (c *call) listCards() (answer, error) {
+	list := api.Cards{}
+	err := c.Store.View(c.r.Context(), func(r processor.Reader) error {
+		cards, err := cardsOf(r, c.by.device)
+		if err != nil {
+			return err
+		}
+		list.Cards, err = showCards(r, cards)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(list)
+}
+
+// getCard is GET /v1/cards/{id}.
+func (c *call) getCard() (answer, error) {
+	id := payment.CardID(c.r.PathValue("id"))
+	return c.showCard(id, func(rows processor.Rows) bool {
+		return slices.ContainsFunc(rows.Bindings, func(b processor.Binding) bool { return b.Device == c.by.device })
+	})
+}
+
+// showCard answers with a card, if the caller may see it.
+func (c *call) showCard(id payment.CardID, may func(processor.Rows) bool) (answer, error) {
+	var shown []api.Card
+	err := c.Store.View(c.r.Context(), func(r processor.Reader) error {
+		rows, err := r.Load(processor.Wants{Cards: []payment.CardID{id}, BoundTo: []payment.CardID{id}})
+		if err != nil {
+			return err
+		}
+		if len(rows.Cards) == 0 || !may(rows) {
+			return processor.ErrUnknownCard
+		}
+		shown, err = showCards(r, rows.Cards)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(shown[0])
+}
+
+// activate is POST /v1/cards/activate. A PIN is hashed before anything is looked at that could refuse, so that a
+// refusal takes as long as a success.
+func (c *call) activate() (answer, error) {
+	var m consent.Activation
+	device, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	codes, err := consent.ActivationCodeMACs(c.Keys, m.Code)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.Activate{Device: device, CardKeys: processor.KeysOfNumber(c.Keys, m.Tap.Account), CodeMACs: macs(codes)}
+	if m.PIN != "" {
+		if command.PIN, err = c.firstPIN(command.CardKeys, m.PIN); err != nil {
+			return answer{}, err
+		}
+	}
+	key := byJTI(device, m.Claims)
+	m.IssuedAt, m.PIN = 0, ""
+	seen := &looked{Command: command}
+	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
+		if command.Refused {
+			return c.refused(refusal{code: "activation_refused"})
+		}
+		return http.StatusOK, encode(seen.card(command.Card))
+	}})
+}
+
+// firstPIN makes the record of a card's first PIN. Its subject is the card, or nothing for an unknown one.
+func (c *call) firstPIN(keys []processor.CardKey, pin consent.PIN) (consent.PINRecord, error) {
+	rows, err := c.load(c.r.Context(), processor.Wants{CardKeys: keys})
+	if err != nil {
+		return consent.PINRecord{}, err
+	}
+	subject := ""
+	if len(rows.Cards) > 0 {
+		subject = string(rows.Cards[0].ID)
+	}
+	return c.newPIN(c.r.Context(), subject, pin)
+}
+
+// newPIN makes the record of a PIN, when there is a place at the hasher.
+func (c *call) newPIN(ctx context.Context, subject string, pin consent.PIN) (consent.PINRecord, error) {
+	release, err := c.place()
+	if err != nil {
+		return consent.PINRecord{}, err
+	}
+	defer release()
+	return c.PINs.New(ctx, subject, pin)
+}
+
+// freezeCard is POST /v1/cards/{id}/freeze.
+func (c *call) freezeCard() (answer, error) {
+	var m consent.Freeze
+	device, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.about(string(m.Card)); err != nil {
+		return answer{}, err
+	}
+	command := &processor.Freeze{Card: payment.CardID(m.Card), Device: device}
+	key := byJTI(device, m.Claims)
+	m.IssuedAt = 0
+	seen := &looked{Command: command}
+	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
+		return http.StatusOK, encode(seen.card(command.After))
+	}})
+}
+
+// unfreezeCard is POST /v1/cards/{id}/unfreeze.
+func (c *call) unfreezeCard() (answer, error) {
+	var m consent.Unfreeze
+	device, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.about(string(m.Card)); err != nil {
+		return answer{}, err
+	}
+	id, key, pin := payment.CardID(m.Card), byJTI(device, m.Claims), m.PIN
+	m.IssuedAt, m.PIN = 0, ""
+	return c.checkPIN(check{
+		key: key, digest: c.digest(m), pin: pin,
+		reserve: &processor.ReserveTry{Device: device, Card: id},
+		finish: func(_ context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
+			command := processor.NewUnfreeze(id, device, right)
+			seen := &looked{Command: command}
+			return seen, func(time.Time) (int, []byte) {
+				switch {
+				case !command.Result.Right:
+					return c.wrongTry(command.Result, string(command.After.State))
+				case command.After.State != processor.CardActive:
+					return c.refused(refusal{code: "card_state", state: string(command.After.State)})
+				}
+				return http.StatusOK, encode(seen.card(command.After))
+			}, nil
+		},
+	})
+}
+
+// changePIN is POST /v1/cards/{id}/pin, with the old PIN or an operator's code.
+func (c *call) changePIN() (answer, error) {
+	var m consent.PINChange
+	device, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.about(string(m.Card)); err != nil {
+		return answer{}, err
+	}
+	if m.ResetCode != "" {
+		return c.resetPIN(device, m)
+	}
+	id, key, before, after := payment.CardID(m.Card), byJTI(device, m.Claims), m.OldPIN, m.NewPIN
+	m.IssuedAt, m.OldPIN, m.NewPIN = 0, "", ""
+	return c.checkPIN(check{
+		key: key, digest: c.digest(m), pin: before,
+		reserve: &processor.ReserveTry{Device: device, Card: id},
+		finish: func(ctx context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
+			// Within the place that checkPIN holds: this request makes one hash at a time.
+			record, err := c.PINs.New(ctx, string(id), after)
+			if err != nil {
+				return nil, nil, err
+			}
+			command := processor.NewChangePIN(id, device, right, record)
+			seen := &looked{Command: command}
+			return seen, func(time.Time) (int, []byte) {
+				if !command.Result.Right {
+					return c.wrongTry(command.Result, string(command.After.State))
+				}
+				return http.StatusOK, encode(seen.card(command.After))
+			}, nil
+		},
+	})
+}
+
+func (c *call) resetPIN(device payment.DeviceID, m consent.PINChange) (answer, error) {
+	codes, err := consent.ActivationCodeMACs(c.Keys, m.ResetCode)
+	if err != nil {
+		return answer{}, err
+	}
+	record, err := c.newPIN(c.r.Context(), string(m.Card), m.NewPIN)
+	if err != nil {
+		return answer{}, err
+	}
+	key := byJTI(device, m.Claims)
+	m.IssuedAt, m.NewPIN = 0, ""
+	command := processor.NewResetPIN(payment.CardID(m.Card), device, macs(codes), record)
+	seen := &looked{Command: command}
+	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
+		if command.Refused {
+			return c.refused(refusal{code: "reset_refused"})
+		}
+		return http.StatusOK, encode(seen.card(command.After))
+	}})
+}
+
+// rebindCard is POST /v1/cards/{id}/associated-device: the old associated device names the new one.
+func (c *call) rebindCard() (answer, error) {
+	var m consent.Rebind
+	device, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.about(string(m.Card)); err != nil {
+		return answer{}, err
+	}
+	command := &processor.Rebind{Card: payment.CardID(m.Card), Device: device, NewDevice: payment.DeviceID(m.NewDevice)}
+	key := byJTI(device, m.Claims)
+	m.IssuedAt = 0
+	seen := &looked{Command: command}
+	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
+		return http.StatusOK, encode(seen.card(command.After))
+	}})
+}
+
+// scanned is how many cards are looked at per query while looking for a device's.
+const scanned = 500
+
+// cardsOf finds the cards that a device is or was bound to.
+func cardsOf(r processor.Reader, device payment.DeviceID) ([]processor.Card, error) {
+	var found []processor.Card
+	q := processor.ListQuery{Table: "cards", Limit: scanned}
+	for {
+		rows, err := r.List(q)
+		if err != nil {
+			return nil, err
+		}
+		var w processor.Wants
+		for _, c := range rows.Cards {
+			w.Bindings = append(w.Bindings, processor.BindingID{Card: c.ID, Device: device})
+		}
+		bound, err := r.Load(w)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range rows.Cards {
+			if slices.ContainsFunc(bound.Bindings, func(b processor.Binding) bool { return b.Card == c.ID }) {
+				found = append(found, c)
+			}
+		}
+		if len(rows.Cards) < scanned {
+			return found, nil
+		}
+		q.After = string(rows.Cards[scanned-1].ID)
+	}
+}

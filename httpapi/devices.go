@@ -1,0 +1,205 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/money"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// getService is GET /v1/service.
+func (c *call) getService() (answer, error) {
+	return ok(api.Service{
+		Name: "tapline", Version: c.Version, Environment: c.Environment, Audience: c.audience, CodeDigits: c.CodeDigits,
+	})
+}
+
+// registerDevice is POST /v1/devices. The signature with the key that the message brings along proves possession.
+func (c *call) registerDevice() (answer, error) {
+	var m consent.DeviceRegistration
+	id, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	label, err := consent.CleanText(m.Label, consent.MaxLabel)
+	if err != nil {
+		return answer{}, err
+	}
+	e, err := consent.Read(string(c.body), consent.TypDevice)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.RegisterDevice{Device: processor.Device{ID: id, PublicKey: e.Key().JWK(), Label: label}}
+	key := byJTI(id, m.Claims)
+	m.IssuedAt = 0
+	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(time.Time) (int, []byte) {
+		d := command.Device
+		return http.StatusCreated, encode(api.Device{ID: string(d.ID), Label: d.Label, CreatedAt: d.CreatedAt})
+	}})
+}
+
+// getPayee is GET /v1/payees/{handle}.
+func (c *call) getPayee() (answer, error) {
+	handle := payment.Handle(c.r.PathValue("handle"))
+	if consent.CheckHandle(string(handle)) != nil {
+		return answer{}, processor.ErrUnknownPayee
+	}
+	rows, err := c.load(c.r.Context(), processor.Wants{Payees: []payment.Handle{handle}})
+	if err != nil {
+		return answer{}, err
+	}
+	if len(rows.Payees) == 0 || rows.Payees[0].Closed {
+		return answer{}, processor.ErrUnknownPayee
+	}
+	p := rows.Payees[0]
+	return ok(payeeView(p.Handle, p.Name, string(p.Account), p.Currency))
+}
+
+// payeeView shows a payee with the account masked, to whoever has not authenticated.
+func payeeView(handle payment.Handle, name, account string, currency money.Currency) api.Payee {
+	last4 := account[max(0, len(account)-4):]
+	return api.Payee{Handle: string(handle), Name: name, Account: consent.MaskLast4(last4), Currency: currency}
+}
+
+// What POST /v1/token takes (RFC 6749 §4.4.2, RFC 7523 §2.2).
+const (
+	grantType     = "client_credentials"
+	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+)
+
+var tokenForm = []param{
+	{name: "grant_type", doc: "How the token is got.", enum: []string{grantType}, required: true},
+	{name: "client_assertion_type", doc: "RFC 7523 §2.2.", enum: []string{assertionType}, required: true},
+	{name: "client_assertion", doc: "A JWS of type JWT by the device's or operator's key; its claims are iss, sub, aud, iat, exp and jti. Each is good for one token.", required: true},
+}
+
+// getToken is POST /v1/token. Its errors have OAuth's own form (RFC 6749 §5.2).
+func (c *call) getToken() (answer, error) {
+	assertion, refusal := assertionIn(c.body)
+	if refusal != "" {
+		return oauthError(http.StatusBadRequest, refusal, "")
+	}
+	e, err := consent.Read(assertion, consent.TypAssertion)
+	if err != nil {
+		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
+	}
+	key, kind, err := c.clientKey(e.Device())
+	if err != nil {
+		if r, _ := explain(err); c.problem(r, "").Status >= http.StatusInternalServerError {
+			return answer{}, err
+		}
+		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
+	}
+	var m consent.TokenAssertion
+	if err := e.Verify(key, c.audience, c.now(), &m); err != nil {
+		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
+	}
+	if !c.used.take(string(e.Device())+" "+m.ID, c.now()) {
+		return oauthError(http.StatusUnauthorized, "invalid_client", "the assertion was used before")
+	}
+	token, err := consent.IssueToken(c.Keys, string(e.Device()), kind, c.audience, c.now())
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(api.Token{AccessToken: token, TokenType: "Bearer", ExpiresIn: int(consent.TokenLife / time.Second)})
+}
+
+// assertionIn reads the form. Its second result is OAuth's code of what is wrong with it.
+func assertionIn(body []byte) (assertion, refusal string) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return "", "invalid_request"
+	}
+	for _, values := range form {
+		if len(values) > 1 {
+			return "", "invalid_request" // RFC 6749 §3.2: no parameter twice
+		}
+	}
+	switch {
+	case !form.Has("grant_type"):
+		return "", "invalid_request"
+	case form.Get("grant_type") != grantType:
+		return "", "unsupported_grant_type"
+	case form.Get("client_assertion_type") != assertionType || form.Get("client_assertion") == "":
+		return "", "invalid_request"
+	}
+	return form.Get("client_assertion"), ""
+}
+
+// oauthError refuses a token (RFC 6749 §5.2). The description never repeats what was sent.
+func oauthError(status int, code, description string) (answer, error) {
+	return answer{}, &oauthRefusal{status, api.TokenError{Code: code, Description: description}}
+}
+
+type oauthRefusal struct {
+	status int
+	body   api.TokenError
+}
+
+func (e *oauthRefusal) Error() string { return e.body.Code }
+
+func (e *oauthRefusal) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	if e.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", challenge(""))
+	}
+	w.WriteHeader(e.status)
+	_, _ = w.Write(encode(e.body))
+}
+
+// clientKey is the key of a device that may act, or of an operator.
+func (c *call) clientKey(id consent.DeviceID) (key consent.PublicKey, kind consent.TokenKind, err error) {
+	rows, err := c.load(c.r.Context(), processor.Wants{
+		Devices:   []payment.DeviceID{payment.DeviceID(id)},
+		Operators: []processor.OperatorID{processor.OperatorID(id)},
+	})
+	if err != nil {
+		return key, "", err
+	}
+	switch {
+	case len(rows.Operators) > 0:
+		key, err = consent.ParsePublicJWK(rows.Operators[0].PublicKey)
+		return key, consent.OperatorToken, err
+	case len(rows.Devices) == 0:
+		return key, "", consent.ErrKeyUnknown
+	case !rows.Devices[0].RevokedAt.IsZero():
+		return key, "", processor.ErrDeviceRevoked
+	}
+	key, err = consent.ParsePublicJWK(rows.Devices[0].PublicKey)
+	return key, consent.DeviceToken, err
+}
+
+// usedAssertions remembers which token assertions were used, as long as they could be used again (RFC 7523 §3, 7). It
+// is this process's memory: another node takes an assertion once more, which gives its reader five more minutes.
+type usedAssertions struct {
+	mu   sync.Mutex
+	seen [2]map[string]bool // of this span of time and of the one before
+	span int64
+}
+
+// take reports whether an assertion is used for the first time.
+func (u *usedAssertions) take(id string, now time.Time) bool {
+	const life = int64((consent.MaxAssertionLife + 2*consent.MaxSkew) / time.Second)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch span := now.Unix() / life; {
+	case span == u.span+1:
+		u.seen[1], u.seen[0], u.span = u.seen[0], nil, span
+	case span != u.span:
+		u.seen, u.span = [2]map[string]bool{}, span
+	}
+	if u.seen[0][id] || u.seen[1][id] {
+		return false
+	}
+	if u.seen[0] == nil {
+		u.seen[0] = map[string]bool{}
+	}
+	u.seen[0][id] = true
+	return true
+}

@@ -1,0 +1,49 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"tapline/processor"
+)
+
+// readyLimit is how long the database may take to answer for the service to be ready.
+const readyLimit = 2 * time.Second
+
+func (s *Service) addHealth(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.ready)
+}
+
+// ready answers whether requests should come here: the database can be read and written, and the service is not about
+// to end.
+func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-s.closing:
+		plain(w, http.StatusServiceUnavailable, "shutting down\n")
+		return
+	default:
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyLimit)
+	defer cancel()
+	// A command that changes nothing still goes through the queue and takes the writer's transaction.
+	if _, err := s.Processor.Do(ctx, processor.Request{Command: processor.Touch{}}); err != nil {
+		s.Log.Warn("not ready", "trace_id", traceOf(r.Context()), "error", err)
+		plain(w, http.StatusServiceUnavailable, "the database is not available\n")
+		return
+	}
+	if _, err := s.load(ctx, processor.Wants{AnyOf: true}); err != nil {
+		s.Log.Warn("not ready", "trace_id", traceOf(r.Context()), "error", err)
+		plain(w, http.StatusServiceUnavailable, "the database cannot be read\n")
+		return
+	}
+	plain(w, http.StatusOK, "ready\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}

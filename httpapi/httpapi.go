@@ -1,0 +1,142 @@
+// Package httpapi is the service over HTTP: what docs/api.md promises.
+//
+// A handler decodes, calls the processor once, and encodes. Every route is a line of a table (routes.go), from which
+// the OpenAPI document is made as well; every error becomes a problem by one table (problem.go). Who may see what of a
+// payment is decided in view.go and nowhere else.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tapline/consent"
+	"tapline/keyring"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// Config is what a Service needs.
+type Config struct {
+	Processor *processor.Processor
+	Store     processor.Store
+	Keys      *keyring.Keyring
+	PINs      *consent.PINHasher
+	Policy    payment.Policy
+
+	// PublicURL is the origin by which clients reach the service, such as https://pay.example. With Environment, "live"
+	// or "test", it makes the audience of everything that is signed.
+	PublicURL   string
+	Environment string
+	Version     string
+
+	// FirstToken returns the token that enrols the first operator; false when there is none. Nil for none.
+	FirstToken func() (token string, ok bool)
+	// CodeDigits is the length of approval codes, 2 or 6; 0 for 2.
+	CodeDigits int
+	// SeparateAdmin leaves /v1/admin and /metrics out of Handler: AdminHandler is served on an address of its own.
+	SeparateAdmin bool
+
+	Metrics *Metrics         // nil for a new one; see NewMetrics
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: slog.Default
+}
+
+// Service answers requests. Shut it down.
+type Service struct {
+	Config
+	audience string
+	pins     chan struct{} // a place for each request that may check or make PINs; see places
+	devices  deviceKeys
+	used     usedAssertions
+	watch    *watcher
+	streams  streamCount
+	schemas  huma.Registry // not changed after New
+	openapi  []byte
+
+	closeOnce sync.Once
+	closing   chan struct{} // closed when the service shuts down
+}
+
+// New makes a service. It panics if the configuration has no processor, store, keys, PINs or environment: that is for
+// the caller to have checked.
+func New(c Config) *Service {
+	if c.Processor == nil || c.Store == nil || c.Keys == nil || c.PINs == nil {
+		panic("httpapi: New without a processor, store, keys or PIN hasher")
+	}
+	if c.Environment != "live" && c.Environment != "test" {
+		panic("httpapi: New without an environment")
+	}
+	if c.CodeDigits == 0 {
+		c.CodeDigits = 2
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics()
+	}
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	s := &Service{
+		Config:   c,
+		audience: consent.Audience(c.PublicURL, c.Environment),
+		pins:     make(chan struct{}, c.PINs.Places()),
+		closing:  make(chan struct{}),
+	}
+	s.schemas = newSchemas()
+	s.openapi = s.document()
+	s.watch = newWatcher(c.Store, c.Log)
+	c.Metrics.measure(s)
+	return s
+}
+
+// Handler serves everything, but not what AdminHandler serves where that is separate.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		if !r.admin || !s.SeparateAdmin {
+			mux.HandleFunc(r.method+" "+r.path, s.serve(r))
+		}
+	}
+	s.addPages(mux)
+	if !s.SeparateAdmin {
+		mux.Handle("GET /metrics", s.Metrics)
+	}
+	return s.wrap(mux)
+}
+
+// AdminHandler serves /v1/admin, POST /v1/token for operators, the events, health and metrics: for a listener of its
+// own.
+func (s *Service) AdminHandler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		if r.admin || r.path == "/v1/token" || r.path == "/v1/service" || r.path == "/v1/events" {
+			mux.HandleFunc(r.method+" "+r.path, s.serve(r))
+		}
+	}
+	s.addHealth(mux)
+	mux.Handle("GET /metrics", s.Metrics)
+	return s.wrap(mux)
+}
+
+// Shutdown wakes every waiting poll, ends every event stream, and says at /readyz that no more should come. Call it
+// before shutting the server down, so that this need not wait for them. It returns when nothing of the service's own
+// runs any more, or with ctx's error.
+func (s *Service) Shutdown(ctx context.Context) error {
+	s.closeOnce.Do(func() { close(s.closing) })
+	return s.watch.close(ctx)
+}
+
+// OnBatch measures a committed batch; it is for processor.Config.
+func (s *Service) OnBatch(b processor.Batch) { s.Metrics.OnBatch(b) }
+
+// now is the time, in UTC and as precise as the database keeps it.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,165 @@
+// Lays out /openapi.json for people. Text from the document only ever becomes text nodes.
+
+/**
+ * Makes an element.
+ * @param {string} name
+ * @param {Record<string, string>} attributes
+ * @param {...(Node|string)} children
+ * @returns {HTMLElement}
+ */
+function el(name, attributes, ...children) {
+  const e = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
+  e.append(...children);
+  return e;
+}
+
+/**
+ * Makes a table that scrolls where the screen is narrow.
+ * @param {string[]} heads
+ * @param {(Node|string)[][]} rows
+ */
+function table(heads, rows) {
+  const head = el("tr", {}, ...heads.map((h) => el("th", { scope: "col" }, h)));
+  const body = rows.map((row) => el("tr", {}, ...row.map((cell) => el("td", {}, cell))));
+  return el("div", { class: "scroll", tabindex: "0" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...body)));
+}
+
+/** @param {string} ref */
+const nameOf = (ref) => ref.split("/").pop() ?? "";
+
+/**
+ * A schema in a few words, with links to the named ones.
+ * @param {any} schema
+ * @returns {Node}
+ */
+function brief(schema) {
+  if (!schema) return document.createTextNode("");
+  if (schema.$ref) return el("a", { href: "#schema-" + nameOf(schema.$ref) }, nameOf(schema.$ref));
+  const parts = new DocumentFragment();
+  if (schema.contentSchema) {
+    parts.append(schema.contentMediaType ? "signed message (JWS) of " : "events of ", brief(schema.contentSchema));
+    return parts;
+  }
+  if (schema.items) {
+    parts.append("list of ", brief(schema.items));
+    return parts;
+  }
+  parts.append(String([schema.type].flat().filter((t) => t !== "null").join(" or ") || "any"));
+  if (schema.format) parts.append(", " + schema.format);
+  if (schema.enum) parts.append(": " + schema.enum.join(", "));
+  if (schema.pattern) parts.append(" ", el("code", {}, schema.pattern));
+  if (schema.minimum !== undefined || schema.maximum !== undefined) {
+    parts.append(` ${schema.minimum ?? ""} to ${schema.maximum ?? ""}`);
+  }
+  if (schema.maxLength !== undefined) parts.append(`, at most ${schema.maxLength} characters`);
+  return parts;
+}
+
+/**
+ * A schema's fields.
+ * @param {any} schema
+ * @returns {Node}
+ */
+function fields(schema) {
+  const required = new Set(schema.required ?? []);
+  const rows = Object.entries(schema.properties ?? {}).map(([name, p]) =>
+    [el("code", {}, name), brief(p), required.has(name) ? "yes" : "no", p.description ?? ""]);
+  return rows.length ? table(["field", "is", "required", "meaning"], rows) : el("p", {}, brief(schema));
+}
+
+/** @param {Record<string, any>} content */
+function contents(content) {
+  const parts = new DocumentFragment();
+  for (const [type, media] of Object.entries(content ?? {})) {
+    parts.append(el("p", {}, el("code", {}, type), ": ", brief(media.schema)));
+    if (media.schema?.properties) parts.append(fields(media.schema));
+  }
+  return parts;
+}
+
+/** @param {any} op */
+function callers(op) {
+  const names = (op.security ?? []).map((s) => Object.keys(s)[0] ?? "device's signature on the body");
+  return names.length ? names.map((n) => n.replaceAll("_", " ")).join(", or ") : "anybody";
+}
+
+/**
+ * One operation.
+ * @param {string} method
+ * @param {string} path
+ * @param {any} op
+ */
+function operation(method, path, op) {
+  const section = el("section", { id: op.operationId },
+    el("h2", {}, op.summary),
+    el("p", { class: "path" }, el("span", { class: "method " + method }, method.toUpperCase()), " " + path));
+  if (op.description) section.append(el("p", {}, op.description));
+  section.append(el("p", {}, "For: " + callers(op) + "."));
+  if (op.parameters?.length) {
+    section.append(el("h3", {}, "Parameters"), table(["name", "in", "is", "required", "meaning"], op.parameters.map((/** @type {any} */ p) =>
+      [el("code", {}, p.name), p.in, brief(p.schema), p.required ? "yes" : "no", p.description ?? ""])));
+  }
+  if (op.requestBody) {
+    section.append(el("h3", {}, "Body"));
+    if (op.requestBody.description) section.append(el("p", {}, op.requestBody.description));
+    section.append(contents(op.requestBody.content));
+  }
+  section.append(el("h3", {}, "Answers"), table(["status", "is", "meaning"], Object.entries(op.responses).map(([status, r]) =>
+    [status, contents(r.content), r.description])));
+  return section;
+}
+
+/** @param {any} doc */
+function render(doc) {
+  const main = /** @type {HTMLElement} */ (document.getElementById("content"));
+  const toc = /** @type {HTMLElement} */ (document.getElementById("toc"));
+  const about = /** @type {HTMLElement} */ (document.getElementById("about"));
+  about.replaceChildren(doc.info.description + " Version " + doc.info.version + ". The source of this page: ",
+    el("a", { href: "/openapi.json" }, "/openapi.json"), ".");
+  /** @type {Map<string, HTMLElement>} */
+  const lists = new Map();
+  /** @param {string} group @param {string} id @param {string} text */
+  const list = (group, id, text) => {
+    if (!lists.has(group)) {
+      const ul = el("ul", {});
+      lists.set(group, ul);
+      toc.append(el("h2", {}, group), ul);
+    }
+    lists.get(group)?.append(el("li", {}, el("a", { href: "#" + id }, text)));
+  };
+  for (const [path, item] of Object.entries(doc.paths)) {
+    for (const [method, op] of Object.entries(/** @type {Record<string, any>} */ (item))) {
+      main.append(operation(method, path, op));
+      list(op.tags[0], op.operationId, op.summary);
+    }
+  }
+  main.append(el("section", { id: "codes" }, el("h2", {}, "Problem codes")));
+  main.append(table(["code", "status", "meaning", "same request may work later"], doc["x-problem-codes"].map((/** @type {any} */ c) =>
+    [el("code", { id: "code-" + c.code }, c.code), String(c.status), c.title, c.retryable ? "yes" : "no"])));
+  list("reference", "codes", "Problem codes");
+  for (const [name, schema] of Object.entries(doc.components.schemas)) {
+    main.append(el("section", { id: "schema-" + name }, el("h2", {}, name), fields(schema)));
+    list("schemas", "schema-" + name, name);
+  }
+}
+
+/** Hides what does not match what was typed. */
+function find() {
+  const wanted = /** @type {HTMLInputElement} */ (document.getElementById("find")).value.toLowerCase();
+  for (const item of document.querySelectorAll("#toc li")) {
+    item.toggleAttribute("hidden", !(item.textContent ?? "").toLowerCase().includes(wanted));
+  }
+}
+
+document.getElementById("find")?.addEventListener("input", find);
+try {
+  const answer = await fetch("/openapi.json");
+  if (!answer.ok) throw new Error("status " + answer.status);
+  render(await answer.json());
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+} catch (e) {
+  const about = document.getElementById("about");
+  about?.replaceChildren("The reference cannot be shown: " + (e instanceof Error ? e.message : "unknown reason") + ".");
+  about?.setAttribute("role", "alert");
+}

@@ -1,0 +1,220 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/internal/strictjson"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// Code is one of the problem codes that clients can rely on.
+type Code struct {
+	Code      string
+	Status    int    // HTTP status
+	Title     string // what it means
+	Retryable bool   // whether the same request may work later
+}
+
+// Codes lists every problem code, by status. docs/api.md is generated from it.
+func Codes() []Code {
+	codes := make([]Code, 0, len(rules))
+	for _, r := range rules {
+		codes = append(codes, r.Code)
+	}
+	return codes
+}
+
+// rule is one line of the table that turns errors into problems: the code, and the errors that mean it. Those without
+// an error are used by their code.
+type rule struct {
+	Code
+	errs []error
+}
+
+// rules is the whole table. A code's errors are looked for in this order.
+var rules = []rule{
+	{Code{"malformed", 400, "the body is not what this operation takes", false}, []error{consent.ErrMalformed}},
+	{Code{"unknown_field", 400, "the body has a field that this operation does not know", false}, nil},
+	{Code{"duplicate_field", 400, "the body has a field twice", false}, nil},
+	{Code{"invalid_field", 400, "a field or parameter has a value that it cannot have", false}, []error{consent.ErrInvalid}},
+	{Code{"id_mismatch", 400, "the signed message is about something else than the address", false}, nil},
+	{Code{"wrong_message_type", 400, "a signed message of another type", false}, []error{consent.ErrType}},
+	{Code{"wrong_algorithm", 400, "signature algorithm or key not allowed", false}, []error{consent.ErrAlgorithm}},
+	{Code{"pin_format", 400, "a PIN is 4 to 12 digits", false}, []error{consent.ErrPIN}},
+	{Code{"code_format", 400, "the code is mistyped", false}, []error{consent.ErrCode}},
+	{Code{"text_not_shown", 400, "a text is too long or has characters that cannot be shown", false}, []error{consent.ErrText}},
+	{Code{"handle_format", 400, "a payee handle looks like shop@example", false}, []error{consent.ErrHandle}},
+	{Code{"idempotency_key_required", 400, "a write needs an Idempotency-Key of 1 to 128 visible ASCII characters", false}, nil},
+
+	{Code{"token_required", 401, "this operation needs a bearer token", false}, nil},
+	{Code{"invalid_token", 401, "the bearer token is not valid", false}, nil},
+	{Code{"token_expired", 401, "the token's or assertion's time is over; get a new one", false}, []error{consent.ErrExpired}},
+	{Code{"unknown_key", 401, "signed by a key that is not registered", false}, []error{consent.ErrKeyUnknown}},
+	{Code{"bad_signature", 401, "the signature does not match", false}, []error{consent.ErrSignature}},
+	{Code{"wrong_audience", 401, "signed for another service or environment", false}, []error{consent.ErrAudience}},
+	{Code{"stale", 401, "signed too long ago or in the future; set the device's clock", false}, []error{consent.ErrStale}},
+
+	{Code{"wrong_credential", 403, "this operation is for another kind of caller", false}, nil},
+	{Code{"device_revoked", 403, "the device was revoked", false}, []error{processor.ErrDeviceRevoked}},
+	{Code{"unknown_operator", 403, "the operator is not enrolled", false}, []error{processor.ErrUnknownOperator}},
+	{Code{"not_yours", 403, "another device has to say that", false}, []error{payment.ErrNotYours}},
+	{Code{"wrong_pin", 403, "wrong PIN", false}, nil},
+	{Code{"wrong_code", 403, "wrong approval code", false}, nil},
+	{Code{"authentication_paused", 403, "too many wrong tries; wait", true}, []error{consent.ErrPaused}},
+	{Code{"authentication_locked", 403, "too many wrong tries; locked until the PIN is reset", false}, []error{consent.ErrLocked}},
+	{Code{"activation_refused", 403, "card and code do not fit together, or the code cannot be used", false}, nil},
+	{Code{"reset_refused", 403, "the reset code is wrong, used up or not valid yet", false}, nil},
+
+	{Code{"not_found", 404, "nothing is here", false}, nil},
+	{Code{"unknown_payment", 404, "no such payment, or not yours to see", false}, []error{processor.ErrUnknownPayment}},
+	{Code{"unknown_card", 404, "no such card, or not yours to see", false}, []error{processor.ErrUnknownCard}},
+	{Code{"unknown_payee", 404, "no payee with this handle", false}, []error{processor.ErrUnknownPayee}},
+	{Code{"unknown_account", 404, "no such account", false}, []error{processor.ErrUnknownAccount}},
+	{Code{"unknown_device", 404, "no such device", false}, []error{processor.ErrUnknownDevice}},
+	{Code{"method_not_allowed", 405, "not with this method", false}, nil},
+
+	{Code{"in_progress", 409, "the same request is still in progress", true}, []error{processor.ErrInProgress}},
+	{Code{"payment_exists", 409, "the payment's id is taken", false}, []error{processor.ErrPaymentExists}},
+	{Code{"ended", 409, "the payment has ended", false}, []error{payment.ErrFinal}},
+	{Code{"too_late", 409, "the payment has ended and cannot be cancelled", false}, nil},
+	{Code{"expired", 409, "the payment's time is over", false}, []error{payment.ErrExpired}},
+	{Code{"not_now", 409, "not possible in the payment's state", false}, []error{payment.ErrNotAllowed}},
+	{Code{"statement_mismatch", 409, "not the statement that was issued", false}, []error{processor.ErrStatement}},
+	{Code{"not_settled", 409, "only a settled payment has a receipt", false}, nil},
+	{Code{"card_state", 409, "not possible in the card's state", false}, []error{processor.ErrCardState}},
+	{Code{"card_exists", 409, "a card with this account number is already there", false}, []error{processor.ErrCardExists}},
+	{Code{"payee_exists", 409, "a payee with this handle is already there", false}, []error{processor.ErrPayeeExists}},
+	{Code{"operator_exists", 409, "an operator with this key is already there", false}, []error{processor.ErrOperatorExists}},
+	{Code{"already_enrolled", 409, "the first operator is already enrolled", false}, []error{processor.ErrAlreadyEnrolled}},
+
+	{Code{"body_too_large", 413, "the body has more than 64 KiB", false}, nil},
+	{Code{"unsupported_media_type", 415, "this operation takes another content type", false}, nil},
+
+	{Code{"idempotency_key_reused", 422, "the idempotency key was used for another request", false}, []error{processor.ErrKeyReused}},
+	{Code{"pin_weak", 422, "a PIN of one repeated digit or a straight run is too easy to guess", false}, []error{consent.ErrPINWeak}},
+	{Code{"insufficient_funds", 422, "there is not enough money on the card account", false}, nil},
+	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
+	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency}},
+	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},
+	{Code{"report_too_long", 422, "more than 10,000 entries; ask for a shorter span", false}, nil},
+
+	{Code{"too_many_approvals", 429, "too many second confirmations for this card; wait", true}, []error{processor.ErrTooManyApprovals}},
+	{Code{"too_many_streams", 429, "too many event streams are open", true}, nil},
+
+	{Code{"internal", 500, "something went wrong here; it was logged under the trace id", true}, nil},
+	{Code{"busy", 503, "too much to do at the moment; send the same request again", true},
+		[]error{processor.ErrBusy, consent.ErrBusy}},
+	{Code{"unavailable", 503, "the service cannot do this now; send the same request again", true},
+		[]error{processor.ErrClosed, processor.ErrUnavailable, processor.ErrConflict}},
+}
+
+// refusal is an error that is already a problem but for what belongs to the request.
+type refusal struct {
+	code         string
+	field        string
+	state        string
+	attemptsLeft *int
+	retryAfter   int // seconds
+}
+
+func (e *refusal) Error() string { return e.code }
+
+func refuse(code string) error { return &refusal{code: code} }
+
+func refuseField(code, field string) error { return &refusal{code: code, field: field} }
+
+// jsonCodes are the codes of what strictjson refuses.
+var jsonCodes = map[string]string{
+	strictjson.CodeMalformed: "malformed",
+	strictjson.CodeUnknown:   "unknown_field",
+	strictjson.CodeDuplicate: "duplicate_field",
+	strictjson.CodeWrongType: "invalid_field",
+}
+
+// waits are how many seconds to wait before a retryable request is sent again, where the error does not say.
+var waits = map[string]int{"in_progress": 1, "busy": 2, "unavailable": 2, "too_many_approvals": 60, "too_many_streams": 30}
+
+// explain turns an error into a refusal. ok is false for an error that nobody thought of.
+func explain(err error) (_ *refusal, ok bool) {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r, true
+	}
+	if bad, ok := errors.AsType[*strictjson.Error](err); ok {
+		return &refusal{code: jsonCodes[bad.Code], field: bad.Field}, true
+	}
+	for _, rule := range rules {
+		for _, target := range rule.errs {
+			if errors.Is(err, target) {
+				return withFacts(rule.Code.Code, err), true
+			}
+		}
+	}
+	return &refusal{code: "internal"}, false
+}
+
+func withFacts(code string, err error) *refusal {
+	r := &refusal{code: code}
+	if bad, ok := errors.AsType[*consent.Error](err); ok {
+		r.field = bad.Field
+	}
+	if try, ok := errors.AsType[*processor.TryError](err); ok && code == "authentication_paused" {
+		r.retryAfter = int((try.For + time.Second - 1) / time.Second)
+	}
+	return r
+}
+
+// problem is a refusal as it goes out.
+func (s *Service) problem(r *refusal, trace string) *api.Problem {
+	p := &api.Problem{
+		Type: s.PublicURL + "/docs#code-" + r.code, Code: r.code, Field: r.field, State: r.state,
+		AttemptsLeft: r.attemptsLeft, RetryAfter: r.retryAfter, TraceID: trace,
+	}
+	for _, rule := range rules {
+		if rule.Code.Code == r.code {
+			p.Status, p.Title, p.Retryable = rule.Status, rule.Title, rule.Retryable
+		}
+	}
+	if p.Status == 0 {
+		panic("httpapi: problem code " + r.code + " is not in the table")
+	}
+	if p.RetryAfter == 0 {
+		p.RetryAfter = waits[r.code]
+	}
+	return p
+}
+
+// writeProblem answers with a problem (RFC 9457 §3).
+func writeProblem(w http.ResponseWriter, p *api.Problem) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // plain texts and numbers
+	}
+	h := w.Header()
+	h.Set("Content-Type", api.ContentProblem)
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", challenge(p.Code))
+	}
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(body)
+}
+
+// challenge is what RFC 9110 §11.6.1 wants of every 401, in the words of RFC 6750 §3 where it is about a token.
+func challenge(code string) string {
+	switch code {
+	case "token_required":
+		return `Bearer realm="tapline"`
+	case "invalid_token", "token_expired":
+		return `Bearer realm="tapline", error="invalid_token"`
+	}
+	return `JWS realm="tapline"` // the body's signature
+}

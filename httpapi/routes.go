@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"net/http"
+	"reflect"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// routes is every operation of the service under /v1.
+var routes = append(publicRoutes(), adminRoutes()...)
+
+// typeOf is short for the type of what a body holds.
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+func publicRoutes() []*route {
+	return append(append([]*route{
+		{
+			method: "GET", path: "/v1/service", id: "getService", summary: "Tell whom one talks to",
+			status: http.StatusOK, out: typeOf[api.Service](), handle: (*call).getService,
+		}, {
+			method: "POST", path: "/v1/devices", id: "registerDevice", summary: "Register a device's public key",
+			text: "The key is in the protected header as jwk, and the signature by it proves possession. A device that is " +
+				"known gets its new label.",
+			by: []credential{bySignature}, typ: consent.TypDevice, claims: typeOf[consent.DeviceRegistration](),
+			status: http.StatusCreated, out: typeOf[api.Device](), handle: (*call).registerDevice,
+		}, {
+			method: "POST", path: "/v1/token", id: "getToken", summary: "Get a bearer token to read with",
+			text: "OAuth 2.0 client credentials with a signed assertion (RFC 6749 §4.4, RFC 7523), for devices and operators. " +
+				"The token lasts five minutes. Errors have OAuth's own form (RFC 6749 §5.2).",
+			form: tokenForm, status: http.StatusOK, out: typeOf[api.Token](), handle: (*call).getToken,
+		}, {
+			method: "GET", path: "/v1/payees/{handle}", id: "getPayee", summary: "Look a payee up by its handle",
+			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Payee](), handle: (*call).getPayee,
+			codes: []string{"unknown_payee"},
+		}, {
+			method: "GET", path: "/v1/events", id: "streamEvents", summary: "Be told of changes as they happen",
+			text: "Server-sent events: id is the event's number, event its type, data an Event. After a break, send the last " +
+				"id as Last-Event-ID; an event of type reset says that too much was missed, and that everything is to be read " +
+				"anew. A comment comes every 15 seconds. The stream ends with the token.",
+			by: []credential{byDevice, byPayee, byOperator}, status: http.StatusOK, handle: (*call).streamEvents,
+			codes: []string{"too_many_streams"},
+		},
+	}, paymentRoutes()...), cardRoutes()...)
+}
+
+// stepCodes are the problems of every step of a payment.
+var stepCodes = []string{"id_mismatch", "unknown_payment", "ended", "expired", "not_now"}
+
+func paymentRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/payments", id: "instructPayment", summary: "Send an instruction: ask for a payment",
+			text: "The message's jti is the payment's id, chosen by the device. Until the payer has authenticated, the answer " +
+				"is the same whether the card is known or not.",
+			by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
+			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
+			codes: []string{"unknown_payee", "payment_exists", "wrong_currency"},
+		}, {
+			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
+			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",
+			by:   []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.Payments](), handle: (*call).listPayments,
+			query: []param{
+				{name: "role", doc: "Initiator if it is left out, or payee for a payee's key.", enum: []string{api.RoleInitiator, api.RoleApprover, api.RolePayee}},
+				{name: "state", doc: "Only payments in this state.", enum: stateNames()},
+				{name: "before", doc: "The next of the page before."},
+				{name: "limit", doc: "How many to look at; a page may show fewer.", integer: true, min: 1, max: maxPage},
+			},
+		}, {
+			method: "GET", path: "/v1/payments/{id}", id: "getPayment", summary: "Read a payment, or wait for its next change",
+			text: "For its initiator, its associated device once that is asked, and its payee once the payer has confirmed. For " +
+				"everybody else it does not exist.",
+			by: []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).getPayment,
+			query: []param{
+				{name: "wait", doc: "How many seconds to wait for a change.", integer: true, max: maxWait},
+				{name: "after", doc: "The version that is known; what is newer is answered at once.", integer: true, max: 1 << 40},
+			},
+			codes: []string{"unknown_payment"},
+		}, {
+			method: "POST", path: "/v1/payments/{id}/authentication", id: "authenticatePayment", summary: "Authenticate with the card's PIN",
+			by: []credential{bySignature}, typ: consent.TypAuthentication, claims: typeOf[consent.Authentication](),
+			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).authenticatePayment,
+			codes: append([]string{"pin_format", "wrong_pin", "authentication_paused", "authentication_locked", "insufficient_funds", "payee_unavailable"}, stepCodes...),
+		}, {
+			method: "POST", path: "/v1/payments/{id}/confirmation", id: "confirmPayment", summary: "Give the first confirmation, or decline",
+			text: "On the device that made the payment. The statement is to be returned byte for byte.",
+			by:   []credential{bySignature}, typ: consent.TypConfirmation, claims: typeOf[consent.Decision](),
+			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).confirm,
+			codes: append([]string{"statement_mismatch", "insufficient_funds", "payee_unavailable", "too_many_approvals"}, stepCodes...),
+		}, {
+			method: "POST", path: "/v1/payments/{id}/approval", id: "approvePayment", summary: "Give the second confirmation, decline, or disown",
+			text: "On the card's associated device, with the digits that the initiating device shows. not_me declines and freezes the card.",
+			by:   []credential{bySignature}, typ: consent.TypApproval, claims: typeOf[consent.Decision](),
+			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).approve,
+			codes: append([]string{"statement_mismatch", "wrong_code", "payee_unavailable"}, stepCodes...),
+		}, {
+			method: "POST", path: "/v1/payments/{id}/cancel", id: "cancelPayment", summary: "Cancel a payment before money moves",
+			text: "By the initiating device, signed; or by the payee with its key, an Idempotency-Key and no body.",
+			by:   []credential{bySignature, byPayee}, typ: consent.TypCancellation, claims: typeOf[consent.Cancellation](),
+			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).cancel,
+			codes: []string{"id_mismatch", "unknown_payment", "too_late", "expired", "idempotency_key_required"},
+		}, {
+			method: "GET", path: "/v1/payments/{id}/receipt", id: "getReceipt", summary: "Get the signed receipt of a settled payment",
+			by: []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.Receipt](), handle: (*call).getReceipt,
+			codes: []string{"unknown_payment", "not_settled"},
+		},
+	}
+}
+
+func stateNames() []string {
+	var names []string
+	for _, s := range payment.States {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func cardRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/cards/activate", id: "activateCard", summary: "Bind the device to a card with a code and a tap",
+			text: "The first time with the card's first PIN; with a code that rebinds the card, without one. Why it is refused is not told.",
+			by:   []credential{bySignature}, typ: consent.TypActivation, claims: typeOf[consent.Activation](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).activate,
+			codes: []string{"pin_format", "pin_weak", "code_format", "activation_refused"},
+		}, {
+			method: "GET", path: "/v1/cards", id: "listCards", summary: "List the cards the device is or was bound to",
+			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Cards](), handle: (*call).listCards,
+		}, {
+			method: "GET", path: "/v1/cards/{id}", id: "getCard", summary: "Read a card",
+			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).getCard,
+			codes: []string{"unknown_card"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/freeze", id: "freezeCard", summary: "Freeze a card at once",
+			text: "By any device that is or was bound to it. Its open payments are cancelled.",
+			by:   []credential{bySignature}, typ: consent.TypFreeze, claims: typeOf[consent.Freeze](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).freezeCard,
+			codes: []string{"id_mismatch", "unknown_card", "card_state"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/unfreeze", id: "unfreezeCard", summary: "Let a frozen card pay again",
+			text: "By its associated device, with the PIN.",
+			by:   []credential{bySignature}, typ: consent.TypUnfreeze, claims: typeOf[consent.Unfreeze](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).unfreezeCard,
+			codes: []string{"id_mismatch", "unknown_card", "card_state", "pin_format", "wrong_pin", "authentication_paused", "authentication_locked"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/pin", id: "changePIN", summary: "Change the PIN",
+			text: "By its associated device, with the old PIN or with an operator's code.",
+			by:   []credential{bySignature}, typ: consent.TypPIN, claims: typeOf[consent.PINChange](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).changePIN,
+			codes: []string{"id_mismatch", "unknown_card", "pin_format", "pin_weak", "code_format", "wrong_pin", "reset_refused", "authentication_paused", "authentication_locked"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/associated-device", id: "rebindCard", summary: "Make another device the associated device",
+			text: "Signed by the old one. Open payments are cancelled.",
+			by:   []credential{bySignature}, typ: consent.TypRebind, claims: typeOf[consent.Rebind](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).rebindCard,
+			codes: []string{"id_mismatch", "unknown_card", "unknown_device"},
+		},
+	}
+}
+
+// page is the parameters of an operator's list.
+var page = []param{
+	{name: "after", doc: "The next of the page before."},
+	{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
+}
+
+// adminRead and adminWrite are an operator's operations.
+func adminRead(path, id, summary string, out reflect.Type, handle func(*call) (answer, error), query ...param) *route {
+	return &route{
+		method: "GET", path: "/v1/admin" + path, id: id, summary: summary, by: []credential{byOperator}, query: query,
+		status: http.StatusOK, out: out, admin: true, handle: handle,
+	}
+}
+
+func adminWrite(path, id, summary string, in, out reflect.Type, status int, handle func(*call) (answer, error), codes ...string) *route {
+	return &route{
+		method: "POST", path: "/v1/admin" + path, id: id, summary: summary, by: []credential{byOperator}, in: in,
+		status: status, out: out, admin: true, handle: handle,
+		codes: append([]string{"idempotency_key_required", "unknown_operator"}, codes...),
+	}
+}
+
+func adminRoutes() []*route {
+	noted, card, code := typeOf[api.Noted](), typeOf[api.Card](), typeOf[api.CardCode]()
+	enrol := adminWrite("/operators", "enrolOperator", "Enrol an operator", typeOf[api.NewOperator](), typeOf[api.Operator](),
+		http.StatusCreated, (*call).enrolOperator, "operator_exists", "already_enrolled")
+	enrol.by = append(enrol.by, byFirst)
+	enrol.text = "The first operator is enrolled with the token that the service made at its first start; then by operators."
+	return []*route{
+		enrol,
+		adminRead("/operators", "listOperators", "List operators", typeOf[api.Operators](), (*call).listOperators, page...),
+		adminWrite("/cards", "issueCard", "Issue a card and get its activation code", typeOf[api.NewCard](), code, http.StatusCreated, (*call).issueCard, "card_exists"),
+		adminRead("/cards", "listAllCards", "List cards", typeOf[api.Cards](), (*call).listAllCards, page...),
+		adminRead("/cards/{id}", "getAnyCard", "Read a card", card, (*call).getAnyCard),
+		adminWrite("/cards/{id}/freeze", "freezeAnyCard", "Freeze a card", noted, card, http.StatusOK, setCardState(processor.CardFrozen), "unknown_card", "card_state"),
+		adminWrite("/cards/{id}/unfreeze", "unfreezeAnyCard", "Unfreeze a card", noted, card, http.StatusOK, setCardState(processor.CardActive), "unknown_card", "card_state"),
+		adminWrite("/cards/{id}/close", "closeCard", "Close a card for ever", noted, card, http.StatusOK, setCardState(processor.CardClosed), "unknown_card", "card_state"),
+		adminWrite("/cards/{id}/activation-code", "giveActivationCode", "Get a new code to activate a card", noted, code, http.StatusCreated, giveCode(processor.CodeActivates), "unknown_card", "card_state"),
+		adminWrite("/cards/{id}/rebind", "giveRebindCode", "Get a code to bind another device, usable after a day", noted, code, http.StatusCreated, giveCode(processor.CodeRebinds), "unknown_card", "card_state"),
+		adminWrite("/cards/{id}/pin-reset", "givePINCode", "Get a code to set a new PIN", noted, code, http.StatusCreated, giveCode(processor.CodeResetsPIN), "unknown_card", "card_state"),
+		adminWrite("/payees", "addPayee", "Add a payee and get its API key", typeOf[api.NewPayee](), typeOf[api.AdminPayee](), http.StatusCreated, (*call).addPayee, "payee_exists", "handle_format"),
+		adminRead("/payees", "listPayees", "List payees", typeOf[api.Payees](), (*call).listPayees, page...),
+		adminWrite("/payees/{handle}/account", "movePayee", "Give a payee a new account", noted, typeOf[api.AdminPayee](), http.StatusOK, (*call).movePayee, "unknown_payee"),
+		adminRead("/accounts", "listAccounts", "List accounts", typeOf[api.Accounts](), (*call).listAccounts, page...),
+		adminRead("/accounts/{id}", "getAccount", "Read an account", typeOf[api.Account](), (*call).getAccount),
+		adminRead("/accounts/{id}/report", "getReport", "Report an account's entries", typeOf[api.Report](), (*call).getReport,
+			param{name: "from", doc: "RFC 3339 time, inclusive."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}),
+		adminWrite("/accounts/{id}/top-ups", "topUp", "Credit a card account with money that came in", typeOf[api.NewTopUp](), typeOf[api.Account](), http.StatusCreated, (*call).topUp, "unknown_account", "wrong_currency", "too_large"),
+		adminWrite("/devices/{id}/revoke", "revokeDevice", "Take a device's right to act away", noted, typeOf[api.Revoked](), http.StatusOK, (*call).revokeDevice, "unknown_device"),
+		adminRead("/audit", "listAudit", "Read what operators did, newest first", typeOf[api.AuditLog](), (*call).listAudit, page...),
+	}
+}
