@@ -6,7 +6,6 @@
 package httpapi
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -129,10 +128,10 @@ func (s *Service) AdminHandler() http.Handler {
 
 // Shutdown wakes every waiting poll, ends every event stream, and says at /readyz that no more should come. Call it
 // before shutting the server down, so that this need not wait for them. It returns when nothing of the service's own
-// runs any more, or with ctx's error.
-func (s *Service) Shutdown(ctx context.Context) error {
+// runs any more.
+func (s *Service) Shutdown() {
 	s.closeOnce.Do(func() { close(s.closing) })
-	return s.watch.close(ctx)
+	s.watch.close()
 }
 
 // OnBatch measures a committed batch; it is for processor.Config.

@@ -50,14 +50,9 @@ func newWatcher(store processor.Store, log *slog.Logger) *watcher {
 	return w
 }
 
-func (w *watcher) close(ctx context.Context) error {
+func (w *watcher) close() {
 	w.cancel()
-	select {
-	case <-w.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	<-w.done
 }
 
 func (w *watcher) run(ctx context.Context) {
