@@ -29,22 +29,8 @@ func (c *Client) Activate(
 
 // Cards lists the cards that this device is bound to.
 func (c *Client) Cards(ctx context.Context) ([]api.Card, error) {
-	var all []api.Card
-	for before := ""; ; {
-		query := url.Values{}
-		if before != "" {
-			query.Set("before", before)
-		}
-		page, err := read[api.Cards](ctx, c, "/v1/cards", query, 0)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Cards...)
-		if page.Next == "" || page.Next == before {
-			return all, nil
-		}
-		before = page.Next
-	}
+	list, err := read[api.Cards](ctx, c, "/v1/cards", nil, 0)
+	return list.Cards, err
 }
 
 // Card is one card that this device is bound to.

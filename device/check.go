@@ -2,6 +2,7 @@ package device
 
 import (
 	"errors"
+	"strings"
 
 	"tapline/api"
 	"tapline/consent"
@@ -53,12 +54,19 @@ func (a asked) checkStatement(id consent.PaymentID, s consent.Statement) error {
 		fact{"amount", s.Amount == a.amount && s.AmountText == a.amount.String()},
 		fact{"payee_handle", s.PayeeHandle == a.payee.Handle},
 		fact{"payee_name", s.PayeeName == a.payee.Name},
+		fact{"payee_account", a.isPayeeAccount(s.PayeeAccount)},
 		fact{"card_account", s.CardAccount == a.account},
 		fact{"initiating_device", s.Device == a.device},
 		fact{"order_number", s.OrderNumber == a.order.Number},
 		fact{"order_description", s.OrderText == a.order.Description},
 		fact{"order_hash", s.OrderHash == consent.OrderHash(a.order, a.amount, a.payee.Handle)},
 	)
+}
+
+// isPayeeAccount tells whether an account is the one that was looked up, of which only the end was shown.
+func (a asked) isPayeeAccount(account string) bool {
+	end, masked := strings.CutPrefix(a.payee.Account, consent.MaskLast4(""))
+	return account == a.payee.Account || masked && strings.HasSuffix(account, end)
 }
 
 // checkView compares what the service tells of the payment with what was asked.
@@ -77,6 +85,7 @@ func (a asked) checkReceipt(r consent.Receipt) error {
 		fact{"amount", r.Amount == a.amount},
 		fact{"payee_handle", r.PayeeHandle == a.payee.Handle},
 		fact{"payee_name", r.PayeeName == a.payee.Name},
+		fact{"payee_account", a.isPayeeAccount(r.PayeeAccount)},
 		fact{"card_account", r.CardAccount == a.account},
 		fact{"initiating_device", r.Device == a.device},
 		fact{"order_number", r.OrderNumber == a.order.Number},

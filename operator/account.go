@@ -20,8 +20,8 @@ func (c *Client) AddPayee(ctx context.Context, payee api.NewPayee) (api.AdminPay
 
 // Payees lists all payees.
 func (c *Client) Payees(ctx context.Context) ([]api.AdminPayee, error) {
-	return all(func(before string) ([]api.AdminPayee, string, error) {
-		list, err := read[api.Payees](ctx, c, "/v1/admin/payees", page(before))
+	return all(func(after string) ([]api.AdminPayee, string, error) {
+		list, err := read[api.Payees](ctx, c, "/v1/admin/payees", page(after))
 		return list.Payees, list.Next, err
 	})
 }
@@ -36,8 +36,8 @@ func (c *Client) MovePayee(ctx context.Context, handle, note string) (api.AdminP
 
 // Accounts lists all accounts.
 func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
-	return all(func(before string) ([]api.Account, string, error) {
-		list, err := read[api.Accounts](ctx, c, "/v1/admin/accounts", page(before))
+	return all(func(after string) ([]api.Account, string, error) {
+		list, err := read[api.Accounts](ctx, c, "/v1/admin/accounts", page(after))
 		return list.Accounts, list.Next, err
 	})
 }

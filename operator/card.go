@@ -16,8 +16,8 @@ func (c *Client) IssueCard(ctx context.Context, card api.NewCard) (api.CardCode,
 
 // Cards lists all cards.
 func (c *Client) Cards(ctx context.Context) ([]api.Card, error) {
-	return all(func(before string) ([]api.Card, string, error) {
-		list, err := read[api.Cards](ctx, c, "/v1/admin/cards", page(before))
+	return all(func(after string) ([]api.Card, string, error) {
+		list, err := read[api.Cards](ctx, c, "/v1/admin/cards", page(after))
 		return list.Cards, list.Next, err
 	})
 }

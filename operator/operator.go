@@ -110,8 +110,10 @@ func (c *Client) Enrol(ctx context.Context, name string, key consent.PublicKey) 
 
 // Operators lists the operators.
 func (c *Client) Operators(ctx context.Context) ([]api.Operator, error) {
-	list, err := read[api.Operators](ctx, c, "/v1/admin/operators", nil)
-	return list.Operators, err
+	return all(func(after string) ([]api.Operator, string, error) {
+		list, err := read[api.Operators](ctx, c, "/v1/admin/operators", page(after))
+		return list.Operators, list.Next, err
+	})
 }
 
 // RevokeDevice takes a device's right to act away, for ever.
@@ -123,31 +125,31 @@ func (c *Client) RevokeDevice(ctx context.Context, id consent.DeviceID, note str
 	return err
 }
 
-// Audit is one page of the operators' actions, newest first. before is the Next of the page before, or "".
-func (c *Client) Audit(ctx context.Context, before string) (api.AuditLog, error) {
-	return read[api.AuditLog](ctx, c, "/v1/admin/audit", page(before))
+// Audit is one page of the operators' actions, newest first. after is the Next of the page before, or "".
+func (c *Client) Audit(ctx context.Context, after string) (api.AuditLog, error) {
+	return read[api.AuditLog](ctx, c, "/v1/admin/audit", page(after))
 }
 
-func page(before string) url.Values {
-	if before == "" {
+func page(after string) url.Values {
+	if after == "" {
 		return nil
 	}
-	return url.Values{"before": {before}}
+	return url.Values{"after": {after}}
 }
 
 // all reads pages until there is none.
-func all[T any](read func(before string) (items []T, next string, err error)) ([]T, error) {
+func all[T any](read func(after string) (items []T, next string, err error)) ([]T, error) {
 	var list []T
-	for before := ""; ; {
-		items, next, err := read(before)
+	for after := ""; ; {
+		items, next, err := read(after)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, items...)
-		if next == "" || next == before {
+		if next == "" || next == after {
 			return list, nil
 		}
-		before = next
+		after = next
 	}
 }
 

@@ -183,8 +183,8 @@ func (cmd *auditCmd) Run(a *app) error {
 		return err
 	}
 	var records []api.AuditRecord
-	for before := ""; ; {
-		page, err := client.Audit(a.ctx, before)
+	for after := ""; ; {
+		page, err := client.Audit(a.ctx, after)
 		if err != nil {
 			return err
 		}
@@ -195,10 +195,10 @@ func (cmd *auditCmd) Run(a *app) error {
 			}
 			records = append(records, r)
 		}
-		if page.Next == "" || page.Next == before {
+		if page.Next == "" || page.Next == after {
 			break
 		}
-		before = page.Next
+		after = page.Next
 	}
 	var rows [][]string
 	for _, r := range records {
