@@ -11,7 +11,6 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/device"
-	"tapline/operator"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -298,6 +297,6 @@ func TestARevokedDeviceCanDoNothing(t *testing.T) {
 	if e := w.get("/v1/payments/"+string(p.ID()), token); e.Status != 401 && e.Status != 403 {
 		t.Errorf("reading: %d", e.Status)
 	}
-	_, err := w.operator.Account(w.ctx, operator.AccountID(w.card.Account))
+	_, err := w.operator.Account(w.ctx, w.card.Account)
 	w.must(err)
 }

@@ -371,7 +371,7 @@ func TestDebitAndCreditAreOneEntryOrNone(t *testing.T) {
 	w.expectState(full, payment.Settled)
 	var entries []ledger.Entry
 	w.must(w.store.View(w.ctx, func(r processor.Reader) (err error) {
-		_, entries, err = r.Entries(ledger.AccountID(w.shop.Account), time.Time{}, w.clock.Now().Add(time.Hour), 10)
+		entries, err = r.Entries(ledger.AccountID(w.shop.Account), time.Time{}, w.clock.Now().Add(time.Hour), 10)
 		return err
 	}))
 	if len(entries) != 2 || entries[0].ID != ledger.EntryID(string(p.ID())+"/post") || len(entries[0].Postings) != 1 {

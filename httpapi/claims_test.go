@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -140,7 +139,7 @@ func (w *world) furnish() {
 	w.must(err)
 	w.phone, w.kiosk = w.newDevice("phone"), w.newDevice("kiosk")
 	issued := w.issue(cardNumber)
-	_, err = w.operator.TopUp(w.ctx, operator.AccountID(issued.Card.Account), cny(100_00), "")
+	_, err = w.operator.TopUp(w.ctx, issued.Card.Account, api.NewTopUp{Amount: cny(100_00)})
 	w.must(err)
 	w.card, err = w.phone.Activate(w.ctx, consent.Code(issued.Code), cardNumber, rightPIN)
 	w.must(err)
@@ -249,9 +248,9 @@ func (w *world) expectState(p *device.Payment, want payment.State) {
 // expectMoney compares the card's balance, what of it is held, and the payee's balance.
 func (w *world) expectMoney(balance, held, payee int64) {
 	w.t.Helper()
-	card, err := w.operator.Account(w.ctx, operator.AccountID(w.card.Account))
+	card, err := w.operator.Account(w.ctx, w.card.Account)
 	w.must(err)
-	shop, err := w.operator.Account(w.ctx, operator.AccountID(w.shop.Account))
+	shop, err := w.operator.Account(w.ctx, w.shop.Account)
 	w.must(err)
 	if diff := cmp.Diff([]int64{balance, held, payee}, []int64{card.Balance, card.DebitsPending, shop.Balance}); diff != "" {
 		w.t.Errorf("card balance, held, payee balance (-want +got):\n%s", diff)

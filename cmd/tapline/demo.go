@@ -36,9 +36,9 @@ type demo struct {
 	service  *service
 	tapper   *tapper
 	operator *operator.Client
-	phone    *device.Client     // the associated device
-	laptop   *device.Client     // another user device
-	account  operator.AccountID // of the card
+	phone    *device.Client // the associated device
+	laptop   *device.Client // another user device
+	account  string         // of the card
 	shop     api.AdminPayee
 
 	bell    chan consent.PaymentID // rings on the phone
@@ -151,11 +151,11 @@ func (d *demo) activate() error {
 	var issued api.CardCode
 	issue := func() (text string, err error) {
 		issued, err = d.operator.IssueCard(d.ctx, api.NewCard{AccountNumber: reading.Number.Reveal(), Label: "Campus card", Currency: "CNY"})
-		d.account = operator.AccountID(issued.Card.Account)
+		d.account = issued.Card.Account
 		return fmt.Sprintf("account %s; activation code %s, handed over apart from the card", d.account, issued.Code), err
 	}
 	topUp := func() (string, error) {
-		_, err := d.operator.TopUp(d.ctx, d.account, yuan(100_00), "demo")
+		_, err := d.operator.TopUp(d.ctx, d.account, api.NewTopUp{Amount: yuan(100_00), Note: "demo"})
 		return "100.00 CNY credited", err
 	}
 	activate := func() (string, error) {

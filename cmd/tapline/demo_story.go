@@ -11,7 +11,6 @@ import (
 	"tapline/consent"
 	"tapline/device"
 	"tapline/money"
-	"tapline/operator"
 )
 
 // demoWait bounds how long the story waits for an event.
@@ -64,7 +63,7 @@ func (d *demo) payFromLaptop() error {
 // payDeclined is the payment that the phone's user does not want.
 func (d *demo) payDeclined() error {
 	d.title("Payment 3: 45.00 CNY from the laptop, which the phone's user declines")
-	p, err := d.confirmed(d.laptop, 45_00, consent.Order{Description: "Headphones"})
+	_, err := d.confirmed(d.laptop, 45_00, consent.Order{Description: "Headphones"})
 	if err != nil {
 		return err
 	}
@@ -218,7 +217,7 @@ func (d *demo) finish() error {
 	if err != nil {
 		return err
 	}
-	shop, err := d.operator.Account(d.ctx, operator.AccountID(d.shop.Account))
+	shop, err := d.operator.Account(d.ctx, d.shop.Account)
 	if err != nil {
 		return err
 	}
