@@ -124,7 +124,7 @@ func TestASecondDeviceCannotBindItself(t *testing.T) {
 	w := openWorld(t)
 	thief := w.newDevice("thief")
 	id := consent.CardID(w.card.ID)
-	_, err := thief.Rebind(w.ctx, id, thief.ID())
+	_, err := thief.Rebind(w.ctx, id, w.kiosk.ID())
 	expectProblem(t, err, "unknown_card")
 	_, err = thief.Card(w.ctx, id)
 	expectProblem(t, err, "unknown_card")
@@ -261,7 +261,7 @@ func TestAHundredParallelWrongPINsGetNoMoreTriesThanTheLimit(t *testing.T) {
 			for c := range codes {
 				count[c]++
 			}
-			if count["wrong_pin"] != tc.tries || count["wrong_pin"]+count["authentication_paused"]+count["too_late"]+count["busy"] != 100 {
+			if count["wrong_pin"] != tc.tries || count["wrong_pin"]+count["authentication_paused"]+count["ended"]+count["busy"] != 100 {
 				t.Errorf("answers %v, want %d wrong_pin", count, tc.tries)
 			}
 		})

@@ -40,7 +40,7 @@ func (u *Unit) reserveTry(key CardKey, device payment.DeviceID) error {
 // TryResult is what came of a try.
 type TryResult struct {
 	Right     bool
-	Left      int   // tries before the next pause or lock
+	Left      int   // tries before the next pause or lock; 0 in a pause
 	PausedFor int64 // seconds
 	Locked    bool
 }
@@ -53,10 +53,11 @@ func (u *Unit) finishTry(key CardKey, device payment.DeviceID, right bool) TryRe
 		row = Tries{id, row.Succeed(limits, id.Device != "")}
 		u.Tries.Put(id, row)
 	}
-	return TryResult{
-		Right: right, Left: row.Left(limits), Locked: row.Locked,
-		PausedFor: int64(row.PausedFor(u.Now).Seconds()),
+	result := TryResult{Right: right, Left: row.Left(limits), Locked: row.Locked, PausedFor: int64(row.PausedFor(u.Now).Seconds())}
+	if result.PausedFor > 0 {
+		result.Left = 0
 	}
+	return result
 }
 
 // pinSubject is what a card's PIN hash is bound to.

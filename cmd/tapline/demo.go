@@ -106,7 +106,7 @@ func (d *demo) start(dir string) error {
 			return "", err
 		}
 		_, err = d.operator.EnrolFirst(d.ctx, string(token), "Olga")
-		return "Olga enrols her key with the token made at first start, which is dead from now on", err
+		return "Olga enrols her key with the token made at first start, which is dead now", err
 	})
 }
 
@@ -131,7 +131,7 @@ func (d *demo) furnish() error {
 			}
 			*who.client = &device.Client{URL: d.service.url, Key: key}
 			_, err = (*who.client).Register(d.ctx, who.label)
-			return fmt.Sprintf("%q makes a key pair that never leaves it, and registers the public half", who.label), err
+			return fmt.Sprintf("%q makes a key pair and registers the public half", who.label), err
 		})
 		if err != nil {
 			return err
@@ -142,7 +142,7 @@ func (d *demo) furnish() error {
 
 // activate issues the card from a tap, and binds it to the phone with the operator's code and another tap.
 func (d *demo) activate() error {
-	d.title("The card (a virtual one, %s)", d.tapper.how)
+	d.title("The card: a virtual one, %s", d.tapper.how)
 	var reading card.Reading
 	tap := func() (text string, err error) {
 		reading, err = d.tapper.tap(d.ctx)
@@ -152,7 +152,7 @@ func (d *demo) activate() error {
 	issue := func() (text string, err error) {
 		issued, err = d.operator.IssueCard(d.ctx, api.NewCard{AccountNumber: reading.Number.Reveal(), Label: "Campus card", Currency: "CNY"})
 		d.account = issued.Card.Account
-		return fmt.Sprintf("account %s; activation code %s, handed over apart from the card", d.account, issued.Code), err
+		return fmt.Sprintf("account %s\nactivation code %s, handed over apart from the card", d.account, issued.Code), err
 	}
 	topUp := func() (string, error) {
 		_, err := d.operator.TopUp(d.ctx, d.account, api.NewTopUp{Amount: yuan(100_00), Note: "demo"})
@@ -168,6 +168,11 @@ func (d *demo) activate() error {
 	}{{"tap", tap}, {"issue", issue}, {"top-up", topUp}, {"tap", tap}, {"activate", activate}} {
 		if err := d.step(s.topic, s.do); err != nil {
 			return err
+		}
+		if s.topic == "tap" {
+			if err := d.tapper.lift(d.ctx); err != nil {
+				return err
+			}
 		}
 	}
 	d.listen()

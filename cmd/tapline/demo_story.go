@@ -44,7 +44,7 @@ func (d *demo) payFromLaptop() error {
 	}
 	err = d.step("approve", func() (string, error) {
 		after, err := asked.Approve(d.ctx, consent.Code(code))
-		return "phone signs the second statement with the code its user typed ──► service: " + after.State + ",\n" +
+		return "second statement, signed, with the code its user typed ──► service: " + after.State + "\n" +
 			"one entry: card account debited, payee account credited", err
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func (d *demo) payDeclined() error {
 	}
 	err = d.step("decline", func() (string, error) {
 		after, err := asked.Decline(d.ctx)
-		return "phone signs \"decline\" ──► service: " + after.State + ", the hold is released", err
+		return "\"decline\", signed ──► service: " + after.State + ", the hold is released", err
 	})
 	if err != nil {
 		return err
@@ -107,14 +107,15 @@ func (d *demo) confirmed(from *device.Client, fen int64, terms consent.Order) (*
 				return "", err
 			}
 			draft, err = order.Tap(accountOf(reading))
-			return describeReading(reading) + "; so far only \"books@shop\" has left the device", err
+			return describeReading(reading) + "\nso far nothing but \"books@shop\" has left the device", err
 		}},
 		{"send", func() (text string, err error) {
 			p, err = draft.Send(d.ctx)
 			if err != nil {
 				return "", err
 			}
-			return "instruction {amount, payee handle, card account, device id}, signed ──► service: " + p.View().Next.Action, nil
+			return "instruction, signed ──► service: payee account found; next: " + p.View().Next.Action +
+				"\nit carries amount, payee handle, card account and device id", nil
 		}},
 		{"PIN", func() (string, error) {
 			after, err := p.Authenticate(d.ctx, demoPIN)
@@ -126,12 +127,17 @@ func (d *demo) confirmed(from *device.Client, fen int64, terms consent.Order) (*
 				return "", err
 			}
 			after, err := p.Confirm(d.ctx, s)
-			return fmt.Sprintf("statement signed, byte for byte ──► service: %s\n%s", after.State, fourFacts(s)), err
+			return fmt.Sprintf("statement, signed byte for byte ──► service: %s\n%s", after.State, fourFacts(s)), err
 		}},
 	}
 	for _, s := range steps {
 		if err := d.step(s.topic, s.do); err != nil {
 			return nil, err
+		}
+		if s.topic == "tap" {
+			if err := d.tapper.lift(d.ctx); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return p, nil
@@ -194,9 +200,10 @@ func (d *demo) receipt(p *device.Payment, began time.Time) error {
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("signed by the service, verified with its public key; from instruction to settlement %d ms", r.Stages.Total), nil
+		return fmt.Sprintf("signed by the service, verified with its public key\nfrom instruction to settlement: %d ms, PIN check %d ms of it",
+			r.Stages.Total, r.Stages.Authentication), nil
 	})
-	d.note("", "from order to receipt %s, people's thinking not counted", millis(time.Since(began)))
+	d.note("", "from order to receipt: %s, with no person thinking", millis(time.Since(began)))
 	return err
 }
 
@@ -235,7 +242,7 @@ func (d *demo) finish() error {
 		if len(findings) > 0 {
 			return "", errors.New("the books are wrong: " + fmt.Sprint(findings))
 		}
-		return "the books are right: sums are zero, totals equal postings, nothing is held, nothing is missing", nil
+		return "the books are right: sums are zero, totals equal postings, nothing is held", nil
 	})
 }
 
