@@ -12,7 +12,8 @@ type Error struct {
 	// Field is the dotted JSON name of the field at fault, such as "order.number"; "" if it is the whole.
 	Field string
 
-	text string
+	text  string
+	cause error
 }
 
 func (e *Error) Error() string {
@@ -27,6 +28,9 @@ func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code
 }
+
+// Unwrap is what tells more about it, if anything does: for ErrMalformed, the *strictjson.Error of signed claims.
+func (e *Error) Unwrap() error { return e.cause }
 
 // at is e with the field at fault.
 func (e *Error) at(field string) *Error {

@@ -234,7 +234,7 @@ func (e Envelope) Verify(key PublicKey, audience string, now time.Time, m Messag
 func decode(payload []byte, v any) error {
 	err := strictjson.Decode(payload, v)
 	if bad, ok := errors.AsType[*strictjson.Error](err); ok {
-		return ErrMalformed.at(bad.Field)
+		return &Error{Code: ErrMalformed.Code, Field: bad.Field, text: ErrMalformed.text, cause: bad}
 	}
 	return err
 }
