@@ -47,6 +47,7 @@ type world struct {
 	t        *testing.T
 	ctx      context.Context
 	url      string
+	db       string // the database's file
 	clock    *clock
 	store    *sqlstore.Store
 	keys     *keyring.Keyring
@@ -95,7 +96,8 @@ func bareWorld(t *testing.T, settings ...setting) *world {
 	keys, err := keyring.OpenOrCreate(filepath.Join(dir, "keys"))
 	w := &world{t: t, ctx: t.Context(), keys: keys, clock: &clock{now: time.Now().UTC().Truncate(time.Microsecond)}}
 	w.must(err)
-	w.store, err = sqlstore.Open(w.ctx, filepath.Join(dir, "tapline.db"), sqlstore.Options{Environment: "test"})
+	w.db = filepath.Join(dir, "tapline.db")
+	w.store, err = sqlstore.Open(w.ctx, w.db, sqlstore.Options{Environment: "test"})
 	w.must(err)
 	server := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + server.Listener.Addr().String()

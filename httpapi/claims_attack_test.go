@@ -1,0 +1,317 @@
+package httpapi_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/device"
+)
+
+// canary stands in what is refused: no answer may repeat it.
+const canary = "canary"
+
+// dump is every row of the database as text, by table: what a refused request leaves as it was.
+func (w *world) dump() map[string][]string {
+	w.t.Helper()
+	conn, err := sqlite.OpenConn(w.db, sqlite.OpenReadOnly)
+	w.must(err)
+	defer conn.Close()
+	tables := map[string][]string{}
+	w.must(sqlitex.Execute(conn, `SELECT name FROM sqlite_master WHERE type = 'table'`, &sqlitex.ExecOptions{
+		ResultFunc: func(s *sqlite.Stmt) error { tables[s.ColumnText(0)] = nil; return nil },
+	}))
+	for table := range tables {
+		w.must(sqlitex.Execute(conn, `SELECT * FROM "`+table+`"`, &sqlitex.ExecOptions{
+			ResultFunc: func(s *sqlite.Stmt) error {
+				var row []string
+				for i := range s.ColumnCount() {
+					row = append(row, s.ColumnName(i)+"="+s.ColumnText(i))
+				}
+				tables[table] = append(tables[table], strings.Join(row, " "))
+				return nil
+			},
+		}))
+		slices.Sort(tables[table])
+	}
+	return tables
+}
+
+// unchanged runs an attack and wants every row of the database to be what it was.
+func (w *world) unchanged(attack func()) {
+	w.t.Helper()
+	before := w.dump()
+	attack()
+	if diff := cmp.Diff(before, w.dump()); diff != "" {
+		w.t.Errorf("something was written (-before +after):\n%s", diff)
+	}
+}
+
+// plain is an answer without what is new in each: date and trace id.
+func (e exchange) plain() string {
+	var p api.Problem
+	body := e.Answer
+	if json.Unmarshal([]byte(body), &p) == nil && p.TraceID != "" {
+		body = strings.ReplaceAll(body, p.TraceID, "TRACE")
+	}
+	lines := []string{fmt.Sprint(e.Status)}
+	for name, values := range e.AnswerHeader {
+		if name != "Date" && name != "Trace-Id" {
+			lines = append(lines, name+": "+strings.Join(values, ", "))
+		}
+	}
+	slices.Sort(lines[1:])
+	return strings.Join(append(lines, body), "\n")
+}
+
+// expectRefusal wants a problem of a status and code that repeats nothing of what was sent.
+func expectRefusal(t *testing.T, name string, e exchange, status int, code string) {
+	t.Helper()
+	p := e.problem(t)
+	if e.Status != status || p.Status != status || p.Code != code {
+		t.Errorf("%s: got %d %s (field %q), want %d %s", name, e.Status, p.Code, p.Field, status, code)
+	}
+	if kind := e.AnswerHeader.Get("Content-Type"); kind != api.ContentProblem {
+		t.Errorf("%s: content type %q, want %s", name, kind, api.ContentProblem)
+	}
+	if p.TraceID == "" || p.TraceID != e.AnswerHeader.Get("Trace-Id") {
+		t.Errorf("%s: trace id %q in the body, %q in the header", name, p.TraceID, e.AnswerHeader.Get("Trace-Id"))
+	}
+	if strings.Contains(strings.ToLower(e.Answer+fmt.Sprint(e.AnswerHeader)), canary) {
+		t.Errorf("%s: the answer repeats what was refused: %s", name, e.Answer)
+	}
+}
+
+// private is a device's private key, taken out of its file as a thief would.
+func private(t testing.TB, key *consent.DeviceKey) *ecdsa.PrivateKey {
+	t.Helper()
+	text, err := key.MarshalPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.(*ecdsa.PrivateKey)
+}
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// forge signs any payload under any header with ES256, by hand: no library stands in the way of what is forbidden.
+func forge(t testing.TB, key *consent.DeviceKey, header map[string]any, payload string) string {
+	t.Helper()
+	h, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signAs(t, key, string(h), payload)
+}
+
+// signAs is forge with the header as text.
+func signAs(t testing.TB, key *consent.DeviceKey, header, payload string) string {
+	t.Helper()
+	input := b64([]byte(header)) + "." + b64([]byte(payload))
+	sum := sha256.Sum256([]byte(input))
+	r, s, err := ecdsa.Sign(rand.Reader, private(t, key), sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw [64]byte
+	r.FillBytes(raw[:32])
+	s.FillBytes(raw[32:])
+	return input + "." + b64(raw[:])
+}
+
+// headerOf is the protected header of an honest message.
+func headerOf(key *consent.DeviceKey, typ consent.Typ) map[string]any {
+	return map[string]any{"alg": "ES256", "typ": string(typ), "kid": string(key.ID())}
+}
+
+// instruction is the payload of an honest instruction, as text to be spoiled.
+func (w *world) instruction(from *device.Client) string {
+	return fmt.Sprintf(`{"aud":%q,"iat":%d,"jti":%q,"device":%q,"amount":{"minor":1250,"currency":"CNY"},"payee":"books@shop",`+
+		`"tap":{"account":"6200000000000005"},"order":{"number":"1042","description":"Two books"}}`,
+		w.audience(), w.clock.Now().Unix(), consent.NewPaymentID(), from.ID())
+}
+
+// spoil replaces a part of an honest instruction, which has to be in it.
+func (w *world) spoil(from, part, by string) string {
+	w.t.Helper()
+	if !strings.Contains(from, part) {
+		w.t.Fatalf("%q is not in the instruction", part)
+	}
+	return strings.Replace(from, part, by, 1)
+}
+
+func TestAnInstructionWithOneThingWrongIsRefusedAndNothingIsWritten(t *testing.T) {
+	w := openWorld(t)
+	aud, iat, kiosk := w.audience(), fmt.Sprintf(`"iat":%d`, w.clock.Now().Unix()), string(w.kiosk.ID())
+	for _, tc := range []struct {
+		name, part, by string
+		status         int
+		code, field    string
+	}{
+		{"payee that nobody is", "books@shop", "canary@shop", 404, "unknown_payee", ""},
+		{"handle that cannot be", "books@shop", "CANARY @ shop", 400, "invalid_field", "payee"},
+		{"no amount", "1250", "0", 400, "invalid_field", "amount"},
+		{"negative amount", "1250", "-1250", 400, "invalid_field", "amount"},
+		{"amount too large", "1250", "1000000000000001", 400, "invalid_field", "amount"},
+		{"amount beyond int64", "1250", "9223372036854775808", 400, "invalid_field", "amount.minor"},
+		{"amount with a fraction", "1250", "12.5", 400, "invalid_field", "amount.minor"},
+		{"amount with an exponent", "1250", "1e3", 400, "invalid_field", "amount.minor"},
+		{"amount as text", "1250", `"1250canary"`, 400, "invalid_field", "amount.minor"},
+		{"amount of nothing", "1250", "null", 400, "invalid_field", "amount.minor"},
+		{"currency that is none", "CNY", "QQQ", 400, "invalid_field", "amount"},
+		{"currency in lower case", "CNY", "cny", 400, "invalid_field", "amount"},
+		{"currency the payee does not take", "CNY", "USD", 422, "wrong_currency", ""},
+		{"unknown field", `"payee"`, `"canary":"canary","payee"`, 400, "unknown_field", ""},
+		{"unknown field inside", `"minor"`, `"canary":1,"minor"`, 400, "unknown_field", "amount"},
+		{"field twice", `"payee"`, `"payee":"canary@shop","payee"`, 400, "duplicate_field", "payee"},
+		{"field twice in other case", `"payee"`, `"PAYEE":"canary@shop","payee"`, 400, "unknown_field", ""},
+		{"number of no card", "6200000000000005", "620000000000000canary", 400, "invalid_field", "tap.account"},
+		{"too long a number", "6200000000000005", "62000000000000050000", 400, "invalid_field", "tap.account"},
+		{"id of no payment", `"jti":"pay_`, `"jti":"xxx_`, 400, "invalid_field", "jti"},
+		{"id too short", "{jti}", "pay_canary", 400, "invalid_field", "jti"},
+		{"another device in the message", kiosk, string(w.phone.ID()), 401, "unknown_key", ""},
+		{"for another service", aud, "https://canary.example/test", 401, "wrong_audience", ""},
+		{"for the live service", aud, strings.TrimSuffix(aud, "test") + "live", 401, "wrong_audience", ""},
+		{"for this service and more", aud, aud + "/", 401, "wrong_audience", ""},
+		{"for several services", `"` + aud + `"`, `["` + aud + `"]`, 400, "invalid_field", "aud"},
+		{"signed too long ago", iat, fmt.Sprintf(`"iat":%d`, w.clock.Now().Unix()-301), 401, "stale", ""},
+		{"signed in the future", iat, fmt.Sprintf(`"iat":%d`, w.clock.Now().Unix()+301), 401, "stale", ""},
+		{"signed at no time", iat, `"iat":0`, 401, "stale", ""},
+		{"text after it", `"Two books"}}`, `"Two books"}} canary`, 400, "malformed", ""},
+		{"no JSON", `{"aud"`, `{aud`, 400, "malformed", ""},
+		{"broken text", "Two books", "canary \xff", 400, "malformed", ""},
+	} {
+		honest := w.instruction(w.kiosk)
+		spoilt := w.spoil(honest, strings.Replace(tc.part, "{jti}", jtiOf(honest), 1), tc.by)
+		w.unchanged(func() {
+			e := w.post("/v1/payments", api.ContentJWS, forge(t, w.kiosk.Key, headerOf(w.kiosk.Key, consent.TypInstruction), spoilt))
+			expectRefusal(t, tc.name, e, tc.status, tc.code)
+			if got := e.problem(t).Field; got != tc.field {
+				t.Errorf("%s: field %q, want %q", tc.name, got, tc.field)
+			}
+		})
+	}
+	if e := w.post("/v1/payments", api.ContentJWS, forge(t, w.kiosk.Key, headerOf(w.kiosk.Key, consent.TypInstruction), w.instruction(w.kiosk))); e.Status != 201 {
+		t.Errorf("the honest instruction: %d %s", e.Status, e.Answer)
+	}
+}
+
+// jtiOf is the payment's id in the text of an instruction.
+func jtiOf(instruction string) string {
+	_, rest, _ := strings.Cut(instruction, `"jti":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+	return id
+}
+
+// forgeries are compact texts made of an honest instruction that prove nothing, with the codes they get.
+func (w *world) forgeries() map[string]struct{ compact, code string } {
+	t, kiosk, phone := w.t, w.kiosk.Key, w.phone.Key
+	payload := w.instruction(w.kiosk)
+	honest := forge(t, kiosk, headerOf(kiosk, consent.TypInstruction), payload)
+	parts := strings.Split(honest, ".")
+	with := func(name string, value any) string {
+		h := headerOf(kiosk, consent.TypInstruction)
+		h[name] = value
+		return forge(t, kiosk, h, payload)
+	}
+	jwk := json.RawMessage(w.newKey().Public().JWK())
+	type forgery = struct{ compact, code string }
+	return map[string]forgery{
+		"nothing":              {"", "malformed"},
+		"a word":               {canary, "malformed"},
+		"two parts":            {parts[0] + "." + parts[1], "malformed"},
+		"four parts":           {honest + ".canary", "malformed"},
+		"a JWE":                {honest + ".a.b", "malformed"},
+		"JSON serialization":   {fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, parts[0], parts[1], parts[2]), "malformed"},
+		"padding":              {parts[0] + "=." + parts[1] + "." + parts[2], "malformed"},
+		"a line end after it":  {honest + "\n", "malformed"},
+		"a line end inside":    {honest[:20] + "\n" + honest[20:], "malformed"},
+		"header is no JSON":    {signAs(t, kiosk, canary, payload), "malformed"},
+		"header is a list":     {signAs(t, kiosk, "[]", payload), "malformed"},
+		"header twice the alg": {signAs(t, kiosk, fmt.Sprintf(`{"alg":"none","alg":"ES256","typ":%q,"kid":%q}`, consent.TypInstruction, kiosk.ID()), payload), "malformed"},
+		"longer than a message": {forge(t, kiosk, headerOf(kiosk, consent.TypInstruction),
+			strings.Replace(payload, "Two books", strings.Repeat("canary", 3000), 1)), "malformed"},
+		"no signature":        {parts[0] + "." + parts[1] + ".", "bad_signature"},
+		"half a signature":    {parts[0] + "." + parts[1] + "." + parts[2][:40], "bad_signature"},
+		"another payload":     {parts[0] + "." + b64([]byte(strings.Replace(payload, "1250", "1", 1))) + "." + parts[2], "bad_signature"},
+		"alg none":            {with("alg", "none"), "wrong_algorithm"},
+		"alg none, unsigned":  {unsigned(t, kiosk, payload), "wrong_algorithm"},
+		"alg in other case":   {with("alg", "es256"), "wrong_algorithm"},
+		"HS256 by the key":    {w.hmacByPublicKey(payload), "wrong_algorithm"},
+		"EdDSA for ES256":     {with("alg", "EdDSA"), "wrong_algorithm"},
+		"another device's":    {forge(t, phone, headerOf(kiosk, consent.TypInstruction), payload), "bad_signature"},
+		"a stranger's":        {forge(t, w.newKey(), headerOf(kiosk, consent.TypInstruction), payload), "bad_signature"},
+		"an unknown device's": {forge(t, kiosk, map[string]any{"alg": "ES256", "typ": consent.TypInstruction, "kid": w.newKey().ID()}, payload), "unknown_key"},
+		"kid that is none":    {with("kid", canary), "malformed"},
+		"kid with a path":     {with("kid", "../../../../../../etc/"+canary), "malformed"},
+		"its own jwk":         {with("jwk", jwk), "malformed"},
+		"jku":                 {with("jku", "https://canary.example/jwks.json"), "malformed"},
+		"x5u":                 {with("x5u", "https://canary.example/cert.pem"), "malformed"},
+		"x5c":                 {with("x5c", []string{canary}), "malformed"},
+		"crit":                {with("crit", []string{canary}), "malformed"},
+		"b64":                 {with("b64", false), "malformed"},
+		"zip":                 {with("zip", "DEF"), "malformed"},
+		"no typ":              {with("typ", ""), "wrong_message_type"},
+		"a cancellation":      {with("typ", string(consent.TypCancellation)), "wrong_message_type"},
+		"a JWT":               {with("typ", "JWT"), "wrong_message_type"},
+		"a receipt":           {with("typ", string(consent.TypReceipt)), "wrong_message_type"},
+	}
+}
+
+// unsigned is a message that says it needs no signature.
+func unsigned(t testing.TB, key *consent.DeviceKey, payload string) string {
+	t.Helper()
+	h := headerOf(key, consent.TypInstruction)
+	h["alg"] = "none"
+	text, err := json.Marshal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b64(text) + "." + b64([]byte(payload)) + "."
+}
+
+// hmacByPublicKey takes the device's public key, which is no secret, for the secret of an HMAC.
+func (w *world) hmacByPublicKey(payload string) string {
+	w.t.Helper()
+	h := headerOf(w.kiosk.Key, consent.TypInstruction)
+	h["alg"] = "HS256"
+	text, err := json.Marshal(h)
+	w.must(err)
+	input := b64(text) + "." + b64([]byte(payload))
+	sum := hmac.New(sha256.New, w.kiosk.Key.Public().JWK())
+	sum.Write([]byte(input))
+	return input + "." + b64(sum.Sum(nil))
+}
+
+func TestAForgedSignatureIsRefusedAndNothingIsWritten(t *testing.T) {
+	w := openWorld(t)
+	status := map[string]int{"malformed": 400, "wrong_algorithm": 400, "wrong_message_type": 400, "bad_signature": 401, "unknown_key": 401}
+	forgeries := w.forgeries()
+	for _, name := range slices.Sorted(maps.Keys(forgeries)) {
+		f := forgeries[name]
+		w.unchanged(func() {
+			expectRefusal(t, name, w.post("/v1/payments", api.ContentJWS, f.compact), status[f.code], f.code)
+		})
+	}
+}
