@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
+	"strconv"
 	"time"
 
 	"tapline/api"
@@ -187,6 +189,9 @@ func (c *call) revokeDevice() (answer, error) {
 
 // listAudit is GET /v1/admin/audit, newest first.
 func (c *call) listAudit() (answer, error) {
+	if _, err := strconv.ParseInt(cmp.Or(c.query["after"], "0"), 10, 64); err != nil {
+		return answer{}, refuseField("invalid_field", "after")
+	}
 	rows, limit, err := c.list("audit")
 	if err != nil {
 		return answer{}, err
