@@ -98,65 +98,69 @@ func TestCheckFindsNothingInSoundBooks(t *testing.T) {
 	}
 }
 
-// The numbers: entries 1 and 2 are the top-ups of cards 1 and 2 with 1000.00; every payment is 12.50 from card1 to
-// shop1, and three holds are open, posted or taken back.
+const (
+	totals = "an account's totals are what its entries sum to"
+	zero   = "the balances of a currency sum to zero"
+	moves  = "a payment's entries move its amount from its card account to its payee account"
+)
+
+// damages are done to sound books. Their numbers: entries 1 and 2 are the top-ups of cards 1 and 2 with 1000.00; entry 3
+// posts payment "direct"; every payment is 12.50 from card1 to shop1.
+var damages = map[string]struct {
+	damage string
+	want   []string // rule and subject of what must be found
+}{
+	"balance of one account": {"UPDATE accounts SET credits_posted = credits_posted + 1 WHERE id = 'shop1'",
+		[]string{zero + ": CNY", totals + ": shop1"}},
+	"balances of two accounts": {`UPDATE accounts SET credits_posted = credits_posted + 1 WHERE id = 'shop1';
+		UPDATE accounts SET debits_posted = debits_posted + 1 WHERE id = 'card1'`,
+		[]string{totals + ": shop1", totals + ": card1"}},
+	"pending total": {"UPDATE accounts SET debits_pending = 0 WHERE id = 'card1'",
+		[]string{zero + ": CNY", totals + ": card1"}},
+	"amount of a posting": {"UPDATE postings SET amount = 1 WHERE entry = 3",
+		[]string{totals + ": card1", totals + ": shop1", moves + ": direct"}},
+	"account of a posting": {"UPDATE postings SET credit = 'card2' WHERE entry = 3",
+		[]string{totals + ": card2", totals + ": shop1", moves + ": direct"}},
+	"currency of a posting": {"UPDATE postings SET currency = 'JPY' WHERE entry = 1",
+		[]string{"an entry has postings, of its time and in its accounts' currency: topup1/post"}},
+	"time of a posting": {"UPDATE postings SET at = at + 1 WHERE entry = 1",
+		[]string{"an entry has postings, of its time and in its accounts' currency: topup1/post"}},
+	"posting lost": {"DELETE FROM postings WHERE entry = 1",
+		[]string{totals + ": card1", totals + ": issuance", "an entry has postings, of its time and in its accounts' currency: topup1/post"}},
+	"post lost": {"DELETE FROM postings WHERE entry = 3; DELETE FROM entries WHERE number = 3",
+		[]string{totals + ": card1", totals + ": shop1", "a settled payment has posted its money: direct"}},
+	"settled by hand": {"UPDATE payments SET state = 'settled', ended_at = 1 WHERE id = 'waiting'",
+		[]string{"a settled payment has posted its money: waiting", "the database is sound: file"}},
+	"unsettled by hand": {"UPDATE payments SET state = 'declined' WHERE id = 'direct'",
+		[]string{"a payment that is not settled has posted nothing: direct"}},
+	"amount of a payment": {"UPDATE payments SET amount = amount + 1 WHERE id = 'direct'",
+		[]string{moves + ": direct"}},
+	"made a decoy": {"UPDATE payments SET card = NULL, card_account = NULL, associated = NULL WHERE id = 'declined'",
+		[]string{"a decoy has no entries: declined"}},
+	"hold of no payment": {"UPDATE entries SET reference = 'gone', id = 'gone/hold' WHERE id = 'held/hold'",
+		[]string{"money is held for payments that wait for approval only: gone/hold", "a payment that waits for approval holds its money: held"}},
+	"hold outlives its payment": {"UPDATE payments SET state = 'declined', ended_at = 1 WHERE id = 'held'",
+		[]string{"money is held for payments that wait for approval only: held/hold"}},
+	"hold taken back while it waits": {"UPDATE entries SET reference = 'held', id = 'held/release' WHERE id = 'declined/release'",
+		[]string{"money is held for payments that wait for approval only: held/hold", "money is held for payments that wait for approval only: declined/hold"}},
+	"taken back without a hold": {"UPDATE entries SET action = 'post' WHERE id = 'approved/hold'",
+		[]string{"a hold is taken back or posted once, after it was made: approved/post", totals + ": card1"}},
+	"taken back and posted": {"UPDATE entries SET reference = 'approved', id = 'approved/release' WHERE id = 'declined/release'",
+		[]string{"a hold is taken back or posted once, after it was made: approved/release"}},
+	"entry's name": {"UPDATE entries SET id = 'other' WHERE id = 'declined/hold'",
+		[]string{"a payment's entry is named for what it does: other"}},
+	"currency of an account": {"UPDATE accounts SET currency = 'JPY' WHERE id = 'card2'",
+		[]string{zero + ": JPY", "a card and a payee have an account of their currency: c2"}},
+	"numbers that come again": {"UPDATE counters SET last = 1 WHERE name = 'entries'",
+		[]string{"numbers are handed out once: entries"}},
+	"account gone":      {"DELETE FROM accounts WHERE id = 'card2'", []string{"what a row refers to is there: cards", zero + ": CNY"}},
+	"impossible state":  {"UPDATE payments SET state = 'paid' WHERE id = 'direct'", []string{"the database is sound: file"}},
+	"overdrawn account": {"UPDATE accounts SET debits_pending = 1000000 WHERE id = 'card1'", []string{"the database is sound: file"}},
+}
+
 func TestCheckFindsDamage(t *testing.T) {
 	good := sound(t)
-	const (
-		totals = "an account's totals are what its entries sum to"
-		zero   = "the balances of a currency sum to zero"
-	)
-	for name, c := range map[string]struct {
-		damage string
-		want   []string // rule and subject of what must be found
-	}{
-		"balance of one account": {"UPDATE accounts SET credits_posted = credits_posted + 1 WHERE id = 'shop1'",
-			[]string{zero + ": CNY", totals + ": shop1"}},
-		"balances of two accounts": {`UPDATE accounts SET credits_posted = credits_posted + 1 WHERE id = 'shop1';
-			UPDATE accounts SET debits_posted = debits_posted + 1 WHERE id = 'card1'`,
-			[]string{totals + ": shop1", totals + ": card1"}},
-		"pending total": {"UPDATE accounts SET debits_pending = 0 WHERE id = 'card1'",
-			[]string{zero + ": CNY", totals + ": card1"}},
-		"amount of a posting": {"UPDATE postings SET amount = 1 WHERE entry = 3",
-			[]string{totals + ": card1", totals + ": shop1", "a payment's entries move its amount from its card account to its payee account: direct"}},
-		"account of a posting": {"UPDATE postings SET credit = 'card2' WHERE entry = 3",
-			[]string{totals + ": card2", totals + ": shop1", "a payment's entries move its amount from its card account to its payee account: direct"}},
-		"currency of a posting": {"UPDATE postings SET currency = 'JPY' WHERE entry = 1",
-			[]string{"an entry has postings, of its time and in its accounts' currency: topup1/post"}},
-		"time of a posting": {"UPDATE postings SET at = at + 1 WHERE entry = 1",
-			[]string{"an entry has postings, of its time and in its accounts' currency: topup1/post"}},
-		"posting lost": {"DELETE FROM postings WHERE entry = 1",
-			[]string{totals + ": card1", totals + ": issuance", "an entry has postings, of its time and in its accounts' currency: topup1/post"}},
-		"post lost": {"DELETE FROM postings WHERE entry = 3; DELETE FROM entries WHERE number = 3",
-			[]string{totals + ": card1", totals + ": shop1", "a settled payment has posted its money: direct"}},
-		"settled by hand": {"UPDATE payments SET state = 'settled', ended_at = 1 WHERE id = 'waiting'",
-			[]string{"a settled payment has posted its money: waiting", "the database is sound: file"}},
-		"unsettled by hand": {"UPDATE payments SET state = 'declined' WHERE id = 'direct'",
-			[]string{"a payment that is not settled has posted nothing: direct"}},
-		"amount of a payment": {"UPDATE payments SET amount = amount + 1 WHERE id = 'direct'",
-			[]string{"a payment's entries move its amount from its card account to its payee account: direct"}},
-		"made a decoy": {"UPDATE payments SET card = NULL, card_account = NULL, associated = NULL WHERE id = 'declined'",
-			[]string{"a decoy has no entries: declined"}},
-		"hold of no payment": {"UPDATE entries SET reference = 'gone', id = 'gone/hold' WHERE id = 'held/hold'",
-			[]string{"money is held for payments that wait for approval only: gone/hold", "a payment that waits for approval holds its money: held"}},
-		"hold outlives its payment": {"UPDATE payments SET state = 'declined', ended_at = 1 WHERE id = 'held'",
-			[]string{"money is held for payments that wait for approval only: held/hold"}},
-		"hold taken back while it waits": {"UPDATE entries SET reference = 'held', id = 'held/release' WHERE id = 'declined/release'",
-			[]string{"money is held for payments that wait for approval only: held/hold", "money is held for payments that wait for approval only: declined/hold"}},
-		"taken back without a hold": {"UPDATE entries SET action = 'post' WHERE id = 'approved/hold'",
-			[]string{"a hold is taken back or posted once, after it was made: approved/post", totals + ": card1"}},
-		"taken back and posted": {"UPDATE entries SET reference = 'approved', id = 'approved/release' WHERE id = 'declined/release'",
-			[]string{"a hold is taken back or posted once, after it was made: approved/release"}},
-		"entry's name": {"UPDATE entries SET id = 'other' WHERE id = 'declined/hold'",
-			[]string{"a payment's entry is named for what it does: other"}},
-		"currency of an account": {"UPDATE accounts SET currency = 'JPY' WHERE id = 'card2'",
-			[]string{zero + ": JPY", "a card and a payee have an account of their currency: c2"}},
-		"numbers that come again": {"UPDATE counters SET last = 1 WHERE name = 'entries'",
-			[]string{"numbers are handed out once: entries"}},
-		"account gone":      {"DELETE FROM accounts WHERE id = 'card2'", []string{"what a row refers to is there: cards", zero + ": CNY"}},
-		"impossible state":  {"UPDATE payments SET state = 'paid' WHERE id = 'direct'", []string{"the database is sound: file"}},
-		"overdrawn account": {"UPDATE accounts SET debits_pending = 1000000 WHERE id = 'card1'", []string{"the database is sound: file"}},
-	} {
+	for name, c := range damages {
 		t.Run(name, func(t *testing.T) {
 			path := copyFile(t, good)
 			if err := rawly(t, path, disarm+c.damage+";"); err != nil {

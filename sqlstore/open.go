@@ -176,9 +176,12 @@ func openConn(path string, readOnly bool) (*sqliteConn, error) {
 	}
 	c := &sqliteConn{conn: conn, prepared: make(map[*statement]*sqlite.Stmt)}
 	conn.SetBusyTimeout(busyTimeout)
-	settings := []string{"foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF", "cache_size = -65536"}
+	settings := []string{"foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF"}
 	if readOnly {
 		settings = append(settings, "query_only = ON", "cache_size = -8192")
+	} else {
+		// 64 MiB of pages, and 16 MiB of log before it is moved into the database: decisions/0002
+		settings = append(settings, "cache_size = -65536", "wal_autocheckpoint = 4096")
 	}
 	err = conn.SetDefensive(true)
 	for _, setting := range settings {

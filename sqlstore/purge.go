@@ -18,8 +18,8 @@ const purgedAtOnce = 500
 
 var (
 	// A key may name the payment that its request made: it is kept until that has ended.
-	purgeKeys = plain(`DELETE FROM idempotency_keys WHERE (principal, key) IN (
-		SELECT k.principal, k.key FROM idempotency_keys k WHERE k.keep_till <= $1
+	purgeKeys = plain(`DELETE FROM idempotency_keys WHERE (key, principal) IN (
+		SELECT k.key, k.principal FROM idempotency_keys k WHERE k.keep_till <= $1
 			AND NOT EXISTS (SELECT p.id FROM payments p WHERE p.id = k.key AND p.ended_at = 0)
 		ORDER BY k.keep_till LIMIT $2)`, isInteger, isInteger)
 	purgeTries = plain(`DELETE FROM tries WHERE (card_key, device) IN (

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,20 +48,38 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 			break
 		}
 	}
-	var left []string
-	err = s.View(t.Context(), func(r processor.Reader) error {
-		rows, err := r.Load(processor.Wants{
-			Keys:  []processor.KeyID{key("direct", now).KeyID, key("old", now).KeyID, key("waiting", now).KeyID, key("young", now).KeyID},
-			Tries: []processor.TriesID{{Card: "idle"}, {Card: "locked"}, {Card: "paused"}},
-		})
+	left := leftAfterPurge(t, s)
+	want := []string{"event young", "key waiting", "key young", "tries locked", "tries paused"}
+	if diff := cmp.Diff(want, left); diff != "" {
+		t.Errorf("left after Purge (-want +got):\n%s", diff)
+	}
+	if n := countRecipients(t, s); n != 2 {
+		t.Errorf("recipients left after Purge: %d; want the 2 of one event", n)
+	}
+	if found, err := s.Check(t.Context()); len(found) > 0 || err != nil {
+		t.Errorf("Check after Purge: %v, %v", found, err)
+	}
+}
+
+// leftAfterPurge names what is left of the rows that TestPurgeForgetsWhatNobodyNeeds saves, and of older ones.
+func leftAfterPurge(t *testing.T, s *Store) (left []string) {
+	var wants processor.Wants
+	for _, id := range []string{"direct", "old", "waiting", "young"} {
+		wants.Keys = append(wants.Keys, processor.KeyID{Principal: "device:laptop", Key: id})
+	}
+	for _, card := range []processor.CardKey{"idle", "locked", "paused"} {
+		wants.Tries = append(wants.Tries, processor.TriesID{Card: card})
+	}
+	err := s.View(t.Context(), func(r processor.Reader) error {
+		rows, err := r.Load(wants)
+		if err != nil {
+			return err
+		}
 		for _, k := range rows.Keys {
 			left = append(left, "key "+k.Key)
 		}
 		for _, n := range rows.Tries {
 			left = append(left, "tries "+string(n.Card))
-		}
-		if err != nil {
-			return err
 		}
 		events, next, err := r.Events(0, 100, "p", "q", "payee:shop")
 		for _, e := range events {
@@ -74,21 +93,19 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"key waiting", "key young", "tries locked", "tries paused", "event young"}
-	if diff := cmp.Diff(want, left); diff != "" {
-		t.Errorf("left after Purge (-want +got):\n%s", diff)
-	}
-	var orphans int64
-	err = s.db.view(t.Context(), func(c session) error {
-		_, err := c.run(plain("SELECT count(*) FROM event_recipients"), 1, nil, func(from scanner) { orphans = from.integer(0) })
+	slices.Sort(left)
+	return left
+}
+
+func countRecipients(t *testing.T, s *Store) (n int64) {
+	err := s.db.view(t.Context(), func(c session) error {
+		_, err := c.run(plain("SELECT count(*) FROM event_recipients"), 1, nil, func(from scanner) { n = from.integer(0) })
 		return err
 	})
-	if err != nil || orphans != 2 {
-		t.Errorf("recipients left after Purge: %d, %v; want the 2 of one event", orphans, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if found, err := s.Check(t.Context()); len(found) > 0 || err != nil {
-		t.Errorf("Check after Purge: %v, %v", found, err)
-	}
+	return n
 }
 
 func TestPurgeDoesALimitedPartAtOnce(t *testing.T) {

@@ -199,6 +199,7 @@ CREATE INDEX postings_by_credit ON postings (credit, at, entry);
 
 APPEND ONLY postings;
 
+-- The key comes first: a device's keys may rise with time, which keeps the index's new rows together.
 CREATE TABLE idempotency_keys (
   principal TEXT   NOT NULL CHECK (principal <> ''),
   key       TEXT   NOT NULL CHECK (key <> ''),
@@ -207,7 +208,7 @@ CREATE TABLE idempotency_keys (
   answer    BYTEA  NOT NULL,
   at        BIGINT NOT NULL CHECK (at >= 0),
   keep_till BIGINT NOT NULL CHECK (keep_till >= 0),
-  PRIMARY KEY (principal, key)
+  PRIMARY KEY (key, principal)
 ) BY ARRIVAL;
 
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (keep_till);

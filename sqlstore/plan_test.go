@@ -1,0 +1,48 @@
+package sqlstore
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestStatementsUseAnIndex asks SQLite how it would run what is run often. Reading a whole table would go unnoticed
+// until the table is large.
+func TestStatementsUseAnIndex(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "tapline.db"))
+	statements := map[string]*statement{
+		"payments by id": payments.byKey, "cards by id": cards.byKey, "accounts by id": accounts.byKey,
+		"devices by id": devices.byKey, "bindings by id": bindings.byKey, "tries by id": tries.byKey,
+		"payees by handle": payees.byKey, "API keys by MAC": apiKeys.byKey, "operators by id": operators.byKey,
+		"keys by id": keys.byKey, "evidence by payment": ofPayment, "open payments of a card": openOf,
+		"cards by number": cardsByNo, "bindings of a card": boundTo, "update payments": payments.update,
+		"update accounts": accounts.update, "update cards": cards.update, "update keys": keys.update, "update tries": tries.update,
+		"payments by initiator": paymentsByInitiator, "payments by associated": paymentsByAssociated,
+		"payments by payee": paymentsByPayee, "due": due, "newest event": lastNumber, "take numbers": takeNumbers,
+		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,
+		"list of cards": cardsInOrder, "list of devices": devicesInOrder, "list of accounts": accountsInOrder,
+		"list of payees": payeesInOrder, "list of operators": operatorsInOrder,
+		"purge keys": purgeKeys, "purge tries": purgeTries, "purge events": purgeEvents, "purge recipients": purgeRecipients,
+	}
+	for name, statement := range statements {
+		var plan []string
+		err := s.db.view(t.Context(), func(c session) error {
+			_, err := c.run(plain("EXPLAIN QUERY PLAN "+sqliteText(statement)), 1, nil,
+				func(from scanner) { plan = append(plan, from.text(3)) })
+			return err
+		})
+		if err != nil || len(plan) == 0 {
+			t.Errorf("%s: %v, plan %v", name, err, plan)
+		}
+		for _, step := range plan {
+			// What another step has found may be read as a whole.
+			scans := strings.HasPrefix(step, "SCAN ") && !strings.HasPrefix(step, "SCAN debits") && !strings.HasPrefix(step, "SCAN credits") &&
+				!strings.HasPrefix(step, "SCAN both_sides") && step != "SCAN n"
+			sorts := strings.Contains(step, "TEMP B-TREE FOR ORDER BY")
+			if scans || sorts && !strings.HasPrefix(name, "entries") {
+				t.Errorf("%s reads or sorts a whole table:\n%s\n%s", name, sqliteText(statement), strings.Join(plan, "\n"))
+				break
+			}
+		}
+	}
+}
