@@ -42,7 +42,8 @@ const (
 type station struct {
 	*testing.T
 	*Service
-	server   *httptest.Server
+	server   *httptest.Server // nil without a network
+	handler  http.Handler
 	log      *lockedBuffer
 	keys     *keyring.Keyring
 	store    *sqlstore.Store
@@ -86,8 +87,20 @@ func openStation(t *testing.T, change ...func(*Config)) *station {
 	return s
 }
 
-// openEmpty opens a service that nobody has used.
+// openEmpty opens a service that nobody has used, behind a server.
 func openEmpty(t *testing.T, change ...func(*Config)) *station {
+	t.Helper()
+	s := openUnserved(t, change...)
+	s.server = httptest.NewServer(s.handler)
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.server.Close()
+	})
+	return s
+}
+
+// openUnserved opens a service without a network, so that it can be used where time is faked.
+func openUnserved(t *testing.T, change ...func(*Config)) *station {
 	t.Helper()
 	s := &station{T: t, log: &lockedBuffer{}, clock: &testClock{now: time.Now().UTC().Truncate(time.Microsecond)}}
 	dir := t.TempDir()
@@ -111,10 +124,9 @@ func openEmpty(t *testing.T, change ...func(*Config)) *station {
 		f(&c)
 	}
 	s.Service = New(c)
-	s.server = httptest.NewServer(s.Handler())
+	s.handler = s.Handler()
 	t.Cleanup(func() {
 		s.Shutdown()
-		s.server.Close()
 		p.Close()
 		if err := s.store.Close(); err != nil {
 			t.Error(err)
@@ -204,10 +216,16 @@ func (s *station) send(method, path, body string, header ...string) reply {
 
 func (s *station) sendCtx(ctx context.Context, method, path, body string, header ...string) reply {
 	s.Helper()
-	r, err := http.NewRequestWithContext(ctx, method, s.server.URL+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, s.origin()+path, strings.NewReader(body))
 	s.must(err)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
+	}
+	if s.server == nil {
+		w := httptest.NewRecorder()
+		r.RequestURI = path
+		s.handler.ServeHTTP(w, r)
+		return reply{s, w.Code, w.Header(), w.Body.String()}
 	}
 	answer, err := s.server.Client().Transport.RoundTrip(r)
 	if ctx.Err() != nil {
@@ -218,6 +236,13 @@ func (s *station) sendCtx(ctx context.Context, method, path, body string, header
 	text, err := io.ReadAll(answer.Body)
 	s.must(err)
 	return reply{s, answer.StatusCode, answer.Header, string(text)}
+}
+
+func (s *station) origin() string {
+	if s.server == nil {
+		return testOrigin
+	}
+	return s.server.URL
 }
 
 func (s *station) jws(key *consent.DeviceKey, typ consent.Typ, m any) string {

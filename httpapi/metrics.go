@@ -97,7 +97,7 @@ func (m *Metrics) measure(s *Service) {
 		{"tapline_pin_hashes_waiting", "PIN hashes waiting for their turn.", func() float64 { return float64(s.PINs.Waiting()) }},
 		{"tapline_commands_waiting", "Commands waiting for the next batch.", func() float64 { return float64(s.Processor.Waiting()) }},
 		{"tapline_event_streams", "Event streams that are open.", func() float64 { return float64(s.streams.count()) }},
-		{"tapline_polls_waiting", "Polls that wait for a payment to change.", func() float64 { return float64(s.watch.count()) }},
+		{"tapline_polls_waiting", "Polls that wait for a payment to change.", func() float64 { return float64(s.watch.polls()) }},
 		{"go_goroutines", "Goroutines.", func() float64 { return float64(runtime.NumGoroutine()) }},
 	}
 }

@@ -128,11 +128,14 @@ func (w *watcher) payment(id payment.ID, after int64) (changed <-chan struct{}, 
 	}
 }
 
-// count is how many payments are waited for.
-func (w *watcher) count() int {
+// polls is how many polls wait.
+func (w *watcher) polls() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.waiting)
+	for _, waiting := range w.waiting {
+		n += len(waiting)
+	}
+	return n
 }
 
 // event returns a channel that is closed at the next event. Ask before reading events.
