@@ -83,7 +83,7 @@ func (c *Client) approvalOf(view api.Payment) (*Approval, error) {
 }
 
 // Approve is the second confirmation, with the digits that the initiating device shows. A wrong code is an
-// *api.Problem with AttemptsLeft.
+// *api.Problem with AttemptsLeft; what cannot be a code is consent.ErrInvalid and not sent.
 func (a *Approval) Approve(ctx context.Context, code consent.Code) (api.Payment, error) {
 	return a.decide(ctx, consent.Approve, a.Statement.Text(), code)
 }
@@ -101,9 +101,13 @@ func (a *Approval) NotMe(ctx context.Context) (api.Payment, error) {
 func (a *Approval) decide(
 	ctx context.Context, verdict consent.Verdict, text string, code consent.Code,
 ) (api.Payment, error) {
-	id := a.Statement.Payment
-	return write[api.Payment](ctx, a.client, paymentPath(id)+"/approval", consent.TypApproval,
+	m := consent.Decision{Payment: a.Statement.Payment, Decision: verdict, Statement: text, Code: code}
+	if err := m.Validate(); err != nil {
+		return api.Payment{}, err
+	}
+	return write[api.Payment](ctx, a.client, paymentPath(m.Payment)+"/approval", consent.TypApproval,
 		func(c consent.Claims) any {
-			return &consent.Decision{Claims: c, Payment: id, Decision: verdict, Statement: text, Code: code}
+			m.Claims = c
+			return &m
 		})
 }

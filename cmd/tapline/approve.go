@@ -137,7 +137,7 @@ func (d *decider) decide(a *device.Approval) error {
 		pair{"asked at", fmt.Sprintf("%s (%s ago)", when(a.View.InstructedAt), d.now().Sub(a.View.InstructedAt).Round(time.Second))},
 		pair{"time left", (time.Duration(a.View.Next.ExpiresIn) * time.Second).String()})))
 	if d.cmd.JSON {
-		if err := d.printJSON(map[string]any{"step": "asked", "payment": a.View, "statement": a.Statement}); err != nil {
+		if err := d.printJSON(step{Step: "asked", Payment: &a.View, Statement: &a.Statement}); err != nil {
 			return err
 		}
 	}
@@ -158,7 +158,7 @@ func (d *decider) decide(a *device.Approval) error {
 		d.say(`The card is frozen. When you have it back: tapline card unfreeze`)
 	}
 	if d.cmd.JSON {
-		return d.printJSON(map[string]any{"step": "decided", "decision": verdict, "payment": view})
+		return d.printJSON(step{Step: "decided", Decision: verdict, Payment: &view})
 	}
 	return d.print("%s %s to %s (%s): %s, payment %s",
 		verdict, view.Amount, view.Payee.Name, view.Payee.Handle, ending(view), view.ID)
@@ -205,9 +205,14 @@ func (d *decider) send(a *device.Approval, verdict consent.Verdict) (api.Payment
 		}
 		view, err := a.Approve(d.ctx, code)
 		problem, refused := errors.AsType[*api.Problem](err)
-		if !refused || problem.AttemptsLeft == nil || *problem.AttemptsLeft == 0 || d.cmd.CodeFile != "" {
+		wrong := refused && problem.AttemptsLeft != nil && *problem.AttemptsLeft > 0
+		switch {
+		case d.cmd.CodeFile != "" || !wrong && !errors.Is(err, consent.ErrInvalid):
 			return view, err
+		case wrong:
+			d.say("%s; tries left: %d", problem.Title, *problem.AttemptsLeft)
+		default:
+			d.say("A code is two or six digits.")
 		}
-		d.say("%s; tries left: %d", problem.Title, *problem.AttemptsLeft)
 	}
 }

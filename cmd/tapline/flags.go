@@ -17,7 +17,7 @@ const defaultURL = "http://127.0.0.1:8480"
 
 // serviceFlags say which service to talk to.
 type serviceFlags struct {
-	URL      string `name:"url" default:"${url}" env:"TAPLINE_URL" help:"The service's own address: ${default} if not set."`
+	URL      string `name:"url" default:"${url}" env:"TAPLINE_URL" placeholder:"URL" help:"The service's own address (${default})."`
 	Insecure bool   `env:"TAPLINE_INSECURE" help:"Allow plain http to another machine. Everybody on the way can read it."`
 }
 

@@ -9,11 +9,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"tapline/consent"
 )
 
 // version is stamped by the Makefile.
@@ -64,18 +67,10 @@ const (
 
 // run runs the command of the arguments and returns the exit code.
 func run(a *app, args []string) int {
-	var r root
 	helped := false // kong goes on after printing help, if its Exit returns
-	parser, err := kong.New(&r,
-		kong.Name("tapline"),
-		kong.Description(description),
-		kong.Vars{"url": defaultURL},
-		kong.Writers(a.stdout, a.stderr),
-		kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
-	)
+	parser, err := newParser(a, &root{}, func(int) { helped = true })
 	if err != nil {
-		panic(err) // the struct above is wrong
+		panic(err) // root is wrong
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -85,12 +80,23 @@ func run(a *app, args []string) int {
 		return exitOK
 	}
 	if err != nil {
-		return a.usage(err)
+		return a.usage(err, args)
 	}
 	if err := chosen.Run(a); err != nil {
 		return a.fail(err)
 	}
 	return exitOK
+}
+
+func newParser(a *app, r *root, exit func(int)) (*kong.Kong, error) {
+	return kong.New(r,
+		kong.Name("tapline"),
+		kong.Description(description),
+		kong.Vars{"url": defaultURL},
+		kong.Writers(a.stdout, a.stderr),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+	)
 }
 
 const description = `Pay online by tapping the smart card you carry.
@@ -100,14 +106,20 @@ to standard error; with --json the results are JSON. The exit code is 0 if all i
 command line.`
 
 // usage tells a mistake in the command line.
-func (a *app) usage(err error) int {
+func (a *app) usage(err error, args []string) int {
 	command := "tapline"
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok {
 		if selected := parse.Context.Selected(); selected != nil {
 			command = selected.FullPath()
 		}
 	}
-	fmt.Fprintf(a.stderr, "tapline: %v\nhint: run %q\n", err, command+" --help")
+	hint := fmt.Sprintf("run %q", command+" --help")
+	for _, arg := range args {
+		if id, dashed := strings.CutPrefix(arg, "-"); dashed && consent.DeviceID(arg).Check() == nil {
+			hint = fmt.Sprintf("an id that begins with a dash is written like --to=-%s, or after --", id)
+		}
+	}
+	fmt.Fprintf(a.stderr, "tapline: %s\nhint: %s\n", plain(err.Error()), plain(hint))
 	return exitUsage
 }
 

@@ -50,8 +50,8 @@ code shown here.
 Ctrl-C gives the payment up as long as no money has moved. The exit code is 0 only if the payment was settled.
 
 For programs: --yes --pin-file FILE --json asks nothing and writes one JSON object a line, each with "step": order, tap,
-sent, authenticated, statement, confirmed, approval_code, and at last result, whose "payment" has the state. A program
-that was cut off finds the payment's id in the line "sending".
+sending, sent, authenticated, statement, confirmed, approval_code, and at last result, whose "payment" has the state. A
+program that was cut off has the payment's id from "sending".
 
   tapline pay --amount 12.50 --currency CNY --payee books@shop --order 1042 --description "Two books"`
 }
@@ -89,13 +89,28 @@ type payer struct {
 	payment *device.Payment
 }
 
+// step is a line of the result for programs. Each step has the fields that belong to it.
+type step struct {
+	Step        string             `json:"step"`
+	ID          consent.PaymentID  `json:"id,omitempty"`
+	Amount      *money.Amount      `json:"amount,omitempty"`
+	Payee       *api.Payee         `json:"payee,omitempty"`
+	Order       *api.Order         `json:"order,omitempty"`
+	CardAccount string             `json:"card_account,omitempty"`
+	Statement   *consent.Statement `json:"statement,omitempty"`
+	Code        string             `json:"code,omitempty"`
+	ExpiresIn   int                `json:"expires_in,omitempty"`
+	Decision    consent.Verdict    `json:"decision,omitempty"`
+	Payment     *api.Payment       `json:"payment,omitempty"`
+	File        string             `json:"file,omitempty"`
+}
+
 // step tells a program what was done.
-func (p *payer) step(name string, facts map[string]any) error {
+func (p *payer) step(s step) error {
 	if !p.cmd.JSON {
 		return nil
 	}
-	facts["step"] = name
-	return p.printJSON(facts)
+	return p.printJSON(s)
 }
 
 // order looks the payee up and makes the order.
@@ -120,7 +135,8 @@ func (p *payer) order() (device.Order, error) {
 		p.say("This is the test environment of %s: the money is not real.", service.Name)
 	}
 	p.say("%s", table(orderFacts(order)))
-	return order, p.step("order", map[string]any{"amount": amount, "payee": payee, "order": api.Order(order.Terms())})
+	what := api.Order(order.Terms())
+	return order, p.step(step{Step: "order", Amount: &amount, Payee: &payee, Order: &what})
 }
 
 func parseAmount(text, code string) (money.Amount, error) {
@@ -155,7 +171,7 @@ func (p *payer) tap(order device.Order) (*device.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.step("tap", map[string]any{"card_account": draft.CardAccount()}); err != nil {
+	if err := p.step(step{Step: "tap", CardAccount: draft.CardAccount()}); err != nil {
 		return nil, err
 	}
 	p.say("%s", table(append(orderFacts(order), pair{"card account", draft.CardAccount()}, pair{"this device", string(p.client.ID())})))
@@ -175,7 +191,7 @@ func (p *payer) tap(order device.Order) (*device.Draft, error) {
 
 // pay sends the instruction and does what the payment waits for until it has ended.
 func (p *payer) pay(draft *device.Draft) (api.Payment, error) {
-	if err := p.step("sending", map[string]any{"id": draft.ID()}); err != nil {
+	if err := p.step(step{Step: "sending", ID: draft.ID()}); err != nil {
 		return api.Payment{}, err
 	}
 	var err error
@@ -183,7 +199,7 @@ func (p *payer) pay(draft *device.Draft) (api.Payment, error) {
 		return api.Payment{}, err
 	}
 	view := p.payment.View()
-	if err := p.step("sent", map[string]any{"payment": view}); err != nil {
+	if err := p.step(step{Step: "sent", Payment: &view}); err != nil {
 		return view, err
 	}
 	for view.EndedAt == nil && err == nil {
@@ -210,7 +226,7 @@ func (p *payer) authenticate() (api.Payment, error) {
 		}
 		view, err := p.payment.Authenticate(p.ctx, pin)
 		if err == nil {
-			return view, p.step("authenticated", map[string]any{"payment": view})
+			return view, p.step(step{Step: "authenticated", Payment: &view})
 		}
 		problem, refused := errors.AsType[*api.Problem](err)
 		again := errors.Is(err, consent.ErrPIN) || refused && problem.AttemptsLeft != nil && *problem.AttemptsLeft > 0
@@ -231,7 +247,7 @@ func (p *payer) firstConfirmation() (api.Payment, error) {
 	if err != nil {
 		return p.payment.View(), err
 	}
-	if err := p.step("statement", map[string]any{"statement": s}); err != nil {
+	if err := p.step(step{Step: "statement", Statement: &s}); err != nil {
 		return p.payment.View(), err
 	}
 	p.say("The service is going to do this:\n%s", table(statementFacts(s)))
@@ -248,7 +264,7 @@ func (p *payer) firstConfirmation() (api.Payment, error) {
 	if err != nil {
 		return view, err
 	}
-	return view, p.step("confirmed", map[string]any{"payment": view})
+	return view, p.step(step{Step: "confirmed", Payment: &view})
 }
 
 // statementFacts are what a person confirms.
@@ -271,7 +287,7 @@ func (p *payer) secondConfirmation() (api.Payment, error) {
 		p.say("\n%s", large(view.Code))
 	}
 	p.say("code: %s", view.Code)
-	err := p.step("approval_code", map[string]any{"code": view.Code, "expires_in": view.Next.ExpiresIn})
+	err := p.step(step{Step: "approval_code", Code: view.Code, ExpiresIn: view.Next.ExpiresIn})
 	ctx, cancel := context.WithTimeoutCause(p.ctx, p.cmd.Wait,
 		withHint(errors.New("the associated device did not answer in time"), `run "tapline approve" there; --wait waits longer`))
 	defer cancel()
@@ -286,10 +302,8 @@ func errNotPaid(how string) error { return errors.New("not paid: " + how) }
 
 // finish tells the result and keeps the receipt.
 func (p *payer) finish(view api.Payment) error {
-	if p.cmd.JSON {
-		if err := p.step("result", map[string]any{"payment": view}); err != nil {
-			return err
-		}
+	if err := p.step(step{Step: "result", Payment: &view}); err != nil {
+		return err
 	}
 	if view.State != "settled" {
 		return errNotPaid(ending(view))
@@ -311,7 +325,7 @@ func (p *payer) finish(view api.Payment) error {
 		return withHint(fmt.Errorf("paid, but the receipt was not kept: %w", err), "the service gives it again for "+view.ID)
 	}
 	p.say("The receipt is in %s. Check it with: tapline receipt verify", p.cmd.Receipt)
-	return p.step("receipt", map[string]any{"file": p.cmd.Receipt})
+	return p.step(step{Step: "receipt", File: p.cmd.Receipt})
 }
 
 // ending is a final state with its reason.
@@ -363,10 +377,10 @@ func (p *payer) giveUp(id consent.PaymentID, cause error) error {
 			"it expires by itself within ten minutes")
 	}
 	p.say("The payment has ended: %s. No money has moved.", ending(view))
-	if stepErr := p.step("result", map[string]any{"payment": view}); stepErr != nil {
+	if stepErr := p.step(step{Step: "result", Payment: &view}); stepErr != nil {
 		return stepErr
 	}
-	if errors.Is(cause, context.Canceled) {
+	if p.ctx.Err() != nil { // interrupted
 		return errNotPaid(ending(view))
 	}
 	return cause
