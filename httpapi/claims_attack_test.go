@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rand"
@@ -10,10 +11,15 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"zombiezen.com/go/sqlite"
@@ -22,6 +28,7 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/device"
+	"tapline/payment"
 )
 
 // canary stands in what is refused: no answer may repeat it.
@@ -313,5 +320,269 @@ func TestAForgedSignatureIsRefusedAndNothingIsWritten(t *testing.T) {
 		w.unchanged(func() {
 			expectRefusal(t, name, w.post("/v1/payments", api.ContentJWS, f.compact), status[f.code], f.code)
 		})
+	}
+}
+
+func TestABodyThatIsTooLargeOrOfAnotherTypeIsRefused(t *testing.T) {
+	w := openWorld(t)
+	honest := forge(t, w.kiosk.Key, headerOf(w.kiosk.Key, consent.TypInstruction), w.instruction(w.kiosk))
+	bearer := []string{"Authorization", "Bearer " + w.token(w.operator.Key), api.IdempotencyHeader, "once"}
+	w.unchanged(func() {
+		for _, kind := range []string{"", "application/json", "text/plain", "application/jose+json", "multipart/form-data", "canary/canary", "canary"} {
+			expectRefusal(t, "an instruction as "+kind, w.post("/v1/payments", kind, honest), 415, "unsupported_media_type")
+		}
+		expectRefusal(t, "a packed instruction", w.post("/v1/payments", api.ContentJWS, honest, "Content-Encoding", "gzip"), 415, "unsupported_media_type")
+		for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded"} {
+			e := w.post("/v1/admin/payees", kind, `{"handle":"a@shop","name":"A","currency":"CNY"}`, bearer...)
+			expectRefusal(t, "a payee as "+kind, e, 415, "unsupported_media_type")
+		}
+		huge := strings.Repeat(canary, 2<<20/len(canary))
+		expectRefusal(t, "2 MB of instruction", w.pour("/v1/payments", api.ContentJWS, huge), 413, "body_too_large")
+		expectRefusal(t, "2 MB of payee", w.pour("/v1/admin/payees", "application/json", huge, bearer...), 413, "body_too_large")
+	})
+}
+
+// pour sends a body that the service will not read to its end, and returns the answer all the same.
+func (w *world) pour(path, contentType, body string, header ...string) exchange {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	w.must(err)
+	defer conn.Close()
+	w.must(conn.SetDeadline(time.Now().Add(20 * time.Second)))
+	r, err := http.NewRequest(http.MethodPost, w.url+path, strings.NewReader(body))
+	w.must(err)
+	r.Header.Set("Content-Type", contentType)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	var writing sync.WaitGroup
+	writing.Go(func() { _ = r.Write(conn) }) // cut short by the service
+	defer writing.Wait()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), r)
+	w.must(err)
+	text, err := io.ReadAll(answer.Body)
+	w.must(err)
+	defer conn.Close() // before writing.Wait
+	return exchange{Method: "POST", Path: path, Status: answer.StatusCode, Answer: string(text), AnswerHeader: answer.Header}
+}
+
+func TestADevicesIDIsForOneMessageForEver(t *testing.T) {
+	w := openWorld(t)
+	first := w.instruction(w.kiosk)
+	sign := func(by *device.Client, text string) string {
+		return forge(t, by.Key, headerOf(by.Key, consent.TypInstruction), text)
+	}
+	if e := w.post("/v1/payments", api.ContentJWS, sign(w.kiosk, first)); e.Status != 201 {
+		t.Fatalf("the first: %d %s", e.Status, e.Answer)
+	}
+	w.unchanged(func() {
+		for _, change := range [][2]string{{"1250", "1251"}, {"0005", "0013"}, {"books@shop", "canary@shop"}, {"Two books", "Two canaries"}} {
+			e := w.post("/v1/payments", api.ContentJWS, sign(w.kiosk, w.spoil(first, change[0], change[1])))
+			expectRefusal(t, "the same id with "+change[1], e, 422, "idempotency_key_reused")
+		}
+		stolen := w.spoil(first, string(w.kiosk.ID()), string(w.phone.ID()))
+		expectRefusal(t, "the same id by another device", w.post("/v1/payments", api.ContentJWS, sign(w.phone, stolen)), 409, "payment_exists")
+	})
+	// The id of one kind of message cannot become another's.
+	id := jtiOf(first)
+	e := w.post("/v1/payments/"+id+"/cancel", api.ContentJWS, w.signed(w.kiosk.Key, consent.TypCancellation, &consent.Cancellation{
+		Claims: consent.Claims{Audience: w.audience(), IssuedAt: w.clock.Now().Unix(), ID: id}, Payment: consent.PaymentID(id),
+	}))
+	expectRefusal(t, "the same id for a cancellation", e, 422, "idempotency_key_reused")
+	// The stored answer is forgotten in the end; the id is not.
+	w.clock.Advance(30 * 24 * time.Hour)
+	view, err := w.kiosk.Payment(w.ctx, consent.PaymentID(id))
+	w.must(err)
+	if deleted, err := w.store.Purge(w.ctx, w.clock.Now()); err != nil || deleted == 0 || view.State != string(payment.Expired) {
+		t.Fatalf("%d rows purged, %v; the payment is %s", deleted, err, view.State)
+	}
+	late := w.instruction(w.kiosk)
+	late = w.spoil(late, jtiOf(late), id)
+	expectRefusal(t, "the same id a month later", w.post("/v1/payments", api.ContentJWS, sign(w.kiosk, late)), 409, "payment_exists")
+}
+
+func TestAnOperatorsRequestWithOneThingWrongIsRefusedAndNothingIsWritten(t *testing.T) {
+	w := openWorld(t)
+	topUps := "/v1/admin/accounts/" + w.card.Account + "/top-ups"
+	topUp := `{"amount":{"minor":1250,"currency":"CNY"},"note":"cash"}`
+	payee := `{"handle":"a@shop","name":"A","currency":"CNY"}`
+	card := `{"account_number":"6200000000000013","label":"Card","currency":"CNY"}`
+	for _, tc := range []struct {
+		name, path, body string
+		status           int
+		code             string
+	}{
+		{"unknown field", topUps, `{"canary":1,` + topUp[1:], 400, "unknown_field"},
+		{"field twice", topUps, `{"note":"canary",` + topUp[1:], 400, "duplicate_field"},
+		{"no amount", topUps, w.spoil(topUp, "1250", "0"), 400, "invalid_field"},
+		{"negative amount", topUps, w.spoil(topUp, "1250", "-1250"), 400, "invalid_field"},
+		{"amount too large", topUps, w.spoil(topUp, "1250", "1000000000000001"), 400, "invalid_field"},
+		{"amount beyond int64", topUps, w.spoil(topUp, "1250", "9223372036854775808"), 400, "invalid_field"},
+		{"amount with a fraction", topUps, w.spoil(topUp, "1250", "12.5"), 400, "invalid_field"},
+		{"amount as text", topUps, w.spoil(topUp, "1250", `"canary"`), 400, "invalid_field"},
+		{"amount missing", topUps, `{"note":"canary"}`, 400, "invalid_field"},
+		{"currency that is none", topUps, w.spoil(topUp, "CNY", "QQQ"), 400, "invalid_field"},
+		{"currency of another kind", topUps, w.spoil(topUp, "CNY", "USD"), 422, "wrong_currency"},
+		{"note with a line", topUps, w.spoil(topUp, "cash", `canary\u0007`), 400, "text_not_shown"},
+		{"account that is none", "/v1/admin/accounts/canary/top-ups", topUp, 404, "unknown_account"},
+		{"account of a payee", "/v1/admin/accounts/" + w.shop.Account + "/top-ups", topUp, 404, "unknown_account"},
+		{"no JSON", topUps, `canary`, 400, "malformed"},
+		{"a list", topUps, `["canary"]`, 400, "invalid_field"},
+		{"text after it", topUps, topUp + `{"canary":1}`, 400, "malformed"},
+		{"handle that cannot be", "/v1/admin/payees", w.spoil(payee, "a@shop", "Canary"), 400, "handle_format"},
+		{"handle that is taken", "/v1/admin/payees", w.spoil(payee, "a@shop", "books@shop"), 409, "payee_exists"},
+		{"name of nothing", "/v1/admin/payees", w.spoil(payee, `"A"`, `""`), 400, "invalid_field"},
+		{"name of spaces", "/v1/admin/payees", w.spoil(payee, `"A"`, `"   "`), 400, "invalid_field"},
+		{"name too long", "/v1/admin/payees", w.spoil(payee, `"A"`, `"`+strings.Repeat(canary, 1700)+`"`), 400, "invalid_field"},
+		{"number that is none", "/v1/admin/cards", w.spoil(card, "6200000000000013", "canary0000000013"), 400, "invalid_field"},
+		{"number that is taken", "/v1/admin/cards", w.spoil(card, "6200000000000013", string(cardNumber)), 409, "card_exists"},
+		{"label with another direction", "/v1/admin/cards", w.spoil(card, "Card", `canary\u202e`), 400, "text_not_shown"},
+		{"card that is none", "/v1/admin/cards/canary/freeze", `{}`, 404, "unknown_card"},
+		{"key that is none", "/v1/admin/operators", `{"name":"Eve","public_key":{"kty":"canary"}}`, 400, "wrong_algorithm"},
+	} {
+		w.unchanged(func() {
+			e := w.post(tc.path, "application/json", tc.body,
+				"Authorization", "Bearer "+w.token(w.operator.Key), api.IdempotencyHeader, consent.NewID())
+			expectRefusal(t, tc.name, e, tc.status, tc.code)
+		})
+	}
+}
+
+func TestAnOperatorsWriteNeedsAnIdempotencyKeyForOneBodyOnly(t *testing.T) {
+	w := openWorld(t)
+	topUps := "/v1/admin/accounts/" + w.card.Account + "/top-ups"
+	topUp := `{"amount":{"minor":1250,"currency":"CNY"}}`
+	bearer := "Bearer " + w.token(w.operator.Key)
+	w.unchanged(func() {
+		for name, header := range map[string][]string{
+			"none": nil, "empty": {api.IdempotencyHeader, ""}, "with a space": {api.IdempotencyHeader, "canary canary"},
+			"not ASCII": {api.IdempotencyHeader, "canary·"}, "too long": {api.IdempotencyHeader, strings.Repeat(canary, 30)},
+		} {
+			e := w.post(topUps, "application/json", topUp, append(header, "Authorization", bearer)...)
+			expectRefusal(t, "key: "+name, e, 400, "idempotency_key_required")
+		}
+	})
+	once := []string{"Authorization", bearer, api.IdempotencyHeader, "top-up-1"}
+	first := w.post(topUps, "application/json", topUp, once...)
+	if first.Status != 201 {
+		t.Fatalf("the first: %d %s", first.Status, first.Answer)
+	}
+	w.unchanged(func() {
+		again := w.post(topUps, "application/json", topUp, once...)
+		if again.Status != first.Status || again.Answer != first.Answer || again.AnswerHeader.Get(api.ReplayedHeader) != "true" {
+			t.Errorf("again: %d %s", again.Status, again.Answer)
+		}
+		expectRefusal(t, "another amount", w.post(topUps, "application/json", w.spoil(topUp, "1250", "1251"), once...), 422, "idempotency_key_reused")
+		expectRefusal(t, "another note", w.post(topUps, "application/json", w.spoil(topUp, "}}", `},"note":"canary"}`), once...), 422, "idempotency_key_reused")
+	})
+	w.expectMoney(112_50, 0, 0)
+	// The same key at another address, or of another operator, is another key.
+	other := w.newKey()
+	_, err := w.operator.Enrol(w.ctx, "Otto", other.Public())
+	w.must(err)
+	e := w.post(topUps, "application/json", topUp, "Authorization", "Bearer "+w.token(other), api.IdempotencyHeader, "top-up-1")
+	if e.Status != 201 || e.AnswerHeader.Get(api.ReplayedHeader) != "" {
+		t.Errorf("another operator's: %d %s", e.Status, e.Answer)
+	}
+	w.expectMoney(125_00, 0, 0)
+}
+
+func TestParametersOfStrangersAreNotRepeated(t *testing.T) {
+	w := openWorld(t)
+	token := w.token(w.kiosk.Key)
+	p := w.sent(w.kiosk, cardNumber, 1250)
+	for _, tc := range []struct {
+		path   string
+		status int
+		code   string
+	}{
+		{"/canary", 404, "not_found"},
+		{"/v1/canary", 404, "not_found"},
+		{"/v1/payments/", 404, "not_found"},
+		{"/v1/payments/canary", 404, "unknown_payment"},
+		{"/v1/payments/canary%00canary", 404, "unknown_payment"},
+		{"/v1/payments/" + strings.Repeat(canary, 100), 404, "not_found"},
+		{"/v1/payments/" + string(p.ID()) + "?canary=1", 400, "unknown_field"},
+		{"/v1/payments/" + string(p.ID()) + "?wait=canary", 400, "invalid_field"},
+		{"/v1/payments/" + string(p.ID()) + "?wait=26", 400, "invalid_field"},
+		{"/v1/payments/" + string(p.ID()) + "?wait=-1", 400, "invalid_field"},
+		{"/v1/payments/" + string(p.ID()) + "?wait=1&wait=2", 400, "duplicate_field"},
+		{"/v1/payments/" + string(p.ID()) + "?canary%zz", 400, "malformed"},
+		{"/v1/payments?role=canary", 400, "invalid_field"},
+		{"/v1/payments?role=payee", 400, "invalid_field"},
+		{"/v1/payments?state=canary", 400, "invalid_field"},
+		{"/v1/payments?before=canary", 400, "invalid_field"},
+		{"/v1/payments?before=1.canary", 400, "invalid_field"},
+		{"/v1/payments?limit=0", 400, "invalid_field"},
+		{"/v1/payees/canary@shop", 404, "unknown_payee"},
+		{"/v1/payees/canary", 404, "unknown_payee"},
+		{"/v1/cards/canary", 404, "unknown_card"},
+	} {
+		expectRefusal(t, tc.path, w.get(tc.path, token), tc.status, tc.code)
+	}
+	e := w.send("GET", "/v1/events", "", "", "Authorization", "Bearer "+token, "Last-Event-ID", canary)
+	expectRefusal(t, "Last-Event-ID", e, 400, "invalid_field")
+	e = w.send("DELETE", "/v1/payments/"+string(p.ID()), "", "", "Authorization", "Bearer "+token)
+	expectRefusal(t, "DELETE", e, 405, "method_not_allowed")
+	for _, form := range []string{"", canary, "grant_type=canary", "grant_type=client_credentials&client_assertion=canary", "%zz" + canary} {
+		e := w.post("/v1/token", "application/x-www-form-urlencoded", form)
+		if e.Status != 400 && e.Status != 401 || strings.Contains(e.Answer, canary) {
+			t.Errorf("token for %q: %d %s", form, e.Status, e.Answer)
+		}
+	}
+}
+
+func TestACapturedInstructionMakesNoSecondPayment(t *testing.T) {
+	w := openWorld(t)
+	before := w.wire.count()
+	p := w.sent(w.kiosk, cardNumber, 1250)
+	var captured exchange
+	for _, e := range w.wire.since(before) {
+		if e.Path == "/v1/payments" && e.Method == "POST" {
+			captured = e
+		}
+	}
+	replay := func(when string) {
+		t.Helper()
+		w.unchanged(func() {
+			for name, header := range map[string][]string{
+				"as it is": nil, "with another device's token": {"Authorization", "Bearer " + w.token(w.phone.Key)},
+				"with an operator's token": {"Authorization", "Bearer " + w.token(w.operator.Key)}, "with the payee's key": {"Authorization", "Bearer " + w.shop.APIKey},
+				"under another key": {api.IdempotencyHeader, "another"},
+				"under other headers": {"User-Agent", "x", "Origin", "https://shop.example", "Cookie", "a=b", "X-Forwarded-For", "203.0.113.7",
+					"X-Forwarded-Prefix", "/other", "X-Original-URL", "/v1/other", "X-HTTP-Method-Override", "PUT"},
+				"with a charset": {"Content-Type", api.ContentJWS + "; charset=utf-8"},
+			} {
+				e := w.post("/v1/payments", api.ContentJWS, captured.Request, header...)
+				if e.Status != 201 || e.Answer != captured.Answer || e.AnswerHeader.Get(api.ReplayedHeader) != "true" {
+					t.Errorf("%s, %s: %d %s", when, name, e.Status, e.Answer)
+				}
+			}
+			for _, path := range []string{"/v1//payments", "/v1/payments/", "/V1/payments", "/v1/./payments", "/v1/x/../payments", "/v2/payments", "/payments", "/live/v1/payments", "/v1/admin/payments"} {
+				if e := w.post(path, api.ContentJWS, captured.Request); e.Status != 404 && e.Status != 405 {
+					t.Errorf("%s at %s: %d %s", when, path, e.Status, e.Answer)
+				}
+			}
+			for _, path := range []string{"/v1/devices", "/v1/cards/activate", "/v1/payments/" + string(p.ID()) + "/cancel", "/v1/payments/" + string(p.ID()) + "/authentication"} {
+				expectRefusal(t, when+" at "+path, w.post(path, api.ContentJWS, captured.Request), 400, "wrong_message_type")
+			}
+		})
+	}
+	replay("while it waits")
+	_, err := p.Authenticate(w.ctx, rightPIN)
+	w.must(err)
+	s, err := p.Statement()
+	w.must(err)
+	_, err = p.Confirm(w.ctx, s)
+	w.must(err)
+	replay("while it is held")
+	_, err = w.approval(p).Approve(w.ctx, consent.Code(p.View().Code))
+	w.must(err)
+	replay("after it settled")
+	w.expectMoney(87_50, 0, 12_50)
+	w.clock.Advance(consent.MaxSkew + time.Second)
+	expectRefusal(t, "later", w.post("/v1/payments", api.ContentJWS, captured.Request), 401, "stale")
+	if n := len(w.dump()["payments"]); n != 1 {
+		t.Errorf("there are %d payments", n)
 	}
 }
