@@ -365,3 +365,10 @@ func unsigned(header string, claims any) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	return enc([]byte(header)) + "." + enc(encode(claims)) + "."
 }
+
+// panicking is a mux whose one route meets a broken invariant.
+func panicking() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /broken", func(http.ResponseWriter, *http.Request) { panic("SECRET of the invariant") })
+	return mux
+}

@@ -235,11 +235,9 @@ func (r *route) problems() map[int][]string {
 	if len(r.by) > 0 && !(len(r.by) == 1 && r.by[0] == bySignature) {
 		want = append(want, "token_required", "invalid_token", "token_expired", "wrong_credential", "device_revoked")
 	}
-	if r.method == http.MethodPost {
-		want = append(want, "malformed", "unknown_field", "duplicate_field", "invalid_field", "body_too_large", "unsupported_media_type")
-		if r.form == nil {
-			want = append(want, "in_progress", "idempotency_key_reused")
-		}
+	if r.method == http.MethodPost && r.form == nil {
+		want = append(want, "malformed", "unknown_field", "duplicate_field", "invalid_field", "body_too_large",
+			"unsupported_media_type", "in_progress", "idempotency_key_reused")
 	}
 	if len(r.query) > 0 {
 		want = append(want, "unknown_field", "duplicate_field", "invalid_field")

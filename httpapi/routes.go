@@ -167,7 +167,7 @@ var page = []param{
 	{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
 }
 
-// adminRead and adminWrite are an operator's operations.
+// adminRead is an operator's operation that reads.
 func adminRead(path, id, summary string, out reflect.Type, handle func(*call) (answer, error), query ...param) *route {
 	return &route{
 		method: "GET", path: "/v1/admin" + path, id: id, summary: summary, by: []credential{byOperator}, query: query,
@@ -175,6 +175,13 @@ func adminRead(path, id, summary string, out reflect.Type, handle func(*call) (a
 	}
 }
 
+// or is the route with problems of its own.
+func (r *route) or(codes ...string) *route {
+	r.codes = append(r.codes, codes...)
+	return r
+}
+
+// adminWrite is an operator's operation that writes.
 func adminWrite(path, id, summary string, in, out reflect.Type, status int, handle func(*call) (answer, error), codes ...string) *route {
 	return &route{
 		method: "POST", path: "/v1/admin" + path, id: id, summary: summary, by: []credential{byOperator}, in: in,
@@ -194,7 +201,7 @@ func adminRoutes() []*route {
 		adminRead("/operators", "listOperators", "List operators", typeOf[api.Operators](), (*call).listOperators, page...),
 		adminWrite("/cards", "issueCard", "Issue a card and get its activation code", typeOf[api.NewCard](), code, http.StatusCreated, (*call).issueCard, "card_exists"),
 		adminRead("/cards", "listAllCards", "List cards", typeOf[api.Cards](), (*call).listAllCards, page...),
-		adminRead("/cards/{id}", "getAnyCard", "Read a card", card, (*call).getAnyCard),
+		adminRead("/cards/{id}", "getAnyCard", "Read a card", card, (*call).getAnyCard).or("unknown_card"),
 		adminWrite("/cards/{id}/freeze", "freezeAnyCard", "Freeze a card", noted, card, http.StatusOK, setCardState(processor.CardFrozen), "unknown_card", "card_state"),
 		adminWrite("/cards/{id}/unfreeze", "unfreezeAnyCard", "Unfreeze a card", noted, card, http.StatusOK, setCardState(processor.CardActive), "unknown_card", "card_state"),
 		adminWrite("/cards/{id}/close", "closeCard", "Close a card for ever", noted, card, http.StatusOK, setCardState(processor.CardClosed), "unknown_card", "card_state"),
@@ -205,9 +212,9 @@ func adminRoutes() []*route {
 		adminRead("/payees", "listPayees", "List payees", typeOf[api.Payees](), (*call).listPayees, page...),
 		adminWrite("/payees/{handle}/account", "movePayee", "Give a payee a new account", noted, typeOf[api.AdminPayee](), http.StatusOK, (*call).movePayee, "unknown_payee"),
 		adminRead("/accounts", "listAccounts", "List accounts", typeOf[api.Accounts](), (*call).listAccounts, page...),
-		adminRead("/accounts/{id}", "getAccount", "Read an account", typeOf[api.Account](), (*call).getAccount),
+		adminRead("/accounts/{id}", "getAccount", "Read an account", typeOf[api.Account](), (*call).getAccount).or("unknown_account"),
 		adminRead("/accounts/{id}/report", "getReport", "Report an account's entries", typeOf[api.Report](), (*call).getReport,
-			param{name: "from", doc: "RFC 3339 time, inclusive."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}),
+			param{name: "from", doc: "RFC 3339 time, inclusive."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}).or("unknown_account", "report_too_long"),
 		adminWrite("/accounts/{id}/top-ups", "topUp", "Credit a card account with money that came in", typeOf[api.NewTopUp](), typeOf[api.Account](), http.StatusCreated, (*call).topUp, "unknown_account", "wrong_currency", "too_large"),
 		adminWrite("/devices/{id}/revoke", "revokeDevice", "Take a device's right to act away", noted, typeOf[api.Revoked](), http.StatusOK, (*call).revokeDevice, "unknown_device"),
 		adminRead("/audit", "listAudit", "Read what operators did, newest first", typeOf[api.AuditLog](), (*call).listAudit, page...),
