@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"tapline/consent"
+	"tapline/device"
 )
 
 // version is stamped by the Makefile.
@@ -130,7 +131,11 @@ func (a *app) fail(err error) int {
 		return exitUsage
 	}
 	fmt.Fprintf(a.stderr, "tapline: %s\n", plain(err.Error()))
-	if hint := hintFor(err); hint != "" {
+	hint := hintFor(err)
+	if a.ctx.Err() != nil && errors.Is(err, device.ErrNoAnswer) {
+		hint = "this was interrupted before the answer came; what was asked may have been done"
+	}
+	if hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", plain(hint))
 	}
 	return exitFailed
