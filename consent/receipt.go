@@ -24,14 +24,14 @@ type Receipt struct {
 	PayeeHandle  string       `json:"payee_handle"`
 	PayeeName    string       `json:"payee_name"`
 	PayeeAccount string       `json:"payee_account"`
-	CardAccount  string       `json:"card_account" doc:"Masked, such as •••• 1234."`
+	CardAccount  string       `json:"card_account,omitempty" doc:"Masked, such as •••• 1234. Not in the payee's copy."`
 	OrderNumber  string       `json:"order_number,omitempty"`
 	OrderHash    string       `json:"order_hash" doc:"SHA-256 over the order's terms, base64url."`
 
 	Level      string   `json:"level" doc:"The policy level the payment went through."`
 	Assurance  string   `json:"assurance" doc:"authentic: the card proved itself; identified: its number was only read."`
-	Device     DeviceID `json:"initiating_device"`
-	Associated DeviceID `json:"associated_device,omitempty" doc:"The device that gave the second confirmation, if one was needed."`
+	Device     DeviceID `json:"initiating_device,omitempty" doc:"Not in the payee's copy."`
+	Associated DeviceID `json:"associated_device,omitempty" doc:"The device that gave the second confirmation, if one was needed. Not in the payee's copy."`
 
 	InstructedAt Instant     `json:"instructed_at"`
 	SettledAt    Instant     `json:"settled_at"`
@@ -57,8 +57,15 @@ func (r Receipt) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("payment", string(r.Payment)))
 }
 
+// PayeeCopy is the receipt without what is not the payee's to know: the card and the devices.
+func (r Receipt) PayeeCopy() Receipt {
+	r.CardAccount, r.Device, r.Associated = "", "", ""
+	return r
+}
+
 // Validate checks what every receipt must say.
 func (r Receipt) Validate() error {
+	payeeCopy := r == r.PayeeCopy()
 	for _, check := range []struct {
 		field string
 		ok    bool
@@ -71,9 +78,9 @@ func (r Receipt) Validate() error {
 		{"amount", r.Amount.Valid()},
 		{"payee_handle", CheckHandle(r.PayeeHandle) == nil},
 		{"payee_account", r.PayeeAccount != ""},
-		{"card_account", isMasked(r.CardAccount)},
+		{"card_account", payeeCopy || isMasked(r.CardAccount)},
 		{"order_hash", digestForm.MatchString(r.OrderHash)},
-		{"initiating_device", r.Device.Check() == nil},
+		{"initiating_device", payeeCopy || r.Device.Check() == nil},
 		{"associated_device", r.Associated == "" || r.Associated.Check() == nil},
 		{"instructed_at", !r.InstructedAt.IsZero()},
 		{"settled_at", !r.SettledAt.Before(r.InstructedAt.Time)},

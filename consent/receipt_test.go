@@ -136,6 +136,24 @@ func TestReceiptsThatSayTooLittleAreNotSigned(t *testing.T) {
 	}
 }
 
+func TestThePayeesCopyOfAReceiptNamesNoCardAndNoDevice(t *testing.T) {
+	keys := newKeyring(t)
+	compact := mustSignReceipt(t, keys, receipt().PayeeCopy())
+	got, err := VerifyReceipt(keys.PublicJWKS(), compact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := receipt()
+	want.CardAccount, want.Device, want.Associated = "", "", ""
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	half := receipt().PayeeCopy()
+	half.Device = receipt().Device
+	_, err = SignReceipt(keys, half)
+	wantField(t, "half a copy", err, "card_account")
+}
+
 func TestReceiptKeysMayBeReadByAnyLibrary(t *testing.T) {
 	keys := newKeyring(t)
 	var set jose.JSONWebKeySet

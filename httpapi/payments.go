@@ -166,14 +166,18 @@ func parseCursor(text string) (time.Time, payment.ID, error) {
 
 // getReceipt is GET /v1/payments/{id}/receipt.
 func (c *call) getReceipt() (answer, error) {
-	p, _, err := c.findPayment(payment.ID(c.r.PathValue("id")))
+	p, role, err := c.findPayment(payment.ID(c.r.PathValue("id")))
 	if err != nil {
 		return answer{}, err
 	}
 	if p.State != payment.Settled {
 		return answer{}, &refusal{code: "not_settled", state: string(p.State)}
 	}
-	signed, err := consent.SignReceipt(c.Keys, c.receiptOf(p))
+	receipt := c.receiptOf(p)
+	if role == api.RolePayee {
+		receipt = receipt.PayeeCopy()
+	}
+	signed, err := consent.SignReceipt(c.Keys, receipt)
 	if err != nil {
 		return answer{}, err
 	}
