@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rand"
@@ -29,6 +30,7 @@ import (
 	"tapline/consent"
 	"tapline/device"
 	"tapline/payment"
+	"tapline/processor"
 )
 
 // canary stands in what is refused: no answer may repeat it.
@@ -584,5 +586,294 @@ func TestACapturedInstructionMakesNoSecondPayment(t *testing.T) {
 	expectRefusal(t, "later", w.post("/v1/payments", api.ContentJWS, captured.Request), 401, "stale")
 	if n := len(w.dump()["payments"]); n != 1 {
 		t.Errorf("there are %d payments", n)
+	}
+}
+
+// steps walks a payment of the kiosk through its whole life with both confirmations, and calls after each step.
+func (w *world) steps(after func(state string, p *device.Payment)) *device.Payment {
+	w.t.Helper()
+	p := w.sent(w.kiosk, cardNumber, 1250)
+	after("authentication_required", p)
+	_, err := p.Authenticate(w.ctx, rightPIN)
+	w.must(err)
+	after("confirmation_required", p)
+	s, err := p.Statement()
+	w.must(err)
+	_, err = p.Confirm(w.ctx, s)
+	w.must(err)
+	after("approval_required", p)
+	a := w.approval(p)
+	_, err = a.Approve(w.ctx, wrongCode(p.View().Code))
+	expectProblem(w.t, err, "wrong_code")
+	after("approval_required, a wrong code later", p)
+	_, err = a.Approve(w.ctx, consent.Code(p.View().Code))
+	w.must(err)
+	after("settled", p)
+	return p
+}
+
+// tokens are all the ways of not being allowed to see a payment of the kiosk, with what they get for one.
+func (w *world) tokens() map[string]struct {
+	header []string
+	status int
+	code   string
+} {
+	w.t.Helper()
+	other, err := w.operator.AddPayee(w.ctx, api.NewPayee{Handle: "other@shop", Name: "Other Shop", Currency: "CNY"})
+	w.must(err)
+	expired, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, w.audience(), w.clock.Now().Add(-consent.TokenLife))
+	w.must(err)
+	elsewhere, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, strings.TrimSuffix(w.audience(), "test")+"live", w.clock.Now())
+	w.must(err)
+	unknown, err := consent.IssueToken(w.keys, string(w.newKey().ID()), consent.DeviceToken, w.audience(), w.clock.Now())
+	w.must(err)
+	claims := string(payload(w.t, w.token(w.kiosk.Key)))
+	none := b64([]byte(`{"alg":"none","typ":"at+jwt","kid":"1"}`)) + "." + b64([]byte(claims)) + "."
+	own := forge(w.t, w.kiosk.Key, map[string]any{"alg": "ES256", "typ": "at+jwt", "kid": "1"}, claims)
+	type attempt = struct {
+		header []string
+		status int
+		code   string
+	}
+	bearer := func(token string, status int, code string) attempt {
+		return attempt{[]string{"Authorization", "Bearer " + token}, status, code}
+	}
+	return map[string]attempt{
+		"another device's":        bearer(w.token(w.newDevice("other").Key), 404, "unknown_payment"),
+		"another payee's":         bearer(other.APIKey, 404, "unknown_payment"),
+		"an operator's":           bearer(w.token(w.operator.Key), 403, "wrong_credential"),
+		"none":                    {nil, 401, "token_required"},
+		"expired":                 bearer(expired, 401, "token_expired"),
+		"of the live service":     bearer(elsewhere, 401, "invalid_token"),
+		"of an unknown device":    bearer(unknown, 401, "invalid_token"),
+		"unsigned":                bearer(none, 401, "invalid_token"),
+		"signed by the device":    bearer(own, 401, "invalid_token"),
+		"the first-start token":   bearer(firstToken, 401, "invalid_token"),
+		"an unknown payee's":      bearer("tk_test_"+strings.Repeat("A", 44), 401, "invalid_token"),
+		"a payee's of live":       bearer("tk_live_"+strings.TrimPrefix(w.shop.APIKey, "tk_test_"), 401, "invalid_token"),
+		"a word":                  bearer(canary, 401, "invalid_token"),
+		"two words":               bearer(canary+" "+canary, 401, "invalid_token"),
+		"of another scheme":       {[]string{"Authorization", "Basic " + canary}, 401, "invalid_token"},
+		"longer than any":         bearer(strings.Repeat(canary, 1000), 401, "invalid_token"),
+		"of the associated phone": bearer(w.token(w.phone.Key), 404, "unknown_payment"),
+	}
+}
+
+func TestWhoMayNotSeeAPaymentCannotTellThatItExists(t *testing.T) {
+	w := openWorld(t)
+	nothing := string(consent.NewPaymentID())
+	attempts := w.tokens()
+	w.steps(func(state string, p *device.Payment) {
+		for name, a := range attempts {
+			if name == "of the associated phone" && strings.HasPrefix(state, "approval") || state == "settled" && strings.HasSuffix(name, "phone") {
+				continue // it is asked now
+			}
+			for _, path := range []string{"", "/receipt", "?wait=1&after=0"} {
+				there := w.send("GET", "/v1/payments/"+string(p.ID())+path, "", "", a.header...)
+				expectRefusal(t, state+", token "+name, there, a.status, a.code)
+				absent := w.send("GET", "/v1/payments/"+nothing+path, "", "", a.header...)
+				if diff := cmp.Diff(absent.plain(), there.plain()); diff != "" {
+					t.Errorf("%s, token %s: a payment differs from none (-none +there):\n%s", state, name, diff)
+				}
+			}
+		}
+		w.strangersWrites(state, p.ID(), consent.PaymentID(nothing))
+	})
+}
+
+// strangersWrites wants every write of a stranger about a payment to be answered as if there were none.
+func (w *world) strangersWrites(state string, there, absent consent.PaymentID) {
+	w.t.Helper()
+	stranger := w.newKey()
+	_, err := (&device.Client{URL: w.url, Key: stranger, Now: w.clock.Now}).Register(w.ctx, "stranger")
+	w.must(err)
+	for path, message := range map[string]func(consent.PaymentID) (consent.Typ, any){
+		"authentication": func(id consent.PaymentID) (consent.Typ, any) {
+			return consent.TypAuthentication, &consent.Authentication{Claims: w.claims(), Payment: id, PIN: rightPIN}
+		},
+		"confirmation": func(id consent.PaymentID) (consent.Typ, any) {
+			return consent.TypConfirmation, &consent.Decision{Claims: w.claims(), Payment: id, Decision: consent.Decline}
+		},
+		"approval": func(id consent.PaymentID) (consent.Typ, any) {
+			return consent.TypApproval, &consent.Decision{Claims: w.claims(), Payment: id, Decision: consent.NotMe}
+		},
+		"cancel": func(id consent.PaymentID) (consent.Typ, any) {
+			return consent.TypCancellation, &consent.Cancellation{Claims: w.claims(), Payment: id}
+		},
+	} {
+		w.unchanged(func() {
+			var answers []string
+			for _, id := range []consent.PaymentID{absent, there} {
+				typ, m := message(id)
+				e := w.post("/v1/payments/"+string(id)+"/"+path, api.ContentJWS, w.signed(stranger, typ, m))
+				expectRefusal(w.t, state+", a stranger's "+path, e, 404, "unknown_payment")
+				answers = append(answers, e.plain())
+			}
+			if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
+				w.t.Errorf("%s, a stranger's %s: a payment differs from none (-none +there):\n%s", state, path, diff)
+			}
+		})
+	}
+}
+
+// told collects all that somebody can read: the answers about a payment, and every event so far.
+func (w *world) told(who processor.Principal, token string, id consent.PaymentID) []exchange {
+	w.t.Helper()
+	var all []exchange
+	for _, path := range []string{"/v1/payments/" + string(id), "/v1/payments/" + string(id) + "/receipt", "/v1/payments", "/v1/payments?role=approver"} {
+		all = append(all, w.get(path, token))
+	}
+	return append(all, w.events(who, token))
+}
+
+// events is an event stream from the beginning to the newest event, with status and headers.
+func (w *world) events(who processor.Principal, token string) exchange {
+	w.t.Helper()
+	var last []processor.Event
+	w.must(w.store.View(w.ctx, func(r processor.Reader) (err error) {
+		last, _, err = r.Events(0, 10_000, who)
+		return err
+	}))
+	ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/v1/events", nil)
+	w.must(err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Last-Event-ID", "0")
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	w.must(err)
+	defer answer.Body.Close()
+	e := exchange{Method: "GET", Path: "/v1/events", Status: answer.StatusCode, AnswerHeader: answer.Header}
+	lines := bufio.NewScanner(answer.Body)
+	for told := -1; told < len(last) && lines.Scan(); {
+		e.Answer += lines.Text() + "\n"
+		if lines.Text() == "" {
+			told++ // the first block is none
+		}
+	}
+	w.must(lines.Err())
+	return e
+}
+
+// keysIn are the names of all fields in a JSON text, and values all its texts, those of signed texts inside included.
+func keysIn(t *testing.T, text string) (keys, values []string) {
+	t.Helper()
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, inner := range v {
+				keys = append(keys, name)
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(inner)
+			}
+		case string:
+			values = append(values, v)
+			if strings.Count(v, ".") == 2 && strings.HasPrefix(v, "eyJ") {
+				v = string(payload(t, v))
+			}
+			var inner any
+			if strings.HasPrefix(v, "{") && json.Unmarshal([]byte(v), &inner) == nil {
+				walk(inner)
+			}
+		}
+	}
+	for _, part := range strings.Split(text, "\n") {
+		var v any
+		if json.Unmarshal([]byte(strings.TrimPrefix(part, "data: ")), &v) == nil {
+			walk(v)
+		}
+	}
+	return keys, values
+}
+
+// notFor wants none of some fields and values in what somebody was told.
+func notFor(t *testing.T, who string, all []exchange, fields, secrets []string) {
+	t.Helper()
+	for _, e := range all {
+		keys, values := keysIn(t, e.Answer)
+		for _, field := range fields {
+			if slices.Contains(keys, field) && (field != "code" || e.Status < 400) {
+				t.Errorf("%s was told %s at %s: %s", who, field, e.Path, e.Answer)
+			}
+		}
+		for _, v := range append(values, e.Answer) {
+			for _, secret := range secrets {
+				if strings.Contains(v, secret) {
+					t.Errorf("%s was told %q at %s: %s", who, secret, e.Path, e.Answer)
+				}
+			}
+		}
+	}
+}
+
+func TestThePayeeIsToldNoCardDeviceCodeOrStatement(t *testing.T) {
+	w := openWorld(t)
+	var all []exchange
+	var seen []string
+	settled := w.steps(func(state string, p *device.Payment) {
+		told := w.told(processor.PayeePrincipal("books@shop"), w.shop.APIKey, p.ID())
+		all = append(all, told...)
+		seen = append(seen, fmt.Sprint(state, " ", told[0].Status, " ", told[1].Status, " ", strings.Count(told[4].Answer, "data:")))
+	})
+	want := []string{
+		"authentication_required 404 404 0", "confirmation_required 404 404 0", "approval_required 200 409 1",
+		"approval_required, a wrong code later 200 409 2", "settled 200 200 3",
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("state, status of the payment, status of the receipt, events (-want +got):\n%s", diff)
+	}
+	var rows processor.Rows
+	w.must(w.store.View(w.ctx, func(r processor.Reader) (err error) {
+		rows, err = r.Load(processor.Wants{Payments: []payment.ID{payment.ID(settled.ID())}})
+		return err
+	}))
+	notFor(t, "the payee", all, []string{
+		"card_account", "card_label", "statement", "code", "nonce", "initiating_device", "initiating_device_label", "associated_device",
+	}, []string{
+		cardNumber.Masked(), string(cardNumber), rows.Payments[0].Nonce, "Campus card", w.card.ID, w.card.Account,
+		string(w.phone.ID()), string(w.kiosk.ID()), "phone", "kiosk",
+	})
+	if r := all[len(all)-4]; !strings.Contains(r.Answer, `"receipt"`) || r.Status != 200 {
+		t.Errorf("the receipt of %s: %d %s", settled.ID(), r.Status, r.Answer)
+	}
+}
+
+func TestTheApproverIsToldNothingBeforeTheFirstConfirmationAndNeverTheCode(t *testing.T) {
+	w := openWorld(t)
+	var all []exchange
+	var code string
+	absent := w.get("/v1/payments/"+string(consent.NewPaymentID()), w.token(w.phone.Key))
+	w.steps(func(state string, p *device.Payment) {
+		told := w.told(processor.DevicePrincipal(payment.DeviceID(w.phone.ID())), w.token(w.phone.Key), p.ID())
+		all = append(all, told...)
+		asked := strings.HasPrefix(state, "approval")
+		if early := !asked && state != "settled"; early && (told[0].plain() != absent.plain() ||
+			strings.Contains(told[3].Answer, string(p.ID())) || strings.Contains(told[4].Answer, string(p.ID()))) {
+			t.Errorf("%s: the approver was told of the payment: %+v", state, told)
+		}
+		if has := strings.Contains(told[0].Answer, `"statement"`); has != asked {
+			t.Errorf("%s: the approver has a statement: %v", state, has)
+		}
+		if p.View().Code != "" {
+			code = p.View().Code
+		}
+	})
+	if len(code) != 2 {
+		t.Fatalf("the initiator was told the code %q", code)
+	}
+	for _, e := range w.wire.since(0) {
+		if strings.Contains(e.Answer, `"role":"approver"`) || strings.HasSuffix(e.Path, "/approval") {
+			all = append(all, e)
+		}
+	}
+	for _, e := range all {
+		keys, values := keysIn(t, e.Answer)
+		if e.Status < 400 && slices.Contains(keys, "code") || slices.Contains(values, code) || slices.Contains(keys, "approval_code") {
+			t.Errorf("the approver was told the code at %s: %s", e.Path, e.Answer)
+		}
 	}
 }
