@@ -69,7 +69,10 @@ func (s *Service) document() []byte {
 	if s.PublicURL != "" {
 		doc.Servers = []*huma.Server{{URL: s.PublicURL}}
 	}
-	for _, r := range routes {
+	for _, r := range routes { // the order in which to read them
+		if !slices.ContainsFunc(doc.Tags, func(t *huma.Tag) bool { return t.Name == r.tag() }) {
+			doc.Tags = append(doc.Tags, &huma.Tag{Name: r.tag()})
+		}
 		doc.AddOperation(r.operation(s.schemas))
 	}
 	text, err := json.Marshal(doc)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	"tapline/api"
 	"tapline/consent"
@@ -11,13 +12,13 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = append(publicRoutes(), adminRoutes()...)
+var routes = slices.Concat(publicRoutes(), paymentRoutes(), cardRoutes(), eventRoutes(), adminRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 func publicRoutes() []*route {
-	return append(append([]*route{
+	return []*route{
 		{
 			method: "GET", path: "/v1/service", id: "getService", summary: "Tell whom one talks to",
 			status: http.StatusOK, out: typeOf[api.Service](), handle: (*call).getService,
@@ -36,15 +37,8 @@ func publicRoutes() []*route {
 			method: "GET", path: "/v1/payees/{handle}", id: "getPayee", summary: "Look a payee up by its handle",
 			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Payee](), handle: (*call).getPayee,
 			codes: []string{"unknown_payee"},
-		}, {
-			method: "GET", path: "/v1/events", id: "streamEvents", summary: "Be told of changes as they happen",
-			text: "Server-sent events: id is the event's number, event its type, data an Event. After a break, send the last " +
-				"id as Last-Event-ID; an event of type reset says that too much was missed, and that everything is to be read " +
-				"anew. A comment comes every 15 seconds. The stream ends with the token.",
-			by: []credential{byDevice, byPayee, byOperator}, status: http.StatusOK, handle: (*call).streamEvents,
-			codes: []string{"too_many_streams"},
 		},
-	}, paymentRoutes()...), cardRoutes()...)
+	}
 }
 
 // stepCodes are the problems of every step of a payment.
@@ -157,6 +151,19 @@ func cardRoutes() []*route {
 			by:   []credential{bySignature}, typ: consent.TypRebind, claims: typeOf[consent.Rebind](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).rebindCard,
 			codes: []string{"id_mismatch", "unknown_card", "unknown_device"},
+		},
+	}
+}
+
+func eventRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/v1/events", id: "streamEvents", summary: "Be told of changes as they happen",
+			text: "Server-sent events: id is the event's number, event its type, data an Event. After a break, send the last " +
+				"id as Last-Event-ID; an event of type reset says that too much was missed, and that everything is to be read " +
+				"anew. A comment comes every 15 seconds. The stream ends with the token.",
+			by: []credential{byDevice, byPayee, byOperator}, status: http.StatusOK, handle: (*call).streamEvents,
+			codes: []string{"too_many_streams"},
 		},
 	}
 }

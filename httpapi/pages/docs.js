@@ -78,6 +78,18 @@ function contents(content) {
   return parts;
 }
 
+/**
+ * Problem codes with links to what they mean.
+ * @param {string} list
+ */
+function codes(list) {
+  const parts = new DocumentFragment();
+  for (const code of list.split(", ")) {
+    parts.append(parts.childNodes.length ? ", " : "", el("a", { href: "#code-" + code }, code));
+  }
+  return parts;
+}
+
 /** @param {any} op */
 function callers(op) {
   const names = (op.security ?? []).map((s) => Object.keys(s)[0] ?? "device's signature on the body");
@@ -106,7 +118,7 @@ function operation(method, path, op) {
     section.append(contents(op.requestBody.content));
   }
   section.append(el("h3", {}, "Answers"), table(["status", "is", "meaning"], Object.entries(op.responses).map(([status, r]) =>
-    [status, contents(r.content), r.description])));
+    [status, contents(r.content), r.content?.["application/problem+json"] ? codes(r.description) : r.description])));
   return section;
 }
 
@@ -128,10 +140,13 @@ function render(doc) {
     }
     lists.get(group)?.append(el("li", {}, el("a", { href: "#" + id }, text)));
   };
-  for (const [path, item] of Object.entries(doc.paths)) {
-    for (const [method, op] of Object.entries(/** @type {Record<string, any>} */ (item))) {
-      main.append(operation(method, path, op));
-      list(op.tags[0], op.operationId, op.summary);
+  for (const tag of doc.tags) {
+    for (const [path, item] of Object.entries(doc.paths)) {
+      for (const [method, op] of Object.entries(/** @type {Record<string, any>} */ (item))) {
+        if (op.tags[0] !== tag.name) continue;
+        main.append(operation(method, path, op));
+        list(tag.name, op.operationId, op.summary);
+      }
     }
   }
   main.append(el("section", { id: "codes" }, el("h2", {}, "Problem codes")));
