@@ -463,6 +463,13 @@ func TestReceiptsSayTheSameEachTime(t *testing.T) {
 	if diff := cmp.Diff(a, b); diff != "" {
 		t.Errorf("-first +second:\n%s", diff)
 	}
+	var copied api.Receipt
+	s.get("/v1/payments/"+p.ID+"/receipt", s.apiKey).into(200, &copied)
+	c, err := consent.VerifyReceipt(jwks, copied.Receipt)
+	s.must(err)
+	if diff := cmp.Diff(a.PayeeCopy(), c); diff != "" {
+		t.Errorf("the payee's copy (-want +got):\n%s", diff)
+	}
 	if a.Associated != s.phone.ID() || a.SecondDigest == "" || a.Level != "approve" {
 		t.Errorf("receipt %+v", a)
 	}
