@@ -877,3 +877,288 @@ func TestTheApproverIsToldNothingBeforeTheFirstConfirmationAndNeverTheCode(t *te
 		}
 	}
 }
+
+func TestEachStatementIsGoodForItsOwnConfirmationOnly(t *testing.T) {
+	w := openWorld(t)
+	p, other := w.authenticated(w.kiosk, 1250), w.confirmed(w.kiosk, 700)
+	first, second := p.View().Statement, w.approval(other).View.Statement
+	code := consent.Code(other.View().Code)
+	for _, tc := range []struct {
+		name, path      string
+		typ             consent.Typ
+		by              *device.Client
+		about           *device.Payment
+		statement, code string
+		digits          consent.Code
+	}{
+		{"another payment's second at confirmation", "confirmation", consent.TypConfirmation, w.kiosk, p, second, "statement_mismatch", ""},
+		{"its first at approval", "approval", consent.TypApproval, w.phone, other, w.firstStatement(other), "statement_mismatch", code},
+		{"another's first at approval", "approval", consent.TypApproval, w.phone, other, first, "statement_mismatch", code},
+		{"its second at confirmation", "confirmation", consent.TypConfirmation, w.kiosk, other, second, "not_now", ""},
+		{"its first at approval, too early", "approval", consent.TypApproval, w.phone, p, first, "unknown_payment", code},
+		{"a confirmation at approval", "approval", consent.TypConfirmation, w.phone, other, second, "wrong_message_type", ""},
+		{"an approval at confirmation", "confirmation", consent.TypApproval, w.kiosk, p, first, "wrong_message_type", ""},
+		{"a code at confirmation", "confirmation", consent.TypConfirmation, w.kiosk, p, first, "invalid_field", code},
+	} {
+		w.unchanged(func() {
+			e := w.decide(tc.by, tc.path, tc.typ, tc.about, tc.statement, tc.digits)
+			if got := e.problem(t).Code; got != tc.code {
+				t.Errorf("%s: %d %s, want %s", tc.name, e.Status, got, tc.code)
+			}
+		})
+	}
+	// A signed confirmation of one payment, sent to another.
+	compact := w.signed(w.kiosk.Key, consent.TypConfirmation, &consent.Decision{
+		Claims: w.claims(), Payment: p.ID(), Decision: consent.Approve, Statement: first,
+	})
+	w.unchanged(func() {
+		for _, id := range []consent.PaymentID{other.ID(), consent.NewPaymentID()} {
+			expectRefusal(t, "elsewhere", w.post("/v1/payments/"+string(id)+"/confirmation", api.ContentJWS, compact), 400, "id_mismatch")
+		}
+	})
+	w.expectMoney(100_00, 7_00, 0)
+}
+
+func TestOnlyTheFrozenAssociatedDeviceApproves(t *testing.T) {
+	w := openWorld(t)
+	p := w.confirmed(w.kiosk, 1250)
+	statement, code := w.approval(p).View.Statement, consent.Code(p.View().Code)
+	// The thief has all but the phone's key: statement, code, and the phone's id.
+	m := &consent.Decision{Claims: w.claims(), Payment: p.ID(), Decision: consent.Approve, Statement: statement, Code: code}
+	path := "/v1/payments/" + string(p.ID()) + "/approval"
+	w.unchanged(func() {
+		claimed := forge(t, w.kiosk.Key, headerOf(w.phone.Key, consent.TypApproval), string(payload(t, w.signed(w.kiosk.Key, consent.TypApproval, m))))
+		expectRefusal(t, "the phone's kid", w.post(path, api.ContentJWS, claimed), 401, "bad_signature")
+		expectRefusal(t, "the initiator itself", w.post(path, api.ContentJWS, w.signed(w.kiosk.Key, consent.TypApproval, m)), 404, "unknown_payment")
+		thief := w.newKey()
+		expectRefusal(t, "a key nobody knows", w.post(path, api.ContentJWS, w.signed(thief, consent.TypApproval, m)), 401, "unknown_key")
+	})
+	// Another device of the same person becomes the associated device: what was open ends, and is not the new one's.
+	tablet := w.newDevice("tablet")
+	_, err := w.phone.Rebind(w.ctx, consent.CardID(w.card.ID), tablet.ID())
+	w.must(err)
+	w.expectState(p, payment.Cancelled)
+	w.unchanged(func() {
+		e := w.decide(tablet, "approval", consent.TypApproval, p, statement, code)
+		expectRefusal(t, "the new associated device", e, 404, "unknown_payment")
+		expectRefusal(t, "the old associated device", w.decide(w.phone, "approval", consent.TypApproval, p, statement, code), 409, "ended")
+		absent := w.get("/v1/payments/"+string(consent.NewPaymentID()), w.token(tablet.Key))
+		if there := w.get("/v1/payments/"+string(p.ID()), w.token(tablet.Key)); there.plain() != absent.plain() {
+			t.Errorf("the new associated device sees it: %s", there.plain())
+		}
+	})
+	w.expectMoney(100_00, 0, 0)
+}
+
+func TestADeviceCannotSendAsTheAssociatedOne(t *testing.T) {
+	w := openWorld(t)
+	// Were it believed, no second confirmation would be asked for.
+	claimed := w.instruction(w.phone)
+	w.unchanged(func() {
+		for name, tc := range map[string]struct{ compact, code string }{
+			"device claimed":           {forge(t, w.kiosk.Key, headerOf(w.kiosk.Key, consent.TypInstruction), claimed), "unknown_key"},
+			"kid claimed":              {forge(t, w.kiosk.Key, headerOf(w.phone.Key, consent.TypInstruction), w.instruction(w.kiosk)), "bad_signature"},
+			"both claimed":             {forge(t, w.kiosk.Key, headerOf(w.phone.Key, consent.TypInstruction), claimed), "bad_signature"},
+			"the phone's, other's kid": {forge(t, w.phone.Key, headerOf(w.kiosk.Key, consent.TypInstruction), claimed), "bad_signature"},
+		} {
+			expectRefusal(t, name, w.post("/v1/payments", api.ContentJWS, tc.compact), 401, tc.code)
+		}
+		thief, label := w.newKey(), `{"aud":"`+w.audience()+`","iat":`+fmt.Sprint(w.clock.Now().Unix())+`,"jti":"`+consent.NewID()+`","label":"phone"}`
+		header := headerOf(w.phone.Key, consent.TypDevice)
+		header["jwk"] = json.RawMessage(thief.Public().JWK())
+		expectRefusal(t, "a registration of the phone's id", w.post("/v1/devices", api.ContentJWS, forge(t, thief, header, label)), 401, "unknown_key")
+		header["jwk"] = json.RawMessage(w.phone.Key.Public().JWK())
+		expectRefusal(t, "a registration of the phone's key", w.post("/v1/devices", api.ContentJWS, forge(t, thief, header, label)), 401, "bad_signature")
+	})
+}
+
+// hostile are texts that a person would not see as what they are.
+func hostile() map[string]string {
+	return map[string]string{
+		"another direction": canary + "\u202e0052 owt", "isolated direction": canary + "\u2067x\u2069", "zero width": "can\u200bary " + canary,
+		"a control character": canary + "\x07", "a line": canary + "\n" + canary, "an escape": "\x1b[2J" + canary, "nothing": canary + "\x00",
+		"a line separator": canary + "\u2028" + canary, "a tag character": canary + "\U000e0041", "private use": canary + "\ue000",
+		"a heap of marks": canary + strings.Repeat("\u0301", 20), "10 kB": strings.Repeat(canary+" ", 1500), "a soft hyphen": canary + "\u00ad",
+	}
+}
+
+func TestHostileTextIsRefused(t *testing.T) {
+	w := openWorld(t)
+	bearer := "Bearer " + w.token(w.operator.Key)
+	for name, text := range hostile() {
+		quoted, err := json.Marshal(text)
+		w.must(err)
+		w.unchanged(func() {
+			for _, part := range []string{`"1042"`, `"Two books"`} {
+				m := w.spoil(w.instruction(w.kiosk), part, string(quoted))
+				e := w.post("/v1/payments", api.ContentJWS, forge(t, w.kiosk.Key, headerOf(w.kiosk.Key, consent.TypInstruction), m))
+				expectRefusal(t, name+" for "+part, e, 400, "invalid_field")
+			}
+			key := w.newKey()
+			e := w.post("/v1/devices", api.ContentJWS, w.signed(key, consent.TypDevice, &consent.DeviceRegistration{Claims: w.claims(), Label: text}))
+			expectRefusal(t, name+" for a device's label", e, 400, "invalid_field")
+			for path, body := range map[string]string{
+				"/v1/admin/cards":  `{"account_number":"6200000000000013","label":` + string(quoted) + `,"currency":"CNY"}`,
+				"/v1/admin/payees": `{"handle":"a@shop","name":` + string(quoted) + `,"currency":"CNY"}`,
+				"/v1/admin/accounts/" + w.card.Account + "/top-ups": `{"amount":{"minor":1,"currency":"CNY"},"note":` + string(quoted) + `}`,
+				"/v1/admin/operators":                               `{"name":` + string(quoted) + `,"public_key":` + string(key.Public().JWK()) + `}`,
+			} {
+				e := w.post(path, "application/json", body, "Authorization", bearer, api.IdempotencyHeader, consent.NewID())
+				code := e.problem(t).Code
+				if code != "text_not_shown" {
+					code = "invalid_field" // too long for the field
+				}
+				expectRefusal(t, name+" at "+path, e, 400, code)
+			}
+		})
+	}
+}
+
+func TestMarkupIsTextAndNeverSentAsMarkup(t *testing.T) {
+	w := openWorld(t)
+	const markup = `<script>alert("1")</script>&<img src=x onerror=alert(1)>`
+	kiosk := w.newDevice(`<b>kiosk</b>`)
+	payee, err := kiosk.Payee(w.ctx, "books@shop")
+	w.must(err)
+	order, err := kiosk.Order(cny(1250), payee, consent.Order{Number: "<i>1</i>", Description: markup})
+	w.must(err)
+	draft, err := order.Tap(cardNumber)
+	w.must(err)
+	p, err := draft.Send(w.ctx)
+	w.must(err)
+	_, err = p.Authenticate(w.ctx, rightPIN)
+	w.must(err)
+	s, err := p.Statement()
+	w.must(err)
+	_, err = p.Confirm(w.ctx, s)
+	w.must(err)
+	a := w.approval(p)
+	if a.Statement.OrderText != markup || a.View.DeviceLabel != "<b>kiosk</b>" || a.View.Order.Description != markup {
+		t.Errorf("the approver is shown %q, %q, %q", a.Statement.OrderText, a.View.Order.Description, a.View.DeviceLabel)
+	}
+	w.get("/v1/payments/"+string(p.ID()), w.shop.APIKey)
+	for _, e := range append(w.wire.since(0), w.get("/v1/payments", w.shop.APIKey)) {
+		if strings.ContainsAny(e.Answer, "<>") || e.AnswerHeader.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.Contains(e.AnswerHeader.Get("Content-Type"), "json") {
+			t.Errorf("%s %s could be taken for markup: %s %s", e.Method, e.Path, e.AnswerHeader.Get("Content-Type"), e.Answer)
+		}
+	}
+}
+
+// together runs n attempts at the same time and counts their answers: "200", or the problem's code.
+func together(t *testing.T, n int, attempt func(i int) exchange) map[string]int {
+	t.Helper()
+	answers := make([]exchange, n)
+	var ready, done sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		ready.Add(1)
+		done.Go(func() { ready.Done(); <-start; answers[i] = attempt(i) })
+	}
+	ready.Wait()
+	close(start)
+	done.Wait()
+	counts := map[string]int{}
+	for _, e := range answers {
+		if e.Status < 300 {
+			counts[fmt.Sprint(e.Status)]++
+		} else {
+			counts[e.problem(t).Code]++
+		}
+	}
+	return counts
+}
+
+func TestFiftyApprovalsAtOnceSettleOnce(t *testing.T) {
+	w := openWorld(t)
+	p := w.confirmed(w.kiosk, 1250)
+	statement, code := w.approval(p).View.Statement, consent.Code(p.View().Code)
+	got := together(t, 50, func(int) exchange {
+		return w.decide(w.phone, "approval", consent.TypApproval, p, statement, code)
+	})
+	if diff := cmp.Diff(map[string]int{"200": 1, "ended": 49}, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	w.expectMoney(87_50, 0, 12_50)
+}
+
+func TestFiftyConfirmationsAtOnceHoldOnce(t *testing.T) {
+	w := openWorld(t)
+	p := w.authenticated(w.kiosk, 1250)
+	got := together(t, 50, func(int) exchange {
+		return w.decide(w.kiosk, "confirmation", consent.TypConfirmation, p, p.View().Statement, "")
+	})
+	if diff := cmp.Diff(map[string]int{"200": 1, "not_now": 49}, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	w.expectMoney(100_00, 12_50, 0)
+}
+
+// cancel is a signed cancellation by the initiator.
+func (w *world) cancel(p *device.Payment) exchange {
+	return w.post("/v1/payments/"+string(p.ID())+"/cancel", api.ContentJWS,
+		w.signed(w.kiosk.Key, consent.TypCancellation, &consent.Cancellation{Claims: w.claims(), Payment: p.ID()}))
+}
+
+func TestFiftyCancellationsAtOnceReleaseOnce(t *testing.T) {
+	w := openWorld(t)
+	p := w.confirmed(w.kiosk, 1250)
+	got := together(t, 50, func(int) exchange { return w.cancel(p) })
+	if diff := cmp.Diff(map[string]int{"200": 1, "too_late": 49}, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	w.expectState(p, payment.Cancelled)
+	w.expectMoney(100_00, 0, 0)
+}
+
+func TestApprovalsDeclinesAndCancellationsAtOnceHaveOneEffect(t *testing.T) {
+	w := openWorld(t)
+	balance, paid := int64(100_00), int64(0)
+	for range 5 {
+		p := w.confirmed(w.kiosk, 500)
+		statement, code := w.approval(p).View.Statement, consent.Code(p.View().Code)
+		got := together(t, 51, func(i int) exchange {
+			switch i % 3 {
+			case 0:
+				return w.cancel(p)
+			case 1:
+				return w.decide(w.phone, "approval", consent.TypApproval, p, statement, code)
+			}
+			return w.post("/v1/payments/"+string(p.ID())+"/approval", api.ContentJWS, w.signed(w.phone.Key, consent.TypApproval,
+				&consent.Decision{Claims: w.claims(), Payment: p.ID(), Decision: consent.Decline}))
+		})
+		if got["200"] != 1 || got["ended"]+got["too_late"] != 50 {
+			t.Errorf("answers: %v, want one 200", got)
+		}
+		switch state := w.state(p); state {
+		case "settled":
+			balance, paid = balance-500, paid+500
+		case "cancelled", "declined":
+		default:
+			t.Errorf("the payment is %s", state)
+		}
+		w.expectMoney(balance, 0, paid)
+	}
+}
+
+func TestTwentyPaymentsAtOnceSpendACardOnce(t *testing.T) {
+	w := openWorld(t)
+	var all []*device.Payment
+	for range 20 {
+		all = append(all, w.authenticated(w.phone, 1000))
+	}
+	got := together(t, 20, func(i int) exchange {
+		return w.decide(w.phone, "confirmation", consent.TypConfirmation, all[i], all[i].View().Statement, "")
+	})
+	if diff := cmp.Diff(map[string]int{"200": 10, "insufficient_funds": 10}, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	states := map[string]int{}
+	for _, p := range all {
+		states[w.state(p)]++
+	}
+	if diff := cmp.Diff(map[string]int{"settled": 10, "rejected": 10}, states); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+	w.expectMoney(0, 0, 100_00)
+}
