@@ -2,18 +2,21 @@ package consent
 
 import "time"
 
-// TryLimits says how many wrong tries lead to what. Lock >= Pause >= 1.
+// TryLimits says how many wrong tries lead to what. Pause >= 1; Lock is 0 or >= Pause.
 type TryLimits struct {
 	Pause    int           // this many: a pause, and another one after each further try
 	PauseFor time.Duration // how long
-	Lock     int           // this many: locked, until an operator resets it
+	Longest  time.Duration // each further pause is twice as long, up to this; 0: all are the same
+	Lock     int           // this many: locked, until the secret is set anew; 0: never
 }
 
-// The default limits. Tries count per card and device for devices bound to the card; all other devices share one
-// smaller budget per card, so that a stranger with a copied number can neither guess nor lock the owner out.
+// The default limits. Tries from a card's associated device are counted for themselves; all other devices share one
+// smaller budget per card, so that a stranger with a copied number can neither guess nor lock the owner out. Strangers
+// are never locked out for good, or the owner could not pay from a borrowed device any more: they wait ever longer, and
+// from the ninth wrong try on get one a day.
 var (
 	OwnTries      = TryLimits{Pause: 3, PauseFor: 15 * time.Minute, Lock: 5}
-	StrangerTries = TryLimits{Pause: 2, PauseFor: 15 * time.Minute, Lock: 3}
+	StrangerTries = TryLimits{Pause: 2, PauseFor: 15 * time.Minute, Longest: 24 * time.Hour}
 )
 
 // Tries counts the tries at a secret. The zero value has none used. It is a value: methods return the changed one.
@@ -29,7 +32,7 @@ type Tries struct {
 // Reserve takes one try off. It is to be committed before the secret is looked at. A pause or lock that a wrong answer
 // would bring begins at once. ErrLocked or ErrPaused if there is no try to be had.
 func (t Tries) Reserve(limits TryLimits, now time.Time) (Tries, error) {
-	if t.Locked || t.Used >= limits.Lock {
+	if t.Locked || limits.locks(t.Used) {
 		return t, ErrLocked
 	}
 	if now.Before(t.PausedUntil) {
@@ -37,10 +40,21 @@ func (t Tries) Reserve(limits TryLimits, now time.Time) (Tries, error) {
 	}
 	t.Used++
 	if t.Used >= limits.Pause {
-		t.PausedUntil = now.Add(limits.PauseFor)
+		t.PausedUntil = now.Add(limits.pause(t.Used))
 	}
-	t.Locked = t.Used >= limits.Lock
+	t.Locked = limits.locks(t.Used)
 	return t, nil
+}
+
+func (l TryLimits) locks(used int) bool { return l.Lock > 0 && used >= l.Lock }
+
+// pause is how long to wait after so many tries.
+func (l TryLimits) pause(used int) time.Duration {
+	pause := l.PauseFor
+	for ; used > l.Pause && pause < l.Longest; used-- {
+		pause = min(2*pause, l.Longest)
+	}
+	return pause
 }
 
 // Succeed says that the answer of a reserved try was right. For a device bound to the card (own) that clears
@@ -51,7 +65,7 @@ func (t Tries) Succeed(limits TryLimits, own bool) Tries {
 		return Tries{}
 	}
 	t.Used = max(t.Used-1, 0)
-	t.Locked = t.Used >= limits.Lock
+	t.Locked = limits.locks(t.Used)
 	if t.Used < limits.Pause {
 		t.PausedUntil = time.Time{}
 	}
@@ -61,7 +75,7 @@ func (t Tries) Succeed(limits TryLimits, own bool) Tries {
 // Left is how many tries there are before the next pause or the lock, whether or not there is a pause now.
 func (t Tries) Left(limits TryLimits) int {
 	switch {
-	case t.Locked || t.Used >= limits.Lock:
+	case t.Locked || limits.locks(t.Used):
 		return 0
 	case t.Used < limits.Pause:
 		return limits.Pause - t.Used

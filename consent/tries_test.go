@@ -16,8 +16,8 @@ func TestWrongTriesPauseThenLock(t *testing.T) {
 		left   []int // before each try; the last is after the last
 		pauses []bool
 	}{
-		"own":      {OwnTries, []int{3, 2, 1, 1, 1, 0}, []bool{false, false, true, true, true}},
-		"stranger": {StrangerTries, []int{2, 1, 1, 0}, []bool{false, true, true}},
+		"own":   {OwnTries, []int{3, 2, 1, 1, 1, 0}, []bool{false, false, true, true, true}},
+		"three": {TryLimits{Pause: 2, PauseFor: 15 * time.Minute, Lock: 3}, []int{2, 1, 1, 0}, []bool{false, true, true}},
 	} {
 		var tries Tries
 		at := now
@@ -53,6 +53,33 @@ func TestWrongTriesPauseThenLock(t *testing.T) {
 	}
 }
 
+func TestStrangersWaitEverLongerAndAreNeverLockedOut(t *testing.T) {
+	var tries Tries
+	at := now
+	var pauses []time.Duration
+	for range 11 {
+		var err error
+		if tries, err = tries.Reserve(StrangerTries, at); err != nil {
+			t.Fatalf("after pauses %v: %v", pauses, err)
+		}
+		pause := tries.PausedFor(at)
+		if pause > 0 {
+			if _, err := tries.Reserve(StrangerTries, at.Add(pause-1)); !errors.Is(err, ErrPaused) {
+				t.Errorf("before the end of a pause of %v: %v, want %v", pause, err, ErrPaused)
+			}
+		}
+		pauses, at = append(pauses, pause), at.Add(pause)
+	}
+	m, h := time.Minute, time.Hour
+	want := []time.Duration{0, 15 * m, 30 * m, h, 2 * h, 4 * h, 8 * h, 16 * h, 24 * h, 24 * h, 24 * h}
+	if diff := cmp.Diff(want, pauses); diff != "" {
+		t.Errorf("pauses (-want +got):\n%s", diff)
+	}
+	if (TryLimits{Pause: 1, PauseFor: m}).pause(40) != m {
+		t.Error("pauses grow where no longest one is given")
+	}
+}
+
 func TestSuccessClearsForTheOwnerAndGivesBackForAStranger(t *testing.T) {
 	reserve := func(tries Tries, limits TryLimits) Tries {
 		t.Helper()
@@ -81,9 +108,9 @@ func TestSuccessClearsForTheOwnerAndGivesBackForAStranger(t *testing.T) {
 
 func TestReserveThatIsRefusedChangesNothing(t *testing.T) {
 	for _, tries := range []Tries{
-		{Used: 2, PausedUntil: now.Add(time.Second)}, {Used: 3, Locked: true}, {Used: 9}, {Locked: true},
+		{Used: 2, PausedUntil: now.Add(time.Second)}, {Used: 3, Locked: true}, {Used: 9}, {Locked: true}, {Used: 5},
 	} {
-		got, err := tries.Reserve(StrangerTries, now)
+		got, err := tries.Reserve(OwnTries, now)
 		if err == nil {
 			t.Errorf("%+v: a try was had", tries)
 		}
@@ -99,7 +126,7 @@ func TestReserveThatIsRefusedChangesNothing(t *testing.T) {
 // after it, one for each pause.
 func TestNoInterleavingBeatsTheLimits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limits := rapid.SampledFrom([]TryLimits{OwnTries, StrangerTries, {1, time.Minute, 1}, {2, time.Minute, 6}}).Draw(t, "limits")
+		limits := rapid.SampledFrom([]TryLimits{OwnTries, StrangerTries, {1, time.Minute, 0, 1}, {2, time.Minute, 0, 6}}).Draw(t, "limits")
 		own := rapid.Bool().Draw(t, "own")
 		var tries Tries
 		at, window := now, 0
@@ -141,12 +168,12 @@ func TestNoInterleavingBeatsTheLimits(t *testing.T) {
 
 func checkTries(t *rapid.T, limits TryLimits, wrong map[int]int, openings map[int][]time.Time) {
 	for window, n := range wrong {
-		if n > limits.Lock {
+		if limits.Lock > 0 && n > limits.Lock {
 			t.Fatalf("%d wrong in window %d, limit %d", n, window, limits.Lock)
 		}
 	}
 	for window, times := range openings {
-		if len(times) > limits.Lock {
+		if limits.Lock > 0 && len(times) > limits.Lock {
 			t.Fatalf("%d tries open in window %d, limit %d", len(times), window, limits.Lock)
 		}
 		for i := limits.Pause; i < len(times); i++ {

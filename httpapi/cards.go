@@ -216,11 +216,12 @@ func (c *call) unfreezeCard() (answer, error) {
 	}
 	id, key, pin := payment.CardID(m.Card), byJTI(device, m.Claims), m.PIN
 	m.IssuedAt, m.PIN = 0, ""
+	reserve := &processor.ReserveTry{Device: device, Card: id}
 	return c.checkPIN(check{
 		key: key, digest: c.digest(m), pin: pin,
-		reserve: &processor.ReserveTry{Device: device, Card: id},
+		reserve: reserve,
 		finish: func(_ context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
-			command := processor.NewUnfreeze(id, device, right)
+			command := processor.NewUnfreeze(reserve, right)
 			seen := &looked{Command: command}
 			return seen, func(time.Time) (int, []byte) {
 				switch {
@@ -250,16 +251,17 @@ func (c *call) changePIN() (answer, error) {
 	}
 	id, key, before, after := payment.CardID(m.Card), byJTI(device, m.Claims), m.OldPIN, m.NewPIN
 	m.IssuedAt, m.OldPIN, m.NewPIN = 0, "", ""
+	reserve := &processor.ReserveTry{Device: device, Card: id}
 	return c.checkPIN(check{
 		key: key, digest: c.digest(m), pin: before,
-		reserve: &processor.ReserveTry{Device: device, Card: id},
+		reserve: reserve,
 		finish: func(ctx context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
 			// Within the place that checkPIN holds: this request makes one hash at a time.
 			record, err := c.PINs.New(ctx, string(id), after)
 			if err != nil {
 				return nil, nil, err
 			}
-			command := processor.NewChangePIN(id, device, right, record)
+			command := processor.NewChangePIN(reserve, right, record)
 			seen := &looked{Command: command}
 			return seen, func(time.Time) (int, []byte) {
 				if !command.Result.Right {
@@ -311,34 +313,17 @@ func (c *call) rebindCard() (answer, error) {
 	}})
 }
 
-// scanned is how many cards are looked at per query while looking for a device's.
-const scanned = 500
-
-// cardsOf finds the cards that a device is or was bound to.
+// cardsOf finds the cards that a device is or was bound to, the oldest first.
 func cardsOf(r processor.Reader, device payment.DeviceID) ([]processor.Card, error) {
-	var found []processor.Card
-	q := processor.ListQuery{Table: "cards", Limit: scanned}
-	for {
-		rows, err := r.List(q)
-		if err != nil {
-			return nil, err
-		}
-		var w processor.Wants
-		for _, c := range rows.Cards {
-			w.Bindings = append(w.Bindings, processor.BindingID{Card: c.ID, Device: device})
-		}
-		bound, err := r.Load(w)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range rows.Cards {
-			if slices.ContainsFunc(bound.Bindings, func(b processor.Binding) bool { return b.Card == c.ID }) {
-				found = append(found, c)
-			}
-		}
-		if len(rows.Cards) < scanned {
-			return found, nil
-		}
-		q.After = string(rows.Cards[scanned-1].ID)
+	bound, err := r.Load(processor.Wants{CardsOf: []payment.DeviceID{device}})
+	if err != nil {
+		return nil, err
 	}
+	var w processor.Wants
+	for _, b := range bound.Bindings {
+		w.Cards = append(w.Cards, b.Card)
+	}
+	rows, err := r.Load(w)
+	slices.SortFunc(rows.Cards, func(a, b processor.Card) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return rows.Cards, err
 }

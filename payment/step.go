@@ -65,8 +65,22 @@ func Step(p Payment, c Command, now time.Time) (Outcome, error) {
 	if !p.mayCommand(t.by, c.By) {
 		return Outcome{}, fmt.Errorf("%w: %s while %s", ErrNotYours, c.Verb, p.State)
 	}
+	if last := p.lastStep(); now.Before(last) {
+		now = last // a clock that was set back does not make a payment end before it began
+	}
 	next := p.advance(t, c, now)
 	return Outcome{Payment: next, Entry: entry(next, t.entry, now), Event: event(next)}, nil
+}
+
+// lastStep is when the payment took its last step.
+func (p Payment) lastStep() time.Time {
+	last := p.InstructedAt
+	for _, at := range []time.Time{p.AuthenticatedAt, p.ConfirmedAt} {
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // find returns the table's line for a verb. A decoy has none that leads past authentication, whatever it is told.

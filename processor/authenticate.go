@@ -22,13 +22,13 @@ func (c *ReserveTry) Wants(u *Unit, w *Wants) {
 	if c.Payment != "" {
 		w.Payments = append(w.Payments, c.Payment)
 		if p, ok := u.Payments.rows[c.Payment]; ok {
-			wantTries(u, w, CardKey(p.CardKey), c.Device)
+			wantTries(w, CardKey(p.CardKey))
 		}
 		return
 	}
 	w.Cards = append(w.Cards, c.Card)
 	if card, ok := u.Cards.rows[c.Card]; ok {
-		wantTries(u, w, card.Key, c.Device)
+		wantTries(w, card.Key)
 	}
 }
 
@@ -47,12 +47,17 @@ func (c *ReserveTry) Do(u *Unit) error {
 	if err != nil {
 		return err
 	}
+	if !u.Payments.loaded[c.Payment] {
+		return ErrInProgress // instructed in this very batch: its rows are not loaded
+	}
 	if p.State != payment.AuthenticationRequired {
 		return payment.ErrNotAllowed
 	}
-	if !p.Decoy() {
+	if !p.Decoy() && u.alive(p) {
 		card, _ := u.Cards.Get(p.Card)
 		c.Record, c.Subject = card.PIN, pinSubject(card)
+	} else if !p.Decoy() && p.FromAssociatedDevice() {
+		return ErrCardState
 	}
 	return u.reserveTry(CardKey(p.CardKey), c.Device)
 }
@@ -97,11 +102,14 @@ func (c *Authenticate) Wants(u *Unit, w *Wants) {
 
 // Do gives a right try back and steps the payment; with no try left, the payment is rejected.
 func (c *Authenticate) Do(u *Unit) (err error) {
+	if _, err := u.activeDevice(c.Device); err != nil {
+		return err
+	}
 	p, ok := u.Payments.Get(c.Payment)
 	if !ok || p.Initiator != c.Device {
 		return ErrUnknownPayment
 	}
-	right := c.Right && !p.Decoy()
+	right := c.Right && !p.Decoy() && u.alive(p)
 	c.Result, c.After = u.finishTry(CardKey(p.CardKey), c.Device, right), p
 	if p.State != payment.AuthenticationRequired {
 		return nil

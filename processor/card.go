@@ -27,14 +27,15 @@ func cardKey(v keyring.Versioned) CardKey {
 	return CardKey(strconv.Itoa(v.Version) + "." + base64.RawURLEncoding.EncodeToString(v.Sum))
 }
 
-// cardOf returns the card that one of the keys names, and the key to count tries under, whether there is a card or not.
+// cardOf returns the card that one of the keys names, and the key to count tries under, whether there is a card or not:
+// for a number that no card has, that of the oldest number key, so that a new key does not give it fresh tries.
 func (u *Unit) cardOf(keys []CardKey) (c Card, key CardKey, ok bool) {
 	for _, k := range keys {
 		if c, ok := u.CardByKey(k); ok {
 			return c, k, true
 		}
 	}
-	return Card{}, keys[0], false
+	return Card{}, keys[len(keys)-1], false
 }
 
 // tell tells everybody who has to do with a card, and the operators, that something happened to it.
@@ -46,7 +47,7 @@ func (u *Unit) tellCard(what string, c Card) {
 	u.Tell(Event{Type: "card." + what, Subject: string(c.ID), State: string(c.State), To: to})
 }
 
-// cancelOpen cancels a card's open payments: what they were to be confirmed with has changed.
+// cancelOpen cancels a card's open payments that have been authenticated.
 func (u *Unit) cancelOpen(id payment.CardID) error {
 	for _, p := range u.OpenOf(id) {
 		if _, err := u.Do(p, payment.Command{Verb: payment.Cancel, Reason: payment.CardChanged}); err != nil {
@@ -56,21 +57,38 @@ func (u *Unit) cancelOpen(id payment.CardID) error {
 	return nil
 }
 
-// freeze freezes a card and cancels its open payments and any code that would bind another device: whoever took the
-// card may have asked for that, too.
-func (u *Unit) freeze(c Card) error {
+// freeze freezes a card, for a device or, without one, for an operator. The associated device also voids any code that
+// would bind another device or set another PIN: whoever took the card may have asked for that.
+func (u *Unit) freeze(c Card, by payment.DeviceID) error {
 	if c.State == CardClosed {
 		return ErrCardState
 	}
 	if c.State == CardActive {
 		c.State = CardFrozen
 	}
-	if c.Code.Purpose != CodeActivates {
+	if by == "" {
+		c.FrozenByOperator = true
+	}
+	if by == c.Associated && c.Code.Purpose != CodeActivates {
 		c.Code = OneUseCode{}
 	}
+	return u.change("frozen", c)
+}
+
+// change stages a card whose state, PIN or device has changed, tells of it, and cancels its open payments: what they
+// were to be confirmed with is no more. Those that nobody has authenticated stay as they are, because a stranger may be
+// watching them, but cannot be authenticated any more (see alive).
+func (u *Unit) change(what string, c Card) error {
+	c.ChangedAt = u.Now
 	u.Cards.Put(c.ID, c)
-	u.tellCard("frozen", c)
+	u.tellCard(what, c)
 	return u.cancelOpen(c.ID)
+}
+
+// alive reports whether a payment's card is as it was when the payment was instructed.
+func (u *Unit) alive(p payment.Payment) bool {
+	c, ok := u.Cards.Get(p.Card)
+	return ok && c.State == CardActive && c.Associated == p.Associated && !c.ChangedAt.After(p.InstructedAt)
 }
 
 // wantCard adds what changing a card touches, its bindings and open payments, and what shows it: its account and

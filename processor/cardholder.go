@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"slices"
 	"time"
@@ -53,7 +54,8 @@ func (c *Activate) Wants(u *Unit, w *Wants) {
 		if id, ok := u.cardsByKey[k]; ok {
 			wantCard(u, w, id)
 			w.Bindings = append(w.Bindings, BindingID{id, c.Device})
-			w.Tries = append(w.Tries, TriesID{k, ""}, TriesID{k, c.Device})
+			wantTries(w, k)
+			w.Tries = append(w.Tries, codeTries(u.Cards.rows[id], c.Device))
 		}
 	}
 }
@@ -65,21 +67,17 @@ func (c *Activate) Do(u *Unit) error {
 		return err
 	}
 	card, _, ok := u.cardOf(c.CardKeys)
-	if !ok || !c.fits(card) || !u.useCode(&card, c.CodeMACs) {
+	if !ok || !c.fits(card) || !u.useCode(&card, c.CodeMACs, c.Device) {
 		return nil
 	}
 	if card.State == CardIssued {
 		card.State, card.PIN = CardActive, c.PIN
+		u.clearTries(card.Key)
 	}
 	card.Associated = c.Device
 	c.Card, c.Refused = card, false
-	u.Cards.Put(card.ID, card)
 	u.bind(Binding{Card: card.ID, Device: c.Device, BoundAt: u.Now})
-	for _, id := range []TriesID{{card.Key, ""}, {card.Key, c.Device}} {
-		u.Tries.Put(id, Tries{TriesID: id})
-	}
-	u.tellCard("bound", card)
-	return u.cancelOpen(card.ID)
+	return u.change("bound", card)
 }
 
 // fits reports whether the request is of the kind that the card's code is for: the first activation sets a PIN, a
@@ -91,21 +89,23 @@ func (c *Activate) fits(card Card) bool {
 	return first && hasPIN || again && !hasPIN
 }
 
-// useCode spends the card's code if it is right and its time has come, and one of its tries otherwise.
-func (u *Unit) useCode(c *Card, macs []string) bool {
-	code := c.Code
-	if code.TriesLeft <= 0 || !u.Now.Before(code.ExpiresAt) {
+// useCode spends the card's code if it is right, and one of the device's tries at it if it is wrong. Before its time
+// and after, nothing counts.
+func (u *Unit) useCode(c *Card, macs []string, device payment.DeviceID) bool {
+	code, id := c.Code, codeTries(*c, device)
+	if code.Purpose == "" || u.Now.Before(code.NotBefore) || !u.Now.Before(code.ExpiresAt) {
+		return false
+	}
+	row, _ := u.Tries.Get(id)
+	after, err := row.Reserve(codeLimits, u.Now)
+	if err != nil {
 		return false
 	}
 	right := slices.ContainsFunc(macs, func(mac string) bool {
 		return subtle.ConstantTimeCompare([]byte(mac), []byte(code.MAC)) == 1
 	})
 	if !right {
-		c.Code.TriesLeft--
-		u.Cards.Put(c.ID, *c)
-		return false
-	}
-	if u.Now.Before(code.NotBefore) {
+		u.Tries.Put(id, Tries{id, after})
 		return false
 	}
 	c.Code = OneUseCode{}
@@ -136,7 +136,7 @@ func (c *Freeze) Do(u *Unit) error {
 	if _, bound := u.Bindings.Get(BindingID{c.Card, c.Device}); !ok || !bound {
 		return ErrUnknownCard
 	}
-	if err := u.freeze(card); err != nil {
+	if err := u.freeze(card, c.Device); err != nil {
 		return err
 	}
 	c.After, _ = u.Cards.Get(c.Card)
@@ -145,30 +145,32 @@ func (c *Freeze) Do(u *Unit) error {
 
 // cardTry is what finishing a PIN check for a card has in common.
 type cardTry struct {
-	Card   payment.CardID
-	Device payment.DeviceID
-	Right  bool
+	Card     payment.CardID
+	Device   payment.DeviceID
+	Reserved consent.PINRecord // what the PIN was compared with
+	Right    bool
 
 	After  Card // results
 	Result TryResult
 }
 
-// Wants names the card, all that changing it touches, and the counts of tries of every device bound to it.
+// Wants names the card, all that changing it touches, and the counts of tries.
 func (c *cardTry) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	wantCard(u, w, c.Card)
 	if card, ok := u.Cards.rows[c.Card]; ok {
-		wantTries(u, w, card.Key, c.Device)
-		for _, d := range u.BoundTo(c.Card) {
-			w.Tries = append(w.Tries, TriesID{card.Key, d})
-		}
+		wantTries(w, card.Key)
+		w.Tries = append(w.Tries, codeTries(card, c.Device))
 	}
 }
 
-// finish gives back a right try. It reports whether to go on.
+// finish gives back a right try. It reports whether to go on: not with a PIN that was changed meanwhile.
 func (c *cardTry) finish(u *Unit) (goOn bool, err error) {
 	if c.After, err = u.associatedCard(c.Card, c.Device); err != nil {
 		return false, err
+	}
+	if !bytes.Equal(c.Reserved.Sum, c.After.PIN.Sum) {
+		return false, ErrCardState
 	}
 	c.Result = u.finishTry(c.After.Key, c.Device, c.Right)
 	return c.Right, nil
@@ -178,8 +180,12 @@ func (c *cardTry) finish(u *Unit) (goOn bool, err error) {
 type Unfreeze struct{ cardTry }
 
 // NewUnfreeze finishes the check of a PIN that ReserveTry began.
-func NewUnfreeze(card payment.CardID, device payment.DeviceID, right bool) *Unfreeze {
-	return &Unfreeze{cardTry{Card: card, Device: device, Right: right}}
+func NewUnfreeze(begun *ReserveTry, right bool) *Unfreeze {
+	return &Unfreeze{finishing(begun, right)}
+}
+
+func finishing(begun *ReserveTry, right bool) cardTry {
+	return cardTry{Card: begun.Card, Device: begun.Device, Reserved: begun.Record, Right: right}
 }
 
 // Do unfreezes the card if the PIN was right. After tells whether it can pay: one that is closed cannot, and to say so
@@ -188,12 +194,11 @@ func (c *Unfreeze) Do(u *Unit) error {
 	if goOn, err := c.finish(u); err != nil || !goOn {
 		return err
 	}
-	if c.After.State == CardFrozen {
-		c.After.State = CardActive
-		u.Cards.Put(c.Card, c.After)
-		u.tellCard("unfrozen", c.After)
+	if c.After.State != CardFrozen || c.After.FrozenByOperator {
+		return nil
 	}
-	return nil
+	c.After.State = CardActive
+	return u.change("unfrozen", c.After)
 }
 
 // ChangePIN sets a new PIN, by the associated device and with the old PIN.
@@ -203,8 +208,8 @@ type ChangePIN struct {
 }
 
 // NewChangePIN finishes the check of a PIN that ReserveTry began.
-func NewChangePIN(card payment.CardID, device payment.DeviceID, right bool, pin consent.PINRecord) *ChangePIN {
-	return &ChangePIN{cardTry{Card: card, Device: device, Right: right}, pin}
+func NewChangePIN(begun *ReserveTry, right bool, pin consent.PINRecord) *ChangePIN {
+	return &ChangePIN{finishing(begun, right), pin}
 }
 
 // Do changes the PIN if the old one was right.
@@ -220,13 +225,8 @@ func (c *ChangePIN) Do(u *Unit) error {
 // setPIN sets a PIN, forgets all tries, and cancels the card's open payments.
 func (u *Unit) setPIN(card Card, pin consent.PINRecord) (Card, error) {
 	card.PIN = pin
-	u.Cards.Put(card.ID, card)
-	for _, d := range append(u.BoundTo(card.ID), "") {
-		id := TriesID{card.Key, d}
-		u.Tries.Put(id, Tries{TriesID: id})
-	}
-	u.tellCard("pin_changed", card)
-	return card, u.cancelOpen(card.ID)
+	u.clearTries(card.Key)
+	return card, u.change("pin_changed", card)
 }
 
 // ResetPIN sets a new PIN, by the associated device and with an operator's code.
@@ -249,7 +249,7 @@ func (c *ResetPIN) Do(u *Unit) (err error) {
 	if c.After, err = u.associatedCard(c.Card, c.Device); err != nil {
 		return err
 	}
-	if c.After.Code.Purpose != CodeResetsPIN || !u.useCode(&c.After, c.CodeMACs) {
+	if c.After.Code.Purpose != CodeResetsPIN || !u.useCode(&c.After, c.CodeMACs, c.Device) {
 		return nil
 	}
 	c.Refused = false
@@ -278,19 +278,20 @@ func (c *Rebind) Do(u *Unit) (err error) {
 	if c.After, err = u.associatedCard(c.Card, c.Device); err != nil {
 		return err
 	}
+	if c.After.State != CardActive {
+		return ErrCardState
+	}
 	if _, err := u.activeDevice(c.NewDevice); err != nil {
 		return err
 	}
 	c.After.Associated = c.NewDevice
-	u.Cards.Put(c.Card, c.After)
 	u.bind(Binding{Card: c.Card, Device: c.NewDevice, BoundAt: u.Now})
-	u.tellCard("bound", c.After)
-	return u.cancelOpen(c.Card)
+	return u.change("bound", c.After)
 }
 
 // How an operator's one-use codes live.
 const (
-	CodeTries      = 5
+	CodeTries      = 5 // from each device
 	CodeLife       = 14 * 24 * time.Hour
 	RebindingDelay = 24 * time.Hour // between an operator's code to rebind a card, of which its devices are told, and its use
 )

@@ -161,7 +161,7 @@ func (c *Approve) refuse(u *Unit, p payment.Payment) (err error) {
 	u.Sign(Evidence{Payment: p.ID, Role: consent.Second, Device: c.Device, JWS: c.JWS})
 	if verb == payment.Disown {
 		card, _ := u.Cards.Get(p.Card)
-		return u.freeze(card)
+		return u.freeze(card, c.Device)
 	}
 	return nil
 }

@@ -61,6 +61,9 @@ func (c *Instruct) Do(u *Unit) error {
 		return ErrCurrency
 	}
 	card, key, known := u.cardOf(c.CardKeys)
+	if known && card.State != CardActive && card.Associated == c.Device {
+		return ErrCardState // its owner's device may know, and must not be led to spend its tries on a decoy
+	}
 	p := payment.Payment{Terms: payment.Terms{
 		ID: c.ID, Amount: c.Amount,
 		PayeeHandle: payee.Handle, PayeeName: payee.Name, PayeeAccount: payee.Account,
@@ -87,14 +90,14 @@ func (c Card) tapFacts(i *Instruct, now time.Time) payment.TapFacts {
 	f := payment.TapFacts{
 		Assurance: i.Assurance, FromAssociated: i.Device == c.Associated, Minor: i.Amount.Minor, CardLevel: c.Level,
 	}
-	if c.TapDay.Equal(day(now)) {
+	if !day(now).After(c.TapDay) { // not Equal: a clock that was set back does not open the limit again
 		f.TapSpentToday = c.TapSpent
 	}
 	return f
 }
 
 func (c *Card) countTap(minor int64, now time.Time) {
-	if today := day(now); !c.TapDay.Equal(today) {
+	if today := day(now); today.After(c.TapDay) {
 		c.TapDay, c.TapSpent = today, 0
 	}
 	c.TapSpent += minor

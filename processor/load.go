@@ -2,7 +2,6 @@ package processor
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -100,7 +99,7 @@ func fresh[K comparable](seen map[K]bool, keys []K) []K {
 func (u *Unit) add(r Rows) {
 	for _, x := range r.Payments {
 		u.Payments.add(x.ID, x)
-		if u.asked.openOf[x.Card] && !x.State.Final() {
+		if u.asked.openOf[x.Card] && authenticated(x) {
 			u.openOf[x.Card] = appendNew(u.openOf[x.Card], x.ID)
 		}
 	}
@@ -147,15 +146,17 @@ func appendNew[K comparable](list []K, k K) []K {
 	return append(list, k)
 }
 
-// expire ends every loaded payment whose wait is over, before any command sees it.
-func (u *Unit) expire() error {
+// expire ends every loaded payment whose wait is over, before any command sees it. One that cannot be ended is told to
+// trouble, and left: payment.Step refuses all else to it.
+func (u *Unit) expire(trouble func(payment.ID, error)) {
 	for _, id := range slices.Sorted(maps.Keys(u.Payments.rows)) {
 		if p := u.Payments.rows[id]; p.Due(u.Now) {
 			if _, err := u.Do(p, payment.Command{Verb: payment.Expire}); err != nil {
-				return fmt.Errorf("expiring %s: %w", p.ID, err)
+				u.drop()
+				trouble(id, err)
+				continue
 			}
+			u.keep()
 		}
 	}
-	u.keep()
-	return nil
 }

@@ -90,7 +90,7 @@ func (c *IssueCard) Do(u *Unit) error {
 }
 
 func newCode(u *Unit, purpose CodePurpose, mac string) OneUseCode {
-	code := OneUseCode{Purpose: purpose, MAC: mac, TriesLeft: CodeTries, NotBefore: u.Now, ExpiresAt: u.Now.Add(CodeLife)}
+	code := OneUseCode{Purpose: purpose, MAC: mac, NotBefore: u.Now, ExpiresAt: u.Now.Add(CodeLife)}
 	if purpose == CodeRebinds {
 		code.NotBefore = u.Now.Add(RebindingDelay)
 	}
@@ -157,27 +157,21 @@ func (c *SetCardState) Do(u *Unit) error {
 	if !ok {
 		return ErrUnknownCard
 	}
+	var err error
 	switch {
-	case c.To == CardFrozen && card.State == CardActive:
-		if err := u.freeze(card); err != nil {
-			return err
-		}
+	case c.To == CardFrozen && (card.State == CardActive || card.State == CardFrozen):
+		err = u.freeze(card, "")
 	case c.To == CardActive && card.State == CardFrozen:
-		card.State = CardActive
-		u.Cards.Put(c.Card, card)
-		u.tellCard("unfrozen", card)
+		card.State, card.FrozenByOperator = CardActive, false
+		err = u.change("unfrozen", card)
 	case c.To == CardClosed && card.State != CardClosed:
 		card.State, card.Code = CardClosed, OneUseCode{}
-		u.Cards.Put(c.Card, card)
-		u.tellCard("closed", card)
-		if err := u.cancelOpen(c.Card); err != nil {
-			return err
-		}
+		err = u.change("closed", card)
 	default:
-		return ErrCardState
+		err = ErrCardState
 	}
 	c.After, _ = u.Cards.Get(c.Card)
-	return nil
+	return err
 }
 
 // AddPayee adds a payee with a new account, and an API key if one is given.

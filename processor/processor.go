@@ -193,6 +193,9 @@ func (p *Processor) batch(jobs []*job) {
 		u, err = p.run(tx, jobs)
 		return err
 	})
+	if ctx.Err() != nil && err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	if err != nil && len(jobs) > 1 && !errors.Is(err, ErrUnavailable) {
 		for _, j := range jobs {
 			p.batch([]*job{j})
@@ -211,15 +214,20 @@ func (p *Processor) batch(jobs []*job) {
 	}
 }
 
-func (p *Processor) run(tx Tx, jobs []*job) (*Unit, error) {
-	u := newUnit()
+func (p *Processor) run(tx Tx, jobs []*job) (u *Unit, err error) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			err = p.panicked(broken)
+		}
+	}()
+	u = newUnit()
 	if err := u.load(tx, jobs); err != nil {
 		return nil, err
 	}
 	u.Now = p.Now().UTC().Truncate(time.Microsecond)
-	if err := u.expire(); err != nil {
-		return nil, err
-	}
+	u.expire(func(id payment.ID, err error) {
+		p.Log.Error("an overdue payment cannot be ended", "payment", id, "error", err)
+	})
 	for _, j := range jobs {
 		j.answer, j.err = Answer{}, nil
 		if j.err = j.ctx.Err(); j.err == nil {
@@ -234,9 +242,8 @@ func (p *Processor) run(tx Tx, jobs []*job) (*Unit, error) {
 func (p *Processor) runOne(u *Unit, j *job) {
 	defer func() {
 		if broken := recover(); broken != nil {
-			p.Log.Error("command panicked", "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
 			u.drop()
-			j.answer, j.err = Answer{}, errors.New("a command met a broken invariant")
+			j.answer, j.err = Answer{}, p.panicked(broken)
 		}
 	}()
 	if j.req.Key != (KeyID{}) {
@@ -261,6 +268,11 @@ func (p *Processor) runOne(u *Unit, j *job) {
 		u.Keys.Put(k.KeyID, k)
 	}
 	u.keep()
+}
+
+func (p *Processor) panicked(broken any) error {
+	p.Log.Error("command panicked", "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
+	return errors.New("a command met a broken invariant")
 }
 
 // known answers a request that was answered before, and refuses one that is in progress or whose key was used for

@@ -66,7 +66,6 @@ const (
 type OneUseCode struct {
 	Purpose   CodePurpose
 	MAC       string // of the code, under the code key
-	TriesLeft int
 	NotBefore time.Time
 	ExpiresAt time.Time
 }
@@ -84,6 +83,11 @@ type Card struct {
 	Associated payment.DeviceID // empty until activated
 	PIN        consent.PINRecord
 	Code       OneUseCode
+
+	// ChangedAt is when the card was last frozen, unfrozen, closed, bound to a device, or given a PIN: a payment that was
+	// instructed before cannot be authenticated any more.
+	ChangedAt        time.Time
+	FrozenByOperator bool // then its holder cannot unfreeze it
 
 	TapDay   time.Time // the UTC day that TapSpent counts
 	TapSpent int64     // minor units settled at level tap on that day
@@ -106,17 +110,24 @@ type BindingID struct {
 	Device payment.DeviceID
 }
 
-// Tries counts authentication tries with a card number from one device, or from all devices not bound to the card.
+// Tries is a count of tries.
 type Tries struct {
 	TriesID
 	consent.Tries
 }
 
-// TriesID names a count of tries. Device is empty for the count that all strangers share.
+// TriesID names a count of tries: at a card's PIN from its associated device (Owner), or from all other devices
+// together (Strangers); or at a one-use code, from one device.
 type TriesID struct {
-	Card   CardKey
-	Device payment.DeviceID
+	Card CardKey // of the card's number; of a one-use code see codeTries
+	By   string  // Owner, Strangers, or a device's id
 }
+
+// Who shares a count of tries at a PIN.
+const (
+	Owner     = "owner"
+	Strangers = "strangers"
+)
 
 // Payee is whoever takes money, found by handle.
 type Payee struct {

@@ -76,13 +76,14 @@ type ListQuery struct {
 // Wants names rows to load. A row that is not there is left out of Rows.
 type Wants struct {
 	Payments  []payment.ID
-	OpenOf    []payment.CardID // all open payments of these cards
+	OpenOf    []payment.CardID // the open payments of these cards that have been authenticated
 	Cards     []payment.CardID
 	CardKeys  []CardKey // cards by their number's key
 	Accounts  []ledger.AccountID
 	Devices   []payment.DeviceID
 	Bindings  []BindingID
-	BoundTo   []payment.CardID // all bindings of these cards
+	BoundTo   []payment.CardID   // all bindings of these cards
+	CardsOf   []payment.DeviceID // all bindings of these devices
 	Tries     []TriesID
 	Payees    []payment.Handle
 	APIKeys   []string // by MAC

@@ -5,24 +5,19 @@ import (
 	"tapline/payment"
 )
 
-// triesOf names the count that a device's tries with a card number go to: its own if it is bound to the card, and
-// otherwise the one of all strangers, which is smaller, so that somebody with a copied number cannot lock the owner out.
-// wantTries has wanted the rows.
+// triesOf names the count that a device's tries at a card's PIN go to: the owner's for the associated device, and
+// otherwise that of all strangers, which is smaller. A device that was the associated device once is a stranger, too:
+// else whoever holds the key of a stolen phone could go from device to device and find fresh tries on each.
 func (u *Unit) triesOf(key CardKey, device payment.DeviceID) (TriesID, consent.TryLimits) {
-	if c, ok := u.CardByKey(key); ok {
-		if _, bound := u.Bindings.Get(BindingID{c.ID, device}); bound {
-			return TriesID{key, device}, consent.OwnTries
-		}
+	if c, ok := u.CardByKey(key); ok && c.Associated == device {
+		return TriesID{key, Owner}, consent.OwnTries
 	}
-	return TriesID{key, ""}, consent.StrangerTries
+	return TriesID{key, Strangers}, consent.StrangerTries
 }
 
-func wantTries(u *Unit, w *Wants, key CardKey, device payment.DeviceID) {
+func wantTries(w *Wants, key CardKey) {
 	w.CardKeys = append(w.CardKeys, key)
-	w.Tries = append(w.Tries, TriesID{key, device}, TriesID{key, ""})
-	if c, ok := u.CardByKey(key); ok {
-		w.Bindings = append(w.Bindings, BindingID{c.ID, device})
-	}
+	w.Tries = append(w.Tries, TriesID{key, Owner}, TriesID{key, Strangers})
 }
 
 // reserveTry takes a try off before anything is verified.
@@ -50,7 +45,7 @@ func (u *Unit) finishTry(key CardKey, device payment.DeviceID, right bool) TryRe
 	id, limits := u.triesOf(key, device)
 	row, _ := u.Tries.Get(id)
 	if right {
-		row = Tries{id, row.Succeed(limits, id.Device != "")}
+		row = Tries{id, row.Succeed(limits, id.By == Owner)}
 		u.Tries.Put(id, row)
 	}
 	result := TryResult{Right: right, Left: row.Left(limits), Locked: row.Locked, PausedFor: int64(row.PausedFor(u.Now).Seconds())}
@@ -59,6 +54,22 @@ func (u *Unit) finishTry(key CardKey, device payment.DeviceID, right bool) TryRe
 	}
 	return result
 }
+
+// clearTries forgets all tries at a card's PIN.
+func (u *Unit) clearTries(key CardKey) {
+	for _, id := range []TriesID{{key, Owner}, {key, Strangers}} {
+		u.Tries.Put(id, Tries{TriesID: id})
+	}
+}
+
+// codeTries names the count of a device's tries at a card's one-use code. Each device has its own: the code is long
+// enough for any number of them, and one that all shared would let a stranger use up the owner's.
+func codeTries(c Card, device payment.DeviceID) TriesID {
+	return TriesID{Card: CardKey("code." + c.Code.MAC), By: string(device)}
+}
+
+// codeLimits are those of tries at a one-use code.
+var codeLimits = consent.TryLimits{Pause: CodeTries, Lock: CodeTries}
 
 // pinSubject is what a card's PIN hash is bound to.
 func pinSubject(c Card) string { return string(c.ID) }

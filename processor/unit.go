@@ -165,15 +165,20 @@ func (u *Unit) CardByKey(k CardKey) (Card, bool) {
 	return u.Cards.Get(id)
 }
 
-// OpenOf returns the open payments of a card whose OpenOf was wanted.
+// OpenOf returns the open payments of a card that have been authenticated, where they were wanted.
 func (u *Unit) OpenOf(id payment.CardID) []payment.Payment {
 	var open []payment.Payment
 	for _, p := range u.openOf[id] {
-		if row, ok := u.Payments.Get(p); ok && !row.State.Final() {
+		if row, ok := u.Payments.Get(p); ok && authenticated(row) {
 			open = append(open, row)
 		}
 	}
 	return open
+}
+
+// authenticated reports whether an open payment is past authentication.
+func authenticated(p payment.Payment) bool {
+	return p.State == payment.ConfirmationRequired || p.State == payment.ApprovalRequired
 }
 
 // BoundTo returns the devices bound to a card whose BoundTo was wanted.
@@ -213,8 +218,8 @@ func (u *Unit) keep() {
 		}
 	}
 	for id, p := range u.Payments.staged {
-		if _, known := u.Payments.rows[id]; !known && p.Card != "" {
-			u.openOf[p.Card] = append(u.openOf[p.Card], id)
+		if authenticated(p) {
+			u.openOf[p.Card] = appendNew(u.openOf[p.Card], id)
 		}
 	}
 	for _, t := range u.tables() {

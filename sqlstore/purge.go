@@ -22,8 +22,8 @@ var (
 		SELECT k.key, k.principal FROM idempotency_keys k WHERE k.keep_till <= $1
 			AND NOT EXISTS (SELECT p.id FROM payments p WHERE p.id = k.key AND p.ended_at = 0)
 		ORDER BY k.keep_till LIMIT $2)`, isInteger, isInteger)
-	purgeTries = plain(`DELETE FROM tries WHERE (card_key, device) IN (
-		SELECT card_key, device FROM tries WHERE locked = 0 AND updated_at < $1 AND paused_until <= $2
+	purgeTries = plain(`DELETE FROM tries WHERE (card_key, tried_by) IN (
+		SELECT card_key, tried_by FROM tries WHERE locked = 0 AND updated_at < $1 AND paused_until <= $2
 		ORDER BY updated_at LIMIT $3)`, isInteger, isInteger, isInteger)
 	// The oldest are looked at, and no others: they come in order of their numbers.
 	oldEvents = plain("SELECT "+events.list()+" FROM (SELECT "+events.list()+" FROM events ORDER BY number LIMIT $2) AS oldest"+

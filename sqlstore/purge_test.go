@@ -22,7 +22,7 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 		return processor.Key{KeyID: processor.KeyID{Principal: "device:laptop", Key: id}, At: now, KeepTill: keepTill}
 	}
 	count := func(card processor.CardKey, tries consent.Tries) processor.Tries {
-		return processor.Tries{TriesID: processor.TriesID{Card: card}, Tries: tries}
+		return processor.Tries{TriesID: processor.TriesID{Card: card, By: processor.Owner}, Tries: tries}
 	}
 	event := func(subject string, at time.Time) processor.Event {
 		return processor.Event{Type: "x", Subject: subject, To: []processor.Principal{"p", "q"}, At: at}
@@ -68,7 +68,7 @@ func leftAfterPurge(t *testing.T, s *Store) (left []string) {
 		wants.Keys = append(wants.Keys, processor.KeyID{Principal: "device:laptop", Key: id})
 	}
 	for _, card := range []processor.CardKey{"idle", "locked", "paused"} {
-		wants.Tries = append(wants.Tries, processor.TriesID{Card: card})
+		wants.Tries = append(wants.Tries, processor.TriesID{Card: card, By: processor.Owner})
 	}
 	err := s.View(t.Context(), func(r processor.Reader) error {
 		rows, err := r.Load(wants)

@@ -26,9 +26,10 @@ func (r *rows) end() {
 
 // Statements that select rows by something else than their key.
 var (
-	openOf    = payments.by("ended_at = 0", "card")
+	openOf    = payments.by("ended_at = 0 AND authenticated_at > 0", "card")
 	cardsByNo = cards.by("", "number_key")
 	boundTo   = bindings.by("", "card")
+	cardsOf   = bindings.by("", "device")
 	ofPayment = evidence.by("", "payment")
 	anyOf     = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
 )
@@ -52,7 +53,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Operators: pick(r, operators, operators.byKey, single(w.Operators)),
 	}
 	for _, t := range pick(r, tries, tries.byKey, pairs(w.Tries, func(id processor.TriesID) key {
-		return key{string(id.Card), string(id.Device)}
+		return key{string(id.Card), id.By}
 	})) {
 		found.Tries = append(found.Tries, t.Tries)
 	}
@@ -69,10 +70,11 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 		func(p payment.Payment) payment.ID { return p.ID })
 	found.Cards = join(found.Cards, pick(r, cards, cardsByNo, single(w.CardKeys)),
 		func(c processor.Card) payment.CardID { return c.ID })
-	found.Bindings = join(found.Bindings, pick(r, bindings, boundTo, single(w.BoundTo)),
-		func(b processor.Binding) processor.BindingID {
-			return processor.BindingID{Card: b.Card, Device: b.Device}
-		})
+	idOf := func(b processor.Binding) processor.BindingID {
+		return processor.BindingID{Card: b.Card, Device: b.Device}
+	}
+	found.Bindings = join(found.Bindings, pick(r, bindings, boundTo, single(w.BoundTo)), idOf)
+	found.Bindings = join(found.Bindings, pick(r, bindings, cardsOf, single(w.CardsOf)), idOf)
 	if w.AnyOf {
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
 			func(o processor.Operator) processor.OperatorID { return o.ID })

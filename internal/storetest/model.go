@@ -85,7 +85,7 @@ func (m model) draw(t *rapid.T, run int, c *processor.Changes) (conflict bool) {
 		}
 		return put(m.keys, k.KeyID, k, changed, &c.New.Keys, &c.Changed.Keys)
 	default:
-		n := processor.Tries{TriesID: processor.TriesID{Card: processor.CardKey(name)},
+		n := processor.Tries{TriesID: processor.TriesID{Card: processor.CardKey(name), By: processor.Owner},
 			Tries: consent.Tries{Used: rapid.IntRange(0, 9).Draw(t, "used"), PausedUntil: at, Locked: rapid.Bool().Draw(t, "locked")}}
 		return put(m.tries, n.TriesID, n, changed, &c.New.Tries, &c.Changed.Tries)
 	}
@@ -109,7 +109,7 @@ func (s *suite) compare(t *rapid.T, run int, m model) {
 	for i := range letters {
 		w.Devices = append(w.Devices, payment.DeviceID(id(run, i)))
 		w.Keys = append(w.Keys, processor.KeyID{Principal: "device:x", Key: id(run, i)})
-		w.Tries = append(w.Tries, processor.TriesID{Card: processor.CardKey(id(run, i))})
+		w.Tries = append(w.Tries, processor.TriesID{Card: processor.CardKey(id(run, i)), By: processor.Owner})
 	}
 	want := sorted(processor.Rows{Devices: slices.Collect(maps.Values(m.devices)),
 		Keys: slices.Collect(maps.Values(m.keys)), Tries: slices.Collect(maps.Values(m.tries))})

@@ -104,14 +104,16 @@ func (s *suite) rowsByOtherColumns() {
 	c := everything()
 	second := openPayment("p7")
 	second.Card, second.CardAccount, second.Associated = "c2", "card2", "phone2"
+	second = stepped(second, payment.Authenticate)
 	c.New.Payments = append(c.New.Payments, second, stepped(openPayment("p8"), payment.Authenticate, payment.Confirm))
 	c.New.Bindings = append(c.New.Bindings, processor.Binding{Card: "c1", Device: "lost", BoundAt: noon})
 	s.save(c)
 	s.holds(processor.Wants{OpenOf: []payment.CardID{"c1"}},
-		processor.Rows{Payments: []payment.Payment{c.New.Payments[0], c.New.Payments[7]}})
+		processor.Rows{Payments: []payment.Payment{c.New.Payments[7]}}) // and not those that nobody has authenticated
 	s.holds(processor.Wants{OpenOf: []payment.CardID{"c2", "c3", ""}}, processor.Rows{Payments: []payment.Payment{second}})
 	s.holds(processor.Wants{BoundTo: []payment.CardID{"c1"}},
 		processor.Rows{Bindings: []processor.Binding{c.New.Bindings[0], c.New.Bindings[2]}})
+	s.holds(processor.Wants{CardsOf: []payment.DeviceID{"lost", "none"}}, processor.Rows{Bindings: c.New.Bindings[2:]})
 	s.holds(processor.Wants{CardKeys: []processor.CardKey{"1.key3", "1.none"}}, processor.Rows{Cards: c.New.Cards[2:]})
 	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators})
 }
@@ -155,7 +157,7 @@ func (s *suite) changedRowIsNotThere() {
 	for name, c := range map[string]processor.Rows{
 		"device":  {Devices: []processor.Device{device("laptop"), device("none")}},
 		"payment": {Payments: []payment.Payment{openPayment("none")}},
-		"tries":   {Tries: []processor.Tries{{TriesID: processor.TriesID{Card: "none"}}}},
+		"tries":   {Tries: []processor.Tries{{TriesID: processor.TriesID{Card: "none", By: processor.Owner}}}},
 	} {
 		err := s.trySave(processor.Changes{Changed: c})
 		if err == nil || errors.Is(err, processor.ErrConflict) || errors.Is(err, processor.ErrUnavailable) {

@@ -67,9 +67,9 @@ func card(i int) processor.Card {
 		Label: "Red", Account: cardAccount(i), Currency: "CNY", State: processor.CardActive,
 		Level: payment.LevelConfirm, Associated: payment.DeviceID(fmt.Sprintf("phone%d", i)),
 		PIN: consent.PINRecord{Salt: []byte{0, 1, 2}, Sum: []byte{3, 0, 255}, Pepper: 2, Memory: 8192, Passes: 1, Lanes: 4},
-		Code: processor.OneUseCode{Purpose: processor.CodeRebinds, MAC: "1.mac", TriesLeft: 5, NotBefore: noon,
+		Code: processor.OneUseCode{Purpose: processor.CodeRebinds, MAC: "1.mac", NotBefore: noon,
 			ExpiresAt: noon.Add(time.Hour)},
-		TapDay: noon.Truncate(24 * time.Hour), TapSpent: 1200, ApprovalsSince: noon, Approvals: 2, CreatedAt: noon,
+		TapDay: noon.Truncate(24 * time.Hour), TapSpent: 1200, ApprovalsSince: noon, Approvals: 2, ChangedAt: noon, FrozenByOperator: true, CreatedAt: noon,
 	}
 }
 
@@ -105,8 +105,8 @@ func everything() processor.Changes {
 		{ID: "k2", MAC: "1.bbb", Payee: "shop", CreatedAt: noon, RevokedAt: noon.Add(time.Hour)}}
 	c.New.Payees = append(c.New.Payees, processor.Payee{Handle: "shut", Account: "shop1", Currency: "CNY", Closed: true})
 	c.New.Tries = []processor.Tries{
-		{TriesID: processor.TriesID{Card: "1.key1", Device: "phone1"}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
-		{TriesID: processor.TriesID{Card: "1.unknown"}, Tries: consent.Tries{Used: 5, Locked: true}}}
+		{TriesID: processor.TriesID{Card: "1.key1", By: processor.Owner}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
+		{TriesID: processor.TriesID{Card: "1.unknown", By: processor.Strangers}, Tries: consent.Tries{Used: 5, Locked: true}}}
 	c.New.Payments = []payment.Payment{openPayment("p1"), decoy("p2"),
 		stepped(openPayment("p3"), payment.Authenticate, payment.Confirm, payment.MistypeCode, payment.Approve),
 		stepped(openPayment("p4"), payment.Authenticate, payment.Confirm, payment.Disown),
@@ -130,7 +130,7 @@ func everythingWants() processor.Wants {
 	w.Cards = append(w.Cards, "c3")
 	w.APIKeys = []string{"1.aaa", "1.bbb"}
 	w.Payees = append(w.Payees, "shut")
-	w.Tries = []processor.TriesID{{Card: "1.key1", Device: "phone1"}, {Card: "1.unknown"}}
+	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Evidence = []payment.ID{"p3", "p2", "p1"}

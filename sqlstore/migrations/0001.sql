@@ -83,9 +83,10 @@ CREATE TABLE cards (
   pin_lanes       BIGINT NOT NULL CHECK (pin_lanes >= 0),
   code_purpose    TEXT   NOT NULL CHECK (code_purpose IN ('', 'activate', 'rebind', 'reset_pin')),
   code_mac        TEXT   NOT NULL,
-  code_tries_left BIGINT NOT NULL CHECK (code_tries_left >= 0),
   code_not_before BIGINT NOT NULL CHECK (code_not_before >= 0),
   code_expires_at BIGINT NOT NULL CHECK (code_expires_at >= 0),
+  changed_at      BIGINT NOT NULL CHECK (changed_at >= 0),
+  frozen_by_operator BIGINT NOT NULL CHECK (frozen_by_operator IN (0, 1)),
   tap_day         BIGINT NOT NULL CHECK (tap_day >= 0),
   tap_spent       BIGINT NOT NULL CHECK (tap_spent >= 0),
   approvals_since BIGINT NOT NULL CHECK (approvals_since >= 0),
@@ -100,15 +101,17 @@ CREATE TABLE card_devices (
   PRIMARY KEY (card, device)
 ) BY KEY;
 
--- Counted for card numbers that nobody has issued as well, so card_key refers to nothing.
+CREATE INDEX card_devices_by_device ON card_devices (device);
+
+-- Counted for card numbers that nobody has issued, and for one-use codes, as well, so card_key refers to nothing.
 CREATE TABLE tries (
   card_key     TEXT   NOT NULL CHECK (card_key <> ''),
-  device       TEXT   NOT NULL,
+  tried_by     TEXT   NOT NULL CHECK (tried_by <> ''),
   used         BIGINT NOT NULL CHECK (used >= 0),
   paused_until BIGINT NOT NULL CHECK (paused_until >= 0),
   locked       BIGINT NOT NULL CHECK (locked IN (0, 1)),
   updated_at   BIGINT NOT NULL CHECK (updated_at >= 0),
-  PRIMARY KEY (card_key, device)
+  PRIMARY KEY (card_key, tried_by)
 ) BY KEY;
 
 CREATE INDEX tries_by_age ON tries (updated_at) WHERE locked = 0;
@@ -164,7 +167,7 @@ CREATE TABLE payments (
 
 -- Open payments are few, so these two stay small.
 CREATE INDEX payments_by_deadline ON payments (deadline) WHERE ended_at = 0;
-CREATE INDEX payments_open_by_card ON payments (card) WHERE ended_at = 0;
+CREATE INDEX payments_authenticated_by_card ON payments (card) WHERE ended_at = 0 AND authenticated_at > 0;
 
 -- What these index never changes, so a payment pays for them once.
 CREATE INDEX payments_by_initiator ON payments (initiator, instructed_at);
