@@ -40,7 +40,7 @@ const (
 
 // station is a service with one operator, payee, card, phone (the card's associated device) and kiosk.
 type station struct {
-	*testing.T
+	testing.TB
 	*Service
 	server   *httptest.Server // nil without a network
 	handler  http.Handler
@@ -100,9 +100,9 @@ func openEmpty(t *testing.T, change ...func(*Config)) *station {
 }
 
 // openUnserved opens a service without a network, so that it can be used where time is faked.
-func openUnserved(t *testing.T, change ...func(*Config)) *station {
+func openUnserved(t testing.TB, change ...func(*Config)) *station {
 	t.Helper()
-	s := &station{T: t, log: &lockedBuffer{}, clock: &testClock{now: time.Now().UTC().Truncate(time.Microsecond)}}
+	s := &station{TB: t, log: &lockedBuffer{}, clock: &testClock{now: time.Now().UTC().Truncate(time.Microsecond)}}
 	dir := t.TempDir()
 	var err error
 	s.keys, err = keyring.Create(filepath.Join(dir, "keys"))

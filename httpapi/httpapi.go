@@ -62,17 +62,20 @@ type Service struct {
 	closing   chan struct{} // closed when the service shuts down
 }
 
-// New makes a service. It panics if the configuration has no processor, store, keys, PINs or environment: that is for
-// the caller to have checked.
+// New makes a service. It panics if the configuration has no processor, store, keys, PINs, address or environment, or
+// codes of another length: that is for the caller to have checked.
 func New(c Config) *Service {
 	if c.Processor == nil || c.Store == nil || c.Keys == nil || c.PINs == nil {
 		panic("httpapi: New without a processor, store, keys or PIN hasher")
 	}
-	if c.Environment != "live" && c.Environment != "test" {
-		panic("httpapi: New without an environment")
+	if c.PublicURL == "" || c.Environment != "live" && c.Environment != "test" {
+		panic("httpapi: New without an address or environment")
 	}
 	if c.CodeDigits == 0 {
 		c.CodeDigits = 2
+	}
+	if c.CodeDigits != 2 && c.CodeDigits != 6 {
+		panic("httpapi: New with approval codes of another length than 2 or 6")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

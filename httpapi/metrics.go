@@ -130,6 +130,9 @@ func (m *Metrics) OnBatch(b processor.Batch) {
 	m.observe(metricBatchSize, "", sizeBounds, float64(b.Commands))
 	m.observe(metricBatch, "", machineBounds, b.Took.Seconds())
 	for _, p := range b.Changed {
+		if p.State == payment.ApprovalRequired && p.CodeFailures > 0 {
+			continue // it came into this state before, and its code was mistyped now
+		}
 		m.count(metricPayments, labels("state", string(p.State)))
 		for stage, took := range stages(p) {
 			m.observe(metricStage, labels("stage", stage), humanBounds, took.Seconds())

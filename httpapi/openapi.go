@@ -63,11 +63,9 @@ func (s *Service) document() []byte {
 				"body; what is read needs a bearer token. Errors are problems (RFC 9457) with a code.",
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
+		Servers:    []*huma.Server{{URL: s.PublicURL}},
 		Components: &huma.Components{Schemas: s.schemas, SecuritySchemes: securitySchemes},
 		Extensions: map[string]any{"x-problem-codes": documentedCodes()},
-	}
-	if s.PublicURL != "" {
-		doc.Servers = []*huma.Server{{URL: s.PublicURL}}
 	}
 	for _, r := range routes { // the order in which to read them
 		if !slices.ContainsFunc(doc.Tags, func(t *huma.Tag) bool { return t.Name == r.tag() }) {
