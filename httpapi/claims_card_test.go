@@ -279,10 +279,13 @@ func TestAStrangersWrongPINsDoNotLockTheOwner(t *testing.T) {
 		}
 		w.clock.Advance(15 * time.Minute)
 	}
-	_, err := w.sent(w.newDevice("stranger"), cardNumber, 100).Authenticate(w.ctx, rightPIN)
-	expectProblem(t, err, "authentication_locked")
+	_, err := w.sent(w.kiosk, cardNumber, 100).Authenticate(w.ctx, rightPIN)
+	expectProblem(t, err, "authentication_paused") // strangers wait
 	p := w.confirmed(w.phone, 1250)
 	w.expectState(p, payment.Settled)
+	w.clock.Advance(24 * time.Hour)
+	_, err = w.sent(w.kiosk, cardNumber, 100).Authenticate(w.ctx, rightPIN)
+	w.must(err) // and are not locked out for ever
 }
 
 func TestARevokedDeviceCanDoNothing(t *testing.T) {

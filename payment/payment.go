@@ -94,6 +94,8 @@ type Terms struct {
 	// CardKey stands for the account number that was tapped, without telling it. Authentication tries are counted under
 	// it, in a decoy as well.
 	CardKey string
+	// CardVersion tells the card as it was when the instruction arrived from what became of it since.
+	CardVersion int64
 
 	OrderNumber      string
 	OrderDescription string

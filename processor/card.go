@@ -79,7 +79,7 @@ func (u *Unit) freeze(c Card, by payment.DeviceID) error {
 // were to be confirmed with is no more. Those that nobody has authenticated stay as they are, because a stranger may be
 // watching them, but cannot be authenticated any more (see alive).
 func (u *Unit) change(what string, c Card) error {
-	c.ChangedAt = u.Now
+	c.Version++
 	u.Cards.Put(c.ID, c)
 	u.tellCard(what, c)
 	return u.cancelOpen(c.ID)
@@ -88,7 +88,7 @@ func (u *Unit) change(what string, c Card) error {
 // alive reports whether a payment's card is as it was when the payment was instructed.
 func (u *Unit) alive(p payment.Payment) bool {
 	c, ok := u.Cards.Get(p.Card)
-	return ok && c.State == CardActive && c.Associated == p.Associated && !c.ChangedAt.After(p.InstructedAt)
+	return ok && c.State == CardActive && c.Associated == p.Associated && c.Version == p.CardVersion
 }
 
 // wantCard adds what changing a card touches, its bindings and open payments, and what shows it: its account and

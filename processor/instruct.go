@@ -74,6 +74,7 @@ func (c *Instruct) Do(u *Unit) error {
 	}}
 	if known && card.State == CardActive {
 		p.Card, p.CardAccount, p.CardLabel, p.Associated = card.ID, card.Account, card.Label, card.Associated
+		p.CardVersion = card.Version
 		p.Level = c.Policy.Needs(card.tapFacts(c, u.Now))
 	}
 	if c.Payment, err = u.Do(p, payment.Command{Verb: payment.Instruct}); err != nil {

@@ -84,9 +84,9 @@ type Card struct {
 	PIN        consent.PINRecord
 	Code       OneUseCode
 
-	// ChangedAt is when the card was last frozen, unfrozen, closed, bound to a device, or given a PIN: a payment that was
-	// instructed before cannot be authenticated any more.
-	ChangedAt        time.Time
+	// Version counts the times the card was frozen, unfrozen, closed, bound to a device, or given a PIN: a payment that was
+	// instructed before such a change cannot be authenticated any more.
+	Version          int64
 	FrozenByOperator bool // then its holder cannot unfreeze it
 
 	TapDay   time.Time // the UTC day that TapSpent counts
