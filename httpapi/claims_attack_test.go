@@ -90,7 +90,7 @@ func (e exchange) plain() string {
 }
 
 // expectRefusal wants a problem of a status and code that repeats nothing of what was sent.
-func expectRefusal(t *testing.T, name string, e exchange, status int, code string) {
+func expectRefusal(t testing.TB, name string, e exchange, status int, code string) {
 	t.Helper()
 	p := e.problem(t)
 	if e.Status != status || p.Status != status || p.Code != code {
@@ -756,7 +756,7 @@ func (w *world) events(who processor.Principal, token string) exchange {
 }
 
 // keysIn are the names of all fields in a JSON text, and values all its texts, those of signed texts inside included.
-func keysIn(t *testing.T, text string) (keys, values []string) {
+func keysIn(t testing.TB, text string) (keys, values []string) {
 	t.Helper()
 	var walk func(v any)
 	walk = func(v any) {
@@ -1046,7 +1046,7 @@ func TestMarkupIsTextAndNeverSentAsMarkup(t *testing.T) {
 }
 
 // together runs n attempts at the same time and counts their answers: "200", or the problem's code.
-func together(t *testing.T, n int, attempt func(i int) exchange) map[string]int {
+func together(t testing.TB, n int, attempt func(i int) exchange) map[string]int {
 	t.Helper()
 	answers := make([]exchange, n)
 	var ready, done sync.WaitGroup

@@ -16,7 +16,7 @@ import (
 )
 
 // payload is the claims of a compact JWS.
-func payload(t *testing.T, compact string) []byte {
+func payload(t testing.TB, compact string) []byte {
 	t.Helper()
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {
@@ -30,7 +30,7 @@ func payload(t *testing.T, compact string) []byte {
 }
 
 // withHeader changes the protected header of a compact JWS, leaving its signature.
-func withHeader(t *testing.T, compact string, change func(map[string]any)) string {
+func withHeader(t testing.TB, compact string, change func(map[string]any)) string {
 	t.Helper()
 	parts := strings.Split(compact, ".")
 	b, err := base64.RawURLEncoding.DecodeString(parts[0])

@@ -44,7 +44,7 @@ func (c *clock) Advance(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.n
 
 // world is a service with an operator, a payee, a card of 100.00 bound to its phone, and a kiosk.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
 	url      string
 	db       string // the database's file
@@ -82,7 +82,7 @@ func atLevel(l payment.Level) setting {
 	return withPolicy(p)
 }
 
-func openWorld(t *testing.T, settings ...setting) *world {
+func openWorld(t testing.TB, settings ...setting) *world {
 	t.Helper()
 	w := bareWorld(t, settings...)
 	w.furnish()
@@ -90,7 +90,7 @@ func openWorld(t *testing.T, settings ...setting) *world {
 }
 
 // bareWorld is a service that nobody has used.
-func bareWorld(t *testing.T, settings ...setting) *world {
+func bareWorld(t testing.TB, settings ...setting) *world {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := keyring.OpenOrCreate(filepath.Join(dir, "keys"))
@@ -270,7 +270,7 @@ func (w *world) checkBooks() {
 }
 
 // expectProblem wants a refusal with a code, and returns it.
-func expectProblem(t *testing.T, err error, code string) *api.Problem {
+func expectProblem(t testing.TB, err error, code string) *api.Problem {
 	t.Helper()
 	var p *api.Problem
 	if !errors.As(err, &p) {
@@ -378,7 +378,7 @@ func (w *world) send(method, path, contentType, body string, header ...string) e
 	return exchange{Method: method, Path: path, Request: body, Status: answer.StatusCode, Answer: string(text), AnswerHeader: answer.Header}
 }
 
-func (e exchange) problem(t *testing.T) api.Problem {
+func (e exchange) problem(t testing.TB) api.Problem {
 	t.Helper()
 	var p api.Problem
 	if err := json.Unmarshal([]byte(e.Answer), &p); err != nil {
