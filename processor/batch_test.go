@@ -286,3 +286,17 @@ func TestAStrangerCannotLockTheOwnerOut(t *testing.T) {
 		t.Errorf("the owner's own device: %v", err)
 	}
 }
+
+// What was in progress when the process died is nobody's: a repeat is taken at once.
+func TestARequestInProgressIsForgottenWhenTheServiceStartsAgain(t *testing.T) {
+	s, ran := openShop(t), 0
+	begin := keyed("k", "d", &ran)
+	begin.Phase = Begin
+	if _, err := s.Do(t.Context(), begin); err != nil {
+		t.Fatal(err)
+	}
+	s.reopen()
+	if _, err := s.Do(t.Context(), begin); err != nil {
+		t.Errorf("a repeat after a restart: %v", err)
+	}
+}

@@ -37,6 +37,8 @@ type shop struct {
 	t      *testing.T
 	clock  *clock
 	store  *sqlstore.Store
+	db     string
+	config Config
 	keys   *keyring.Keyring
 	card   payment.CardID
 	number consent.AccountNumber
@@ -62,22 +64,37 @@ func openShop(t *testing.T, change ...func(*Config)) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{t: t, store: store, keys: keys, card: "card_1", number: number,
+	s := &shop{t: t, store: store, db: filepath.Join(dir, "tapline.db"), keys: keys, card: "card_1", number: number,
 		clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	c := Config{Store: store, Keys: keys, Policy: payment.DefaultPolicy, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&c)
 	}
-	s.Processor = New(c)
+	s.Processor, s.config = New(c), c
 	t.Cleanup(func() {
 		s.Close()
 		s.checkBooks()
-		if err := store.Close(); err != nil {
+		if err := s.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	s.furnish()
 	return s
+}
+
+// reopen closes the processor and its database and opens them again.
+func (s *shop) reopen() {
+	s.t.Helper()
+	s.Close()
+	err := s.store.Close()
+	if err == nil {
+		s.store, err = sqlstore.Open(s.t.Context(), s.db, sqlstore.Options{Environment: "test"})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.config.Store = s.store
+	s.Processor = New(s.config)
 }
 
 // furnish adds the operator, the devices, the payee, and the card with its money.

@@ -32,7 +32,14 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	return newStore(ctx, d)
+	s, err := newStore(ctx, d)
+	if err != nil || o.ReadOnly {
+		return s, err
+	}
+	if err := s.forgetAbandoned(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
+	}
+	return s, nil
 }
 
 // Migrate brings the SQLite database in a file to the schema of this program, in one transaction, and returns the

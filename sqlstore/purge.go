@@ -22,7 +22,8 @@ var (
 		SELECT k.key, k.principal FROM idempotency_keys k WHERE k.keep_till <= $1
 			AND NOT EXISTS (SELECT p.id FROM payments p WHERE p.id = k.key AND p.ended_at = 0)
 		ORDER BY k.keep_till LIMIT $2)`, isInteger, isInteger)
-	purgeTries = plain(`DELETE FROM tries WHERE (card_key, tried_by) IN (
+	purgeAbandoned = plain(`DELETE FROM idempotency_keys WHERE status = 0`)
+	purgeTries     = plain(`DELETE FROM tries WHERE (card_key, tried_by) IN (
 		SELECT card_key, tried_by FROM tries WHERE locked = 0 AND updated_at < $1 AND paused_until <= $2
 		ORDER BY updated_at LIMIT $3)`, isInteger, isInteger, isInteger)
 	// The oldest are looked at, and no others: they come in order of their numbers.
@@ -57,6 +58,16 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err erro
 		return 0, err
 	}
 	return deleted, nil
+}
+
+// forgetAbandoned forgets requests that are marked as in progress. Nobody else writes this database, so whoever took them
+// died before the answer; their senders may repeat them at once.
+func (s *Store) forgetAbandoned(ctx context.Context) error {
+	return s.db.update(ctx, func(c session) error {
+		r := &rows{session: c}
+		r.delete(purgeAbandoned, func(binder) {})
+		return r.err
+	})
 }
 
 func (r *rows) delete(s *statement, bind func(binder)) (deleted int) {
