@@ -100,19 +100,17 @@ func lastID(text string) (id string) {
 	return id
 }
 
-// inBubble runs a test with a furnished station where time is faked.
-func inBubble(t *testing.T, test func(*station)) {
-	synctest.Test(t, func(t *testing.T) {
-		s := openUnserved(t)
-		s.furnish()
-		test(s)
-		s.Shutdown()
-		synctest.Wait()
-	})
+// furnished opens a furnished station without a network, for a test whose time is faked.
+func furnished(t *testing.T) *station {
+	t.Helper()
+	s := openUnserved(t)
+	s.furnish()
+	return s
 }
 
 func TestStreamsTellEveryoneTheirOwn(t *testing.T) {
-	inBubble(t, func(s *station) {
+	synctest.Test(t, func(t *testing.T) {
+		s := furnished(t)
 		ctx, cancel := context.WithCancel(s.Context())
 		defer cancel()
 		kiosk, phone := s.listen(ctx, s.token(s.kiosk), ""), s.listen(ctx, s.token(s.phone), "")
@@ -142,7 +140,8 @@ func TestStreamsTellEveryoneTheirOwn(t *testing.T) {
 }
 
 func TestStreamsGoOnAfterTheLastEvent(t *testing.T) {
-	inBubble(t, func(s *station) {
+	synctest.Test(t, func(t *testing.T) {
+		s := furnished(t)
 		ctx, cancel := context.WithCancel(s.Context())
 		first := s.listen(ctx, s.token(s.kiosk), "")
 		time.Sleep(time.Second)
@@ -187,7 +186,8 @@ func TestStreamsGoOnAfterTheLastEvent(t *testing.T) {
 }
 
 func TestQuietStreamsBeatAndEndWithTheToken(t *testing.T) {
-	inBubble(t, func(s *station) {
+	synctest.Test(t, func(t *testing.T) {
+		s := furnished(t)
 		l := s.listen(s.Context(), s.token(s.kiosk), "")
 		time.Sleep(4*heartbeat + time.Second)
 		synctest.Wait()
@@ -203,7 +203,8 @@ func TestQuietStreamsBeatAndEndWithTheToken(t *testing.T) {
 }
 
 func TestSlowClientsAreDropped(t *testing.T) {
-	inBubble(t, func(s *station) {
+	synctest.Test(t, func(t *testing.T) {
+		s := furnished(t)
 		l := s.listen(s.Context(), s.token(s.kiosk), "")
 		time.Sleep(time.Second)
 		l.mu.Lock()
@@ -219,7 +220,8 @@ func TestSlowClientsAreDropped(t *testing.T) {
 }
 
 func TestOneCallerOpensSoManyStreams(t *testing.T) {
-	inBubble(t, func(s *station) {
+	synctest.Test(t, func(t *testing.T) {
+		s := furnished(t)
 		token := s.token(s.kiosk)
 		for range maxStreamsOne {
 			s.listen(s.Context(), token, "")
