@@ -237,3 +237,22 @@ func TestAPanicIsABareProblem(t *testing.T) {
 		t.Errorf("answered %s; log:\n%s", r.body, s.log)
 	}
 }
+
+func TestEveryCodeBelongsToAnOperation(t *testing.T) {
+	documented := map[string]bool{
+		"not_found": true, "method_not_allowed": true, // of no operation
+		"not_yours": true, // cannot happen: a device to which a payment is not shown is told that there is none
+	}
+	for _, r := range routes {
+		for _, codes := range r.problems() {
+			for _, code := range codes {
+				documented[code] = true
+			}
+		}
+	}
+	for _, c := range Codes() {
+		if !documented[c.Code] {
+			t.Errorf("%s belongs to no operation", c.Code)
+		}
+	}
+}

@@ -238,7 +238,7 @@ func (r *route) problems() map[int][]string {
 	}
 	if r.method == http.MethodPost && r.form == nil {
 		want = append(want, "malformed", "unknown_field", "duplicate_field", "invalid_field", "body_too_large",
-			"unsupported_media_type", "in_progress", "idempotency_key_reused")
+			"text_not_shown", "unsupported_media_type", "in_progress", "idempotency_key_reused")
 	}
 	if len(r.query) > 0 {
 		want = append(want, "unknown_field", "duplicate_field", "invalid_field")
