@@ -84,7 +84,7 @@ func (s *Service) wrap(mux *http.ServeMux) http.Handler {
 				route = "none"
 			}
 			took := time.Since(began)
-			s.Metrics.request(route, out.status, took)
+			s.Metrics.answered(route, out.status, took)
 			s.Log.Info("request", "method", knownMethod(r.Method), "route", route, "status", out.status,
 				"ms", float64(took.Microseconds())/1000, "bytes", out.bytes, "trace_id", trace)
 		}()
