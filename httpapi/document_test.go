@@ -152,7 +152,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 
 func TestPagesLoadNothingFromElsewhere(t *testing.T) {
 	s := openEmpty(t)
-	for path, kind := range map[string]string{"/docs": "text/html", "/docs/docs.css": "text/css", "/docs/docs.js": "text/javascript"} {
+	for path, kind := range map[string]string{"/": "text/html", "/home.css": "text/css", "/docs": "text/html", "/docs/docs.css": "text/css", "/docs/docs.js": "text/javascript"} {
 		r := s.send("GET", path, "")
 		if r.status != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), kind) {
 			t.Errorf("%s: %d, %v", path, r.status, r.header)

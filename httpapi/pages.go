@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// pages is the reference page, which shows /openapi.json. Nothing in it comes from elsewhere.
+// pages are the front page, and the reference page, which shows /openapi.json. Nothing in them comes from elsewhere.
 //
 //go:embed pages
 var pages embed.FS
@@ -20,7 +20,10 @@ func (s *Service) addPages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		public(w, "application/json", s.openapi)
 	})
-	for path, name := range map[string]string{"/docs": "docs.html", "/docs/docs.css": "docs.css", "/docs/docs.js": "docs.js"} {
+	for path, name := range map[string]string{
+		"/{$}": "home.html", "/home.css": "home.css",
+		"/docs": "docs.html", "/docs/docs.css": "docs.css", "/docs/docs.js": "docs.js",
+	} {
 		mux.HandleFunc("GET "+path, file(name))
 	}
 }

@@ -75,9 +75,9 @@ func (c *demoCmd) Run(a *app) (err error) {
 	if c.Once {
 		return nil
 	}
-	fmt.Fprintf(a.stdout, "\nThe service keeps running. Look around:\n  API reference   %s/docs\n  OpenAPI 3.1     %s/openapi.json\n"+
+	fmt.Fprintf(a.stdout, "\nThe service keeps running. Look around:\n  web page        %s/\n  API reference   %s/docs\n  OpenAPI 3.1     %s/openapi.json\n"+
 		"  public keys     %s/.well-known/jwks.json\n  metrics         %s/metrics\nCtrl-C ends it and removes %s.\n",
-		d.service.url, d.service.url, d.service.url, d.service.url, dir)
+		d.service.url, d.service.url, d.service.url, d.service.url, d.service.url, dir)
 	<-a.ctx.Done()
 	return nil
 }
