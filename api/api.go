@@ -127,6 +127,7 @@ type Card struct {
 	Currency         money.Currency `json:"currency"`
 	Balance          int64          `json:"balance" doc:"Minor units."`
 	Available        int64          `json:"available" doc:"Minor units: the balance less what is held."`
+	Level            string         `json:"level,omitempty" doc:"The least its holder wants of every payment: tap, authenticate, confirm or approve."`
 	AssociatedDevice string         `json:"associated_device,omitempty"`
 	Devices          []BoundDevice  `json:"devices,omitempty"`
 }

@@ -30,6 +30,28 @@ func (m *Unfreeze) Validate() error {
 	return m.PIN.Check()
 }
 
+// Limits is what the cardholder wants of every payment with the card, whatever the operator's policy asks for less.
+type Limits struct {
+	Claims
+	Card  CardID `json:"card"`
+	PIN   PIN    `json:"pin" pattern:"^[0-9]{4,12}$"`
+	Level string `json:"level" enum:"tap,authenticate,confirm,approve" doc:"The least a payment needs; tap leaves it to the operator's policy."`
+}
+
+func (*Limits) fits(t Typ) bool { return t == TypLimits }
+
+// Validate checks the form of all parts.
+func (m *Limits) Validate() error {
+	if err := m.Card.Check(); err != nil {
+		return err
+	}
+	switch m.Level {
+	case "tap", "authenticate", "confirm", "approve":
+		return m.PIN.Check()
+	}
+	return ErrInvalid.at("level")
+}
+
 // PINChange sets a new PIN, by right of either the old PIN or a reset code from the operator.
 type PINChange struct {
 	Claims

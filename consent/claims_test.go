@@ -116,6 +116,8 @@ func TestClaimsAboutACardAreChecked(t *testing.T) {
 		"cancelled nothing":    {TypCancellation, &Cancellation{Payment: "pay_1"}, "payment"},
 		"frozen":               {TypFreeze, &Freeze{Card: "card_1"}, ""},
 		"frozen by path":       {TypFreeze, &Freeze{Card: "../card"}, "card"},
+		"limited":              {TypLimits, &Limits{Card: "card_1", PIN: "8305", Level: "confirm"}, ""},
+		"limited to nonsense":  {TypLimits, &Limits{Card: "card_1", PIN: "8305", Level: "none"}, "level"},
 		"unfrozen":             {TypUnfreeze, &Unfreeze{Card: "card_1", PIN: "8305"}, ""},
 		"unfrozen without PIN": {TypUnfreeze, &Unfreeze{Card: "card_1"}, "-"},
 		"PIN changed":          {TypPIN, change("8305", "2790", ""), ""},

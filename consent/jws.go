@@ -30,6 +30,7 @@ const (
 	TypCancellation   Typ = "tapline-cancellation+jws"   // Cancellation
 	TypFreeze         Typ = "tapline-freeze+jws"         // Freeze
 	TypUnfreeze       Typ = "tapline-unfreeze+jws"       // Unfreeze
+	TypLimits         Typ = "tapline-limits+jws"         // Limits
 	TypPIN            Typ = "tapline-pin+jws"            // PINChange
 	TypRebind         Typ = "tapline-rebind+jws"         // Rebind
 	TypAssertion      Typ = "JWT"                        // TokenAssertion (RFC 7523)

@@ -224,6 +224,7 @@ func messages(device DeviceID) map[Typ]Message {
 		TypCancellation:   &Cancellation{c(), NewPaymentID()},
 		TypFreeze:         &Freeze{c(), "card_1"},
 		TypUnfreeze:       &Unfreeze{c(), "card_1", "8305"},
+		TypLimits:         &Limits{c(), "card_1", "8305", "approve"},
 		TypPIN:            &PINChange{Claims: c(), Card: "card_1", OldPIN: "8305", NewPIN: "2790"},
 		TypRebind:         &Rebind{c(), "card_1", DeviceID(strings.Repeat("x", 43))},
 		TypAssertion:      &assertion,

@@ -48,6 +48,13 @@ func (c *Client) Freeze(ctx context.Context, id consent.CardID) (api.Card, error
 	})
 }
 
+// SetLevel sets the least that every payment with the card needs: tap, authenticate, confirm or approve.
+func (c *Client) SetLevel(ctx context.Context, id consent.CardID, pin consent.PIN, level string) (api.Card, error) {
+	return c.card(ctx, id, "/limits", consent.TypLimits, func(claims consent.Claims) consent.Message {
+		return &consent.Limits{Claims: claims, Card: id, PIN: pin, Level: level}
+	})
+}
+
 // Unfreeze lets a frozen card pay again, from its associated device.
 func (c *Client) Unfreeze(ctx context.Context, id consent.CardID, pin consent.PIN) (api.Card, error) {
 	return c.card(ctx, id, "/unfreeze", consent.TypUnfreeze, func(claims consent.Claims) consent.Message {

@@ -46,7 +46,7 @@ func cardView(c processor.Card, account ledger.Account, bound []api.BoundDevice)
 	return api.Card{
 		ID: string(c.ID), CardAccount: consent.MaskLast4(c.Last4), Label: c.Label, State: string(c.State),
 		Account: string(c.Account), Currency: c.Currency, Balance: account.Balance(), Available: account.Available(),
-		AssociatedDevice: string(c.Associated), Devices: bound,
+		AssociatedDevice: string(c.Associated), Devices: bound, Level: c.Level.String(),
 	}
 }
 
@@ -211,26 +211,65 @@ func (c *call) unfreezeCard() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.about(string(m.Card)); err != nil {
+	pin := m.PIN
+	m.IssuedAt, m.PIN = 0, ""
+	return c.checkCard(device, m.Claims, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
+		command := processor.NewUnfreeze(begun, right)
+		return command, func() outcome {
+			return outcome{command.Result, command.After, command.After.State != processor.CardActive}
+		}
+	})
+}
+
+// limitCard is POST /v1/cards/{id}/limits.
+func (c *call) limitCard() (answer, error) {
+	var m consent.Limits
+	device, err := c.signed(&m)
+	if err != nil {
 		return answer{}, err
 	}
-	id, key, pin := payment.CardID(m.Card), byJTI(device, m.Claims), m.PIN
+	level, err := payment.ParseLevel(m.Level)
+	if err != nil {
+		return answer{}, refuseField("invalid_field", "level")
+	}
+	pin := m.PIN
 	m.IssuedAt, m.PIN = 0, ""
-	reserve := &processor.ReserveTry{Device: device, Card: id}
+	return c.checkCard(device, m.Claims, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
+		command := processor.NewSetLevel(begun, right, level)
+		return command, func() outcome { return outcome{command.Result, command.After, false} }
+	})
+}
+
+// outcome is what finishing a PIN check for a card came to.
+type outcome struct {
+	result     processor.TryResult
+	after      processor.Card
+	impossible bool // in the card's state, though the PIN was right
+}
+
+// checkCard checks a PIN for a card and then runs what it was asked for. what is the message without PIN and time, to be
+// remembered.
+func (c *call) checkCard(device payment.DeviceID, claims consent.Claims, id consent.CardID, pin consent.PIN, what any,
+	make func(*processor.ReserveTry, bool) (processor.Command, func() outcome),
+) (answer, error) {
+	if err := c.about(string(id)); err != nil {
+		return answer{}, err
+	}
+	reserve := &processor.ReserveTry{Device: device, Card: payment.CardID(id)}
 	return c.checkPIN(check{
-		key: key, digest: c.digest(m), pin: pin,
-		reserve: reserve,
+		key: byJTI(device, claims), digest: c.digest(what), pin: pin, reserve: reserve,
 		finish: func(_ context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
-			command := processor.NewUnfreeze(reserve, right)
+			command, ask := make(reserve, right)
 			seen := &looked{Command: command}
 			return seen, func(time.Time) (int, []byte) {
+				o := ask()
 				switch {
-				case !command.Result.Right:
-					return c.wrongTry(command.Result, string(command.After.State))
-				case command.After.State != processor.CardActive:
-					return c.refused(refusal{code: "card_state", state: string(command.After.State)})
+				case !o.result.Right:
+					return c.wrongTry(o.result, string(o.after.State))
+				case o.impossible:
+					return c.refused(refusal{code: "card_state", state: string(o.after.State)})
 				}
-				return http.StatusOK, encode(seen.card(command.After))
+				return http.StatusOK, encode(seen.card(o.after))
 			}, nil
 		},
 	})

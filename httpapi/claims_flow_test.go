@@ -97,6 +97,28 @@ func TestTapLimitsAskForAuthentication(t *testing.T) {
 	}
 }
 
+func TestTheCardholderCanAskForMoreButNotForLess(t *testing.T) {
+	w := openWorld(t, atLevel(payment.LevelAuthenticate))
+	id := consent.CardID(w.card.ID)
+	_, err := w.phone.SetLevel(w.ctx, id, wrongPIN, "confirm")
+	expectProblem(t, err, "wrong_pin")
+	_, err = w.kiosk.SetLevel(w.ctx, id, rightPIN, "confirm")
+	expectProblem(t, err, "unknown_card")
+	for _, step := range []struct {
+		level string
+		want  []string
+	}{{"confirm", []string{"authenticate", "confirm", "done"}}, {"tap", []string{"authenticate", "done"}}} {
+		card, err := w.phone.SetLevel(w.ctx, id, rightPIN, step.level)
+		w.must(err)
+		if card.Level != step.level {
+			t.Errorf("the card's level is %q, want %q", card.Level, step.level)
+		}
+		if diff := cmp.Diff(step.want, w.walk(w.sent(w.phone, cardNumber, 100))); diff != "" {
+			t.Errorf("at the cardholder's level %s (-want +got):\n%s", step.level, diff)
+		}
+	}
+}
+
 func TestNothingIsSentBeforeSend(t *testing.T) {
 	w := openWorld(t)
 	_, err := w.kiosk.Cards(w.ctx) // so that the device has its token

@@ -156,7 +156,7 @@ func TestUnknownAddressesAndMethodsAreProblems(t *testing.T) {
 		status       int
 		code         string
 	}{
-		{"GET", "/", 404, "not_found"},
+		{"GET", "/nowhere", 404, "not_found"},
 		{"GET", "/v1", 404, "not_found"},
 		{"GET", "/v1/nothing", 404, "not_found"},
 		{"GET", "/v1//service", 404, "not_found"},

@@ -134,6 +134,12 @@ func cardRoutes() []*route {
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).freezeCard,
 			codes: []string{"id_mismatch", "unknown_card", "card_state"},
 		}, {
+			method: "POST", path: "/v1/cards/{id}/limits", id: "limitCard", summary: "Set the least that payments with the card need",
+			text: "By its associated device, with the PIN. It can only ask for more than the operator's policy.",
+			by:   []credential{bySignature}, typ: consent.TypLimits, claims: typeOf[consent.Limits](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).limitCard,
+			codes: []string{"id_mismatch", "unknown_card", "pin_format", "wrong_pin", "authentication_paused", "authentication_locked"},
+		}, {
 			method: "POST", path: "/v1/cards/{id}/unfreeze", id: "unfreezeCard", summary: "Let a frozen card pay again",
 			text: "By its associated device, with the PIN.",
 			by:   []credential{bySignature}, typ: consent.TypUnfreeze, claims: typeOf[consent.Unfreeze](),

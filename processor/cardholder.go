@@ -201,6 +201,29 @@ func (c *Unfreeze) Do(u *Unit) error {
 	return u.change("unfrozen", c.After)
 }
 
+// SetLevel sets the least level that the cardholder wants, by the associated device and with the PIN: whoever holds only
+// the phone must not be able to ask for less.
+type SetLevel struct {
+	cardTry
+	Level payment.Level
+}
+
+// NewSetLevel finishes the check of a PIN that ReserveTry began.
+func NewSetLevel(begun *ReserveTry, right bool, level payment.Level) *SetLevel {
+	return &SetLevel{finishing(begun, right), level}
+}
+
+// Do sets the level if the PIN was right. Payments that were instructed before keep theirs.
+func (c *SetLevel) Do(u *Unit) error {
+	if goOn, err := c.finish(u); err != nil || !goOn {
+		return err
+	}
+	c.After.Level = c.Level
+	u.Cards.Put(c.Card, c.After)
+	u.tellCard("limits_changed", c.After)
+	return nil
+}
+
 // ChangePIN sets a new PIN, by the associated device and with the old PIN.
 type ChangePIN struct {
 	cardTry

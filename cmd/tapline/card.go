@@ -21,6 +21,7 @@ type cardCmd struct {
 	Show     cardShowCmd     `cmd:"" help:"Show one card."`
 	Freeze   cardFreezeCmd   `cmd:"" help:"Stop a card at once."`
 	Unfreeze cardUnfreezeCmd `cmd:"" help:"Let a frozen card pay again."`
+	Limits   cardLimitsCmd   `cmd:"" help:"Set the least that payments with your card need."`
 	PIN      cardPINCmd      `cmd:"" name:"pin" help:"Change a card's PIN, or make a code to reset it (operator)."`
 	Rebind   cardRebindCmd   `cmd:"" help:"Make another device the associated device of a card."`
 	Issue    cardIssueCmd    `cmd:"" help:"Make a card known (operator)."`
