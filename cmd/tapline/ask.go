@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -36,9 +37,15 @@ func (a *app) askSecret(question string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprint(a.stderr, plain(question)+" ")
 	text, err := a.answer(func() (string, error) {
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			waitSilent(int(file.Fd()), *before)
+			fmt.Fprint(a.stderr, plain(question)+" ")
+		}()
 		line, err := term.ReadPassword(int(file.Fd()))
+		<-asked
 		return string(line), err
 	})
 	fmt.Fprintln(a.stderr)
@@ -46,6 +53,19 @@ func (a *app) askSecret(question string) (string, error) {
 		return "", errors.Join(err, term.Restore(int(file.Fd()), before))
 	}
 	return text, err
+}
+
+// waitSilent waits until a terminal is no longer in the state in which it shows what is typed: a question that came
+// earlier could be answered in plain sight. It gives up after a second, with a terminal that was silent before.
+func waitSilent(fd int, before term.State) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		if now, err := term.GetState(fd); err != nil || *now != before {
+			return
+		}
+		<-tick.C
+	}
 }
 
 // confirm asks a question that is answered with yes or, by anything else, with no.
