@@ -109,6 +109,8 @@ func (d *decider) run() error {
 func (d *decider) decideAll() (done bool, err error) {
 	list, err := d.client.Approvals(d.ctx)
 	switch {
+	case d.ctx.Err() != nil:
+		return true, nil // Ctrl-C ends the waiting, wherever it is
 	case errors.Is(err, device.ErrStatementDiffers):
 		d.say("%v", err)
 	case err != nil:
