@@ -678,6 +678,27 @@ func TestWhoMayNotSeeAPaymentCannotTellThatItExists(t *testing.T) {
 			}
 		}
 		w.strangersWrites(state, p.ID(), consent.PaymentID(nothing))
+		key := strings.TrimPrefix(attempts["another payee's"].header[1], "Bearer ")
+		w.payeesCancel(state, key, p.ID(), consent.PaymentID(nothing))
+		if early := state == "authentication_required" || state == "confirmation_required"; early {
+			w.payeesCancel(state, w.shop.APIKey, p.ID(), consent.PaymentID(nothing))
+		}
+	})
+}
+
+// payeesCancel wants a payee that may not see a payment to be told, when it cancels it, that there is none.
+func (w *world) payeesCancel(state, key string, there, absent consent.PaymentID) {
+	w.t.Helper()
+	w.unchanged(func() {
+		var answers []string
+		for _, id := range []consent.PaymentID{absent, there} {
+			e := w.post("/v1/payments/"+string(id)+"/cancel", "", "", "Authorization", "Bearer "+key, api.IdempotencyHeader, consent.NewID())
+			expectRefusal(w.t, state+", a payee's cancellation", e, 404, "unknown_payment")
+			answers = append(answers, e.plain())
+		}
+		if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
+			w.t.Errorf("%s, a payee's cancellation: a payment differs from none (-none +there):\n%s", state, diff)
+		}
 	})
 }
 
