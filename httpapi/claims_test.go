@@ -64,8 +64,8 @@ type world struct {
 const (
 	cardNumber    consent.AccountNumber = "6200000000000005"
 	unknownNumber consent.AccountNumber = "6222020000000000011"
-	rightPIN      consent.PIN           = "470916"
-	wrongPIN      consent.PIN           = "470917"
+	rightPIN      consent.PIN           = "470916358204"
+	wrongPIN      consent.PIN           = "470917358204"
 	firstToken                          = "tfo_for_tests"
 )
 

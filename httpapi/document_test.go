@@ -174,14 +174,14 @@ func TestNothingSecretIsToldElsewhere(t *testing.T) {
 	decoy := s.instruct(s.kiosk, otherNumber)
 	s.authenticate(s.kiosk, decoy.ID, wrongPIN).expect(403, "wrong_pin")
 	s.activate(s.kiosk, s.code, otherNumber, wrongPIN).expect(403, "activation_refused")
-	m := &consent.PINChange{Claims: s.claims(), Card: consent.CardID(s.card.ID), OldPIN: rightPIN, NewPIN: "860251"}
+	m := &consent.PINChange{Claims: s.claims(), Card: consent.CardID(s.card.ID), OldPIN: rightPIN, NewPIN: "860251473920"}
 	s.signed(s.phone, "/v1/cards/"+s.card.ID+"/pin", consent.TypPIN, m).expect(200, "")
 	s.send("GET", "/v1/payments?secret="+kiosk, "", "Authorization", "Bearer "+kiosk).expect(400, "unknown_field")
 	s.send("GET", "/v1/nothing/"+kiosk, "")
 	metrics := s.send("GET", "/metrics", "").body
 	secrets := map[string]string{
 		"account number": string(cardNumber), "other account number": string(otherNumber), "PIN": string(rightPIN),
-		"wrong PIN": string(wrongPIN), "new PIN": "860251", "activation code": s.code, "API key": s.apiKey, "token": kiosk,
+		"wrong PIN": string(wrongPIN), "new PIN": "860251473920", "activation code": s.code, "API key": s.apiKey, "token": kiosk,
 		"operator's token": operator, "first token": firstToken, "payment": p.ID, "device": string(s.kiosk.ID()),
 	}
 	for what, secret := range secrets {

@@ -29,8 +29,8 @@ import (
 const (
 	cardNumber    consent.AccountNumber = "6200123412341234"
 	otherNumber   consent.AccountNumber = "6200999988887777"
-	rightPIN      consent.PIN           = "907412"
-	wrongPIN      consent.PIN           = "515253"
+	rightPIN      consent.PIN           = "907412658031"
+	wrongPIN      consent.PIN           = "515253990142"
 	firstToken                          = "first-start-token-of-tests"
 	handle                              = "books@shop"
 	firstIdemKey                        = "key-of-the-first-operator"
