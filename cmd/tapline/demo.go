@@ -143,6 +143,9 @@ func (d *demo) furnish() error {
 // activate issues the card from a tap, and binds it to the phone with the operator's code and another tap.
 func (d *demo) activate() error {
 	d.title("The card: a virtual one, %s", d.tapper.how)
+	if d.tapper.why != "" {
+		d.note("", "%s", d.tapper.why)
+	}
 	var reading card.Reading
 	tap := func() (text string, err error) {
 		reading, err = d.tapper.tap(d.ctx)

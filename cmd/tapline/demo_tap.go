@@ -21,7 +21,8 @@ type tapper struct {
 	reader *cardtest.Reader // nil in process
 	client *pcsc.Client
 	in     pcsc.Reader // the reader that the card is in
-	how    string
+	how    string      // the card is read
+	why    string      // not otherwise
 }
 
 func newTapper(ctx context.Context) (*tapper, error) {
@@ -29,7 +30,7 @@ func newTapper(ctx context.Context) (*tapper, error) {
 	reader, err := cardtest.StartReader(ctx)
 	var unavailable *cardtest.UnavailableError
 	if errors.As(err, &unavailable) {
-		t.how = "read in process, since there is no reader stack here: " + unavailable.Error()
+		t.how, t.why = "read by the same code in process", unavailable.Error()
 		return t, nil
 	}
 	if err != nil {
