@@ -28,6 +28,17 @@ type subject struct {
 	last   exchange            // the last write
 	body   string              // and what it sent
 	after  func()              // what happens to the card once the stranger has sent the first instruction
+
+	bearer    string
+	bearerEnd time.Time
+}
+
+// token is the device's bearer token.
+func (s *subject) token(w *world) string {
+	if !w.clock.Now().Before(s.bearerEnd) {
+		s.bearer, s.bearerEnd = w.token(s.device.Key), w.clock.Now().Add(consent.TokenLife)
+	}
+	return s.bearer
 }
 
 // subjects are strangers with a card that can pay, of which they do not know the PIN, and with cards that cannot, of
@@ -145,12 +156,12 @@ func repeats(w *world, s *subject) exchange { return w.post(s.last.Path, api.Con
 
 func reads(path string) func(*world, *subject) exchange {
 	return func(w *world, s *subject) exchange {
-		return w.get("/v1/payments"+strings.ReplaceAll(path, "{id}", string(s.id())), w.token(s.device.Key))
+		return w.get("/v1/payments"+strings.ReplaceAll(path, "{id}", string(s.id())), s.token(w))
 	}
 }
 
 func listens(w *world, s *subject) exchange {
-	return w.events(processor.DevicePrincipal(payment.DeviceID(s.device.ID())), w.token(s.device.Key))
+	return w.events(processor.DevicePrincipal(payment.DeviceID(s.device.ID())), s.token(w))
 }
 
 // passes lets time pass for all. It is done once, by the first.
@@ -195,12 +206,13 @@ func story(pauses ...time.Duration) []act {
 func TestNobodyCanTellAnActiveCardFromOneThatCannotPay(t *testing.T) {
 	for _, level := range payment.Levels {
 		t.Run(level.String(), func(t *testing.T) {
+			t.Parallel()
 			w := openWorld(t, atLevel(level))
 			all := w.subjects()
 			codes := map[string]int{}
-			pauses := []time.Duration{15 * time.Minute, time.Hour}
+			pauses := []time.Duration{15 * time.Minute}
 			if level == payment.DefaultPolicy.Level {
-				pauses = []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 24 * time.Hour, 24 * time.Hour}
+				pauses = []time.Duration{15 * time.Minute, 30 * time.Minute, 24 * time.Hour}
 			}
 			for _, a := range story(pauses...) {
 				var want string
