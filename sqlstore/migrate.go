@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -93,4 +94,23 @@ func (m meta) fits(o Options, known int, older bool) error {
 			`"tapline migrate"`, m.schema, known)
 	}
 	return nil
+}
+
+// Remember keeps a value under a name, for ever, unless there is one already. It returns the value that is kept.
+func (s *Store) Remember(ctx context.Context, name, value string) (kept string, err error) {
+	name = "kept " + name // apart from what the database knows of itself
+	err = s.db.update(ctx, func(c session) error {
+		kept = value
+		found := false
+		_, err := c.run(selectMeta, 1, nil, func(from scanner) {
+			if from.text(0) == name {
+				kept, found = from.text(1), true
+			}
+		})
+		if err != nil || found {
+			return err
+		}
+		return writeMeta(c, name, value)
+	})
+	return kept, err
 }

@@ -9,9 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
+
+	"tapline/internal/client"
 )
 
 // serveCmd is "tapline serve".
@@ -37,7 +37,7 @@ keys, and a token (0600) beside the database that enrols the first operator and 
 See docs/operate.md for keys, TLS and policy.`
 }
 
-// How long connections may take. Waiting for a payment and events are bounded by their handlers.
+// How long connections may take, either way. Waiting for a payment and events are bounded by their handlers.
 const (
 	headerLimit   = 10 * time.Second
 	bodyLimit     = 30 * time.Second
@@ -56,7 +56,9 @@ func (c *serveCmd) Run(a *app) error {
 		return withHint(err, "another program may listen there; try --listen 127.0.0.1:0 for a free port")
 	}
 	if c.PublicURL == "" {
-		c.PublicURL = c.scheme() + "://" + listener.Addr().String()
+		if c.PublicURL, err = client.Origin(c.scheme()+"://"+listener.Addr().String(), true); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	s, err := openService(a.ctx, c.PublicURL, c.AdminListen != "", c.serviceOptions)
 	if err != nil {
@@ -72,17 +74,21 @@ func (c *serveCmd) Run(a *app) error {
 }
 
 // check looks at what can be seen to be wrong before anything opens.
-func (c *serveCmd) check() error {
+func (c *serveCmd) check() (err error) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return errors.New("--tls-cert and --tls-key go together")
+		return &usageError{"--tls-cert and --tls-key go together", "give both, or neither"}
 	}
-	for flag, address := range map[string]string{"--listen": c.Listen, "--admin-listen": c.AdminListen} {
+	for _, l := range [][2]string{{"--listen", c.Listen}, {"--admin-listen", c.AdminListen}} {
+		flag, address := l[0], l[1]
 		if address == "" {
 			continue
 		}
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
-			return fmt.Errorf("%s %s: want HOST:PORT", flag, address)
+			return &usageError{fmt.Sprintf("%s %s: want HOST:PORT", flag, address), "such as 127.0.0.1:8480"}
+		}
+		if ip := net.ParseIP(host); c.PublicURL == "" && flag == "--listen" && (host == "" || ip != nil && ip.IsUnspecified()) {
+			return &usageError{"--listen on all addresses needs --public-url", "give the origin that people use, such as https://pay.example"}
 		}
 		if c.TLSCert == "" && !c.InsecureListen && !loopback(host) {
 			return withHint(fmt.Errorf("%s %s: refuses to listen in the clear beyond this machine", flag, address),
@@ -90,11 +96,9 @@ func (c *serveCmd) check() error {
 		}
 	}
 	if c.PublicURL != "" {
-		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			return errors.New("--public-url: want an origin such as https://pay.example")
+		if c.PublicURL, err = client.Origin(c.PublicURL, true); err != nil {
+			return &usageError{"--public-url: " + err.Error(), "what devices sign is for exactly this origin"}
 		}
-		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	}
 	return c.serviceOptions.check()
 }
@@ -153,8 +157,9 @@ func (c *serveCmd) servers(s *service, listener net.Listener) ([]bound, error) {
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headerLimit, ReadTimeout: bodyLimit, IdleTimeout: idleLimit, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler: h, ReadHeaderTimeout: headerLimit, ReadTimeout: bodyLimit, WriteTimeout: bodyLimit, IdleTimeout: idleLimit,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -184,7 +189,10 @@ func (s *service) serve(ctx context.Context, servers []bound) error {
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
 	defer cancel()
 	for _, b := range servers {
-		err = errors.Join(err, b.Shutdown(limit))
+		if late := b.Shutdown(limit); late != nil {
+			s.log.Warn("requests were still running and are cut off", "error", late)
+			err = errors.Join(err, b.Server.Close())
+		}
 	}
 	for range running {
 		if closed := <-failed; !errors.Is(closed, http.ErrServerClosed) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -40,12 +42,16 @@ type serviceOptions struct {
 	log *slog.Logger
 }
 
+// maxPINQueue is as many PINs as can be checked, at some ten milliseconds each, well within the time that a check may
+// take.
+const maxPINQueue = 256
+
 func (o *serviceOptions) check() error {
 	if o.TapLimit < 0 || o.TapLimit > money.MaxMinor || o.TapDailyLimit < 0 || o.TapDailyLimit > money.MaxMinor {
-		return fmt.Errorf("--tap-limit, --tap-daily-limit: want 0 to %d minor units", money.MaxMinor)
+		return &usageError{fmt.Sprintf("--tap-limit, --tap-daily-limit: want 0 to %d", money.MaxMinor), "they are minor units: 5000 is 50.00"}
 	}
-	if o.PINQueue < 1 {
-		return errors.New("--pin-queue: want at least 1")
+	if o.PINQueue < 1 || o.PINQueue > maxPINQueue {
+		return &usageError{fmt.Sprintf("--pin-queue: want 1 to %d", maxPINQueue), "a longer queue would keep people waiting for longer than a request may take"}
 	}
 	if o.Keys == "" {
 		o.Keys = o.besideDB("-keys")
@@ -89,12 +95,16 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 		o.log.Warn("identified taps may settle: whoever once read a card can pay from its associated device under the tap limits")
 	}
 	_, statErr := os.Stat(o.DB)
+	keys, err := openKeys(o.Keys, errors.Is(statErr, fs.ErrNotExist))
+	if err != nil {
+		return nil, err
+	}
 	store, err := sqlstore.Open(ctx, o.DB, sqlstore.Options{Environment: o.Environment})
 	if err != nil {
 		return nil, err
 	}
 	s := &service{url: publicURL, log: o.log, store: store}
-	if err := s.open(ctx, separateAdmin, policy, o, errors.Is(statErr, fs.ErrNotExist)); err != nil {
+	if err := s.open(ctx, separateAdmin, policy, o, keys); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -104,9 +114,8 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	return s, nil
 }
 
-func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.Policy, o serviceOptions, newDB bool) error {
-	keys, err := openKeys(o.Keys, newDB)
-	if err != nil {
+func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.Policy, o serviceOptions, keys *keyring.Keyring) (err error) {
+	if err := belong(ctx, s.store, keys); err != nil {
 		return err
 	}
 	if s.firstToken, err = firstToken(ctx, s.store, o.firstTokenFile()); err != nil {
@@ -168,6 +177,26 @@ func openKeys(dir string, newDB bool) (*keyring.Keyring, error) {
 	return keys, err
 }
 
+// belong checks that keys and database belong together: with other keys no card would be known and every PIN be wrong,
+// and a card could be issued twice.
+func belong(ctx context.Context, store *sqlstore.Store, keys *keyring.Keyring) error {
+	const what = "the keys that belong to this database"
+	mark := func(version int, sum []byte) string {
+		return strconv.Itoa(version) + "." + base64.RawURLEncoding.EncodeToString(sum)
+	}
+	now := keys.MAC(keyring.Number, []byte(what))
+	kept, err := store.Remember(ctx, "keys", mark(now.Version, now.Sum))
+	if err != nil {
+		return err
+	}
+	for _, v := range keys.MACs(keyring.Number, []byte(what)) {
+		if mark(v.Version, v.Sum) == kept {
+			return nil
+		}
+	}
+	return withHint(errors.New("the keys are not those of this database"), "name the folder that was made with it with --keys")
+}
+
 // firstToken makes or reads the token that enrols the first operator, and removes it once there is one.
 func firstToken(ctx context.Context, store processor.Store, file string) (string, error) {
 	var rows processor.Rows
@@ -184,15 +213,30 @@ func firstToken(ctx context.Context, store processor.Store, file string) (string
 		}
 		return "", nil
 	}
-	old, err := os.ReadFile(file)
-	if err == nil {
-		return strings.TrimSpace(string(old)), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
 	token := "tfo_" + rand.Text() + rand.Text()
-	return token, os.WriteFile(file, []byte(token+"\n"), 0o600)
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return token, writeWhole(file, token+"\n")
+	case err != nil:
+		return "", err
+	case info.Mode().Perm()&0o077 != 0:
+		return "", withHint(fmt.Errorf("%s can be read by others", file), "remove it; the next start makes a new token")
+	}
+	old, err := os.ReadFile(file)
+	text := strings.TrimSpace(string(old))
+	if err == nil && len(text) != len(token) {
+		return "", withHint(fmt.Errorf("%s holds no token", file), "remove it; the next start makes a new token")
+	}
+	return text, err
+}
+
+// writeWhole writes a file that only its owner can read, whole or not at all.
+func writeWhole(file, text string) error {
+	if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
 }
 
 // demoOptions are those of the demo's service, in a folder of its own.
