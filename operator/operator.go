@@ -38,6 +38,7 @@ var (
 // needed. It may be used by several goroutines.
 type Client struct {
 	URL      string             // the service's origin, such as https://pay.example; plain http only on this machine
+	AdminURL string             // where its operators reach it, if elsewhere; it is held to be the service of URL all the same
 	HTTP     *http.Client       // nil for the usual one; redirects are refused in any case
 	Key      *consent.DeviceKey // the operator's
 	Now      func() time.Time   // nil for time.Now
@@ -51,7 +52,7 @@ type Client struct {
 func (c *Client) connect() (*client.Conn, error) {
 	c.once.Do(func() {
 		c.conn, c.err = client.New(client.Config{
-			URL: c.URL, HTTP: c.HTTP, Key: c.Key, Now: c.Now, Insecure: c.Insecure,
+			URL: c.URL, AdminURL: c.AdminURL, HTTP: c.HTTP, Key: c.Key, Now: c.Now, Insecure: c.Insecure,
 		})
 	})
 	return c.conn, c.err

@@ -13,9 +13,8 @@ import (
 
 // holderFlags are for what a card's own device may do, and an operator as well.
 type holderFlags struct {
-	serviceFlags
+	operatorFlags
 	deviceKeyFlag
-	operatorKeyFlag
 	writeFlags
 	Operator bool `help:"Do it as an operator."`
 }
@@ -27,7 +26,7 @@ func (f holderFlags) device(a *app) (*device.Client, error) {
 
 // operated does one write as an operator and shows its result.
 func operated[T any](a *app, f holderFlags, write func(*app, *operator.Client) (T, error), show func(T) error) error {
-	client, err := operatorClient(a, f.serviceFlags, f.operatorKeyFlag)
+	client, err := f.operatorFlags.client(a)
 	if err != nil {
 		return err
 	}
@@ -117,9 +116,8 @@ func (cmd *cardActivateCmd) Run(a *app) error {
 
 // cardListCmd lists cards.
 type cardListCmd struct {
-	serviceFlags
+	operatorFlags
 	deviceKeyFlag
-	operatorKeyFlag
 	Operator bool `help:"List all cards, as an operator."`
 	jsonFlag
 }
@@ -142,7 +140,7 @@ func (cmd *cardListCmd) Run(a *app) error {
 
 func (cmd *cardListCmd) cards(a *app) ([]api.Card, error) {
 	if cmd.Operator {
-		client, err := operatorClient(a, cmd.serviceFlags, cmd.operatorKeyFlag)
+		client, err := cmd.operatorFlags.client(a)
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +171,7 @@ func (cmd *cardShowCmd) Run(a *app) error {
 
 func (cmd *cardShowCmd) find(a *app) (api.Card, error) {
 	if cmd.Operator {
-		client, err := operatorClient(a, cmd.serviceFlags, cmd.operatorKeyFlag)
+		client, err := cmd.operatorFlags.client(a)
 		if err != nil {
 			return api.Card{}, err
 		}

@@ -83,24 +83,25 @@ func (f operatorKeyFlag) load() (*consent.DeviceKey, error) {
 	return key, err
 }
 
-// operatorClient is the client of an operator.
-func operatorClient(a *app, s serviceFlags, f operatorKeyFlag) (*operator.Client, error) {
-	key, err := f.load()
-	if err != nil {
-		return nil, err
-	}
-	return &operator.Client{URL: s.URL, Key: key, Now: a.now, Insecure: s.Insecure}, nil
-}
-
 // operatorFlags are what every command of an operator takes.
 type operatorFlags struct {
 	serviceFlags
+	AdminURL string `name:"admin-url" env:"TAPLINE_ADMIN_URL" placeholder:"URL" help:"Where operators reach the service of --url, if that is elsewhere (serve --admin-listen)."`
 	operatorKeyFlag
 }
 
 // client is the client of the operator.
 func (f operatorFlags) client(a *app) (*operator.Client, error) {
-	return operatorClient(a, f.serviceFlags, f.operatorKeyFlag)
+	key, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	return f.as(a, key), nil
+}
+
+// as is the client of the operator with a key.
+func (f operatorFlags) as(a *app, key *consent.DeviceKey) *operator.Client {
+	return &operator.Client{URL: f.URL, AdminURL: f.AdminURL, Key: key, Now: a.now, Insecure: f.Insecure}
 }
 
 // writeFlags are what every write of an operator takes.

@@ -38,12 +38,14 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			address, err := freeAddress()
+			admin, adminErr := freeAddress()
 			env.Setenv("TRANSCRIPTS", transcripts)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "settings"))
 			env.Setenv("PCSCLITE_CSOCK_NAME", filepath.Join(env.WorkDir, "no-pcscd"))
 			env.Setenv("LISTEN", address)
+			env.Setenv("ADMIN_LISTEN", admin)
 			env.Setenv("TAPLINE_URL", "http://"+address)
-			return err
+			return errors.Join(err, adminErr)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "ready": ready, "get": get, "field": field, "shows": shows, "await": await,

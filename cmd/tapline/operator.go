@@ -11,7 +11,6 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/device"
-	"tapline/operator"
 )
 
 // operatorCmd is about operators.
@@ -85,7 +84,7 @@ func (cmd *operatorEnrolCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	client := &operator.Client{URL: cmd.URL, Key: key, Now: a.now, Insecure: cmd.Insecure}
+	client := cmd.as(a, key)
 	return cmd.once(a, func(a *app) error {
 		o, err := client.EnrolFirst(a.ctx, token, cmd.Name)
 		if err != nil {

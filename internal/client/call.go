@@ -133,7 +133,7 @@ func (c *Conn) request(ctx context.Context, r call, fresh bool) (*http.Request, 
 			return nil, err
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, r.method, c.origin+r.path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, r.method, c.sendTo+r.path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

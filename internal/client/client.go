@@ -34,6 +34,7 @@ var (
 // Config says whom to talk to, and as whom.
 type Config struct {
 	URL      string             // the service's origin, such as https://pay.example
+	AdminURL string             // the origin that requests are sent to, if it is another; the service is URL all the same
 	HTTP     *http.Client       // nil for one with the standard library's transport; redirects are refused in any case
 	Key      *consent.DeviceKey // may be nil for what needs no signature
 	Now      func() time.Time   // nil for time.Now
@@ -42,7 +43,8 @@ type Config struct {
 
 // Conn talks to one service for one key. It may be used by several goroutines.
 type Conn struct {
-	origin string
+	origin string // what the service is called
+	sendTo string // where it is reached
 	http   http.Client
 	key    *consent.DeviceKey
 	now    func() time.Time
@@ -61,7 +63,12 @@ func New(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{origin: origin, key: cfg.Key, now: cfg.Now}
+	c := &Conn{origin: origin, sendTo: origin, key: cfg.Key, now: cfg.Now}
+	if cfg.AdminURL != "" {
+		if c.sendTo, err = Origin(cfg.AdminURL, cfg.Insecure); err != nil {
+			return nil, fmt.Errorf("%s: %w", cfg.AdminURL, err)
+		}
+	}
 	if cfg.HTTP != nil {
 		c.http = *cfg.HTTP
 	}
@@ -78,7 +85,7 @@ func (c *Conn) Origin() string { return c.origin }
 // Key is the key that signs; nil if there is none.
 func (c *Conn) Key() *consent.DeviceKey { return c.key }
 
-// Service asks once what the service is called. ErrAudience unless its audience begins with the origin that was asked:
+// Service asks once what the service is called. ErrAudience unless its audience begins with the origin that was meant:
 // a service that lies about its name must not get signatures that are good for the one it names.
 func (c *Conn) Service(ctx context.Context) (api.Service, error) {
 	c.serviceLock.Lock()
@@ -94,7 +101,7 @@ func (c *Conn) Service(ctx context.Context) (api.Service, error) {
 	case s.Environment != "live" && s.Environment != "test":
 		return api.Service{}, fmt.Errorf("%w: environment %q", ErrAnswer, s.Environment)
 	case s.Audience != consent.Audience(c.origin, s.Environment):
-		return api.Service{}, fmt.Errorf("%w: it calls itself %q, and was reached at %s", ErrAudience, s.Audience, c.origin)
+		return api.Service{}, fmt.Errorf("%w: it calls itself %q, and was expected to be %s", ErrAudience, s.Audience, c.origin)
 	}
 	c.service = &s
 	return s, nil
