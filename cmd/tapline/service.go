@@ -44,7 +44,7 @@ type serviceOptions struct {
 
 // maxPINQueue is as many PINs as can be checked, at some ten milliseconds each, well within the time that a check may
 // take.
-const maxPINQueue = 256
+const maxPINQueue = 512
 
 func (o *serviceOptions) check() error {
 	if o.TapLimit < 0 || o.TapLimit > money.MaxMinor || o.TapDailyLimit < 0 || o.TapDailyLimit > money.MaxMinor {
