@@ -18,25 +18,28 @@ const (
 	streamBacklog = 10_000 // events behind which a stream begins anew
 	streamRead    = 200    // events read at once
 	streamRetry   = 2 * time.Second
-	maxStreams    = 4096
-	maxStreamsOne = 16 // of one caller
+	maxWaiting    = 4096 // streams, and as many long polls
+	maxStreamsOne = 16   // of one caller
+	maxPollsOne   = 64   // of one caller
 )
 
-// streamCount counts open streams, each caller's and all.
-type streamCount struct {
+// waiting counts those who wait, each caller's and all: streams that are open, or long polls.
+type waiting struct {
+	maxOne int
+
 	mu  sync.Mutex
 	all int
 	of  map[processor.Principal]int
 }
 
-// open counts a stream in; call close when it ends.
-func (s *streamCount) open(who processor.Principal) (close func(), err error) {
+// open counts one in; call close when it ends.
+func (s *waiting) open(who processor.Principal) (close func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.all >= maxStreams:
+	case s.all >= maxWaiting:
 		return nil, refuse("busy")
-	case s.of[who] >= maxStreamsOne:
+	case s.of[who] >= s.maxOne:
 		return nil, refuse("too_many_streams")
 	}
 	if s.of == nil {
@@ -54,8 +57,8 @@ func (s *streamCount) open(who processor.Principal) (close func(), err error) {
 	}, nil
 }
 
-// count is how many streams are open.
-func (s *streamCount) count() int {
+// count is how many wait.
+func (s *waiting) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all

@@ -54,7 +54,8 @@ type Service struct {
 	devices  deviceKeys
 	used     usedAssertions
 	watch    *watcher
-	streams  streamCount
+	streams  waiting
+	polls    waiting
 	schemas  huma.Registry // not changed after New
 	openapi  []byte
 
@@ -91,6 +92,8 @@ func New(c Config) *Service {
 		Config:   c,
 		audience: consent.Audience(c.PublicURL, c.Environment),
 		pins:     make(chan struct{}, c.PINs.Places()),
+		streams:  waiting{maxOne: maxStreamsOne},
+		polls:    waiting{maxOne: maxPollsOne},
 		closing:  make(chan struct{}),
 	}
 	s.schemas = newSchemas()

@@ -22,6 +22,13 @@ const maxWait = 25
 func (c *call) getPayment() (answer, error) {
 	id := payment.ID(c.r.PathValue("id"))
 	until := c.now().Add(time.Duration(c.number("wait", 0)) * time.Second)
+	if until.After(c.now()) {
+		answered, err := c.polls.open(c.by.principals()[0])
+		if err != nil {
+			return answer{}, err
+		}
+		defer answered()
+	}
 	after := c.number("after", -1)
 	c.allow(until.Sub(c.now()) + writeLimit)
 	for {

@@ -106,7 +106,7 @@ var rules = []rule{
 	{Code{"report_too_long", 422, "more than 10,000 entries; ask for a shorter span", false}, nil},
 
 	{Code{"too_many_approvals", 429, "too many second confirmations for this card; wait", true}, []error{processor.ErrTooManyApprovals}},
-	{Code{"too_many_streams", 429, "too many event streams are open", true}, nil},
+	{Code{"too_many_streams", 429, "too many event streams are open, or long polls wait", true}, nil},
 
 	{Code{"internal", 500, "something went wrong here; it was logged under the trace id", true}, nil},
 	{Code{"busy", 503, "too much to do at the moment; send the same request again", true},

@@ -72,7 +72,7 @@ func paymentRoutes() []*route {
 				{name: "wait", doc: "How many seconds to wait for a change.", integer: true, max: maxWait},
 				{name: "after", doc: "The version that is known; what is newer is answered at once.", integer: true, max: 1 << 40},
 			},
-			codes: []string{"unknown_payment"},
+			codes: []string{"unknown_payment", "too_many_streams"},
 		}, {
 			method: "POST", path: "/v1/payments/{id}/authentication", id: "authenticatePayment", summary: "Authenticate with the card's PIN",
 			by: []credential{bySignature}, typ: consent.TypAuthentication, claims: typeOf[consent.Authentication](),

@@ -359,3 +359,26 @@ func TestAPINCheckGoesOnWithoutItsClient(t *testing.T) {
 		t.Error("the PIN was checked twice")
 	}
 }
+
+func TestOneCallerWaitsInSoManyPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := furnished(t)
+		path, token := "/v1/payments/"+s.instruct(s.kiosk, cardNumber).ID, s.token(s.kiosk)
+		var polls sync.WaitGroup
+		for range maxPollsOne {
+			polls.Go(func() { s.get(path+"?wait=25&after=1", token).expect(200, "") })
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if r := s.get(path+"?wait=25&after=1", token).expect(429, "too_many_streams"); r.header.Get("Retry-After") == "" {
+			s.Errorf("one more: %v", r.header)
+		}
+		s.get(path, token).expect(200, "") // as it is
+		s.get("/v1/payments/"+s.settled().ID+"?wait=25", s.token(s.phone)).expect(200, "")
+		s.Shutdown()
+		polls.Wait()
+		if n := s.polls.count(); n != 0 {
+			s.Errorf("%d polls are still counted", n)
+		}
+	})
+}
