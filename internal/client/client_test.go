@@ -142,6 +142,30 @@ func TestServiceThatCallsItselfAnotherGetsNoSignature(t *testing.T) {
 	}
 }
 
+func TestAdminURLIsWhereRequestsGoAndNotWhatTheServiceIsCalled(t *testing.T) {
+	for audience, want := range map[string]error{origin + "/test": nil, "http://127.0.0.1:8481/test": client.ErrAudience} {
+		s := &service{handle: basics(audience)}
+		conn, err := client.New(client.Config{
+			URL: origin, AdminURL: "http://127.0.0.1:8481", HTTP: &http.Client{Transport: s}, Key: newConn(t, s).Key(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Service(t.Context()); !errors.Is(err, want) || conn.Origin() != origin {
+			t.Errorf("audience %s: got %v, want %v", audience, err, want)
+		}
+		for _, r := range s.seen {
+			if r.URL.Host != "127.0.0.1:8481" {
+				t.Errorf("audience %s: asked %s", audience, r.URL)
+			}
+		}
+	}
+	_, err := client.New(client.Config{URL: origin, AdminURL: "http://admin.example"})
+	if !errors.Is(err, client.ErrURL) {
+		t.Errorf("plain http to another machine: got %v, want ErrURL", err)
+	}
+}
+
 func TestRedirectIsRefused(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		mux := basics(origin + "/test")
