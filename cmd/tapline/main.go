@@ -37,6 +37,7 @@ type root struct {
 	Audit    auditCmd    `cmd:"" help:"List what operators did (operator)."`
 	Receipt  receiptCmd  `cmd:"" help:"Check receipts, offline."`
 	Check    checkCmd    `cmd:"" help:"Prove the books of a database."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring a database to the schema of this release."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

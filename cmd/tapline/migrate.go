@@ -1,0 +1,39 @@
+package main
+
+import "tapline/sqlstore"
+
+// migrateCmd is "tapline migrate".
+type migrateCmd struct {
+	DB          string `help:"SQLite database file." default:"tapline.db" env:"TAPLINE_DB" type:"path" placeholder:"FILE"`
+	Environment string `help:"live or test: what the database is for." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
+	jsonFlag
+}
+
+// Help explains what to do before.
+func (migrateCmd) Help() string {
+	return `A new release that finds an older schema refuses to serve until this has been run. Stop the service and make a backup
+first: there is no way back but the backup.
+
+  sqlite3 tapline.db ".backup copy.db"
+  tapline migrate --db tapline.db
+
+It is done at once or not at all. The release before this one still runs on the new schema.`
+}
+
+// Run migrates the database.
+func (cmd *migrateCmd) Run(a *app) error {
+	if !cmd.JSON {
+		a.say("Migrating %s. There is no way back but a backup.", cmd.DB)
+	}
+	from, to, err := sqlstore.Migrate(a.ctx, cmd.DB, sqlstore.Options{Environment: cmd.Environment})
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		return a.printJSON(map[string]int{"from": from, "to": max(from, to)})
+	}
+	if from >= to {
+		return a.print("nothing to do: the schema has version %d", from)
+	}
+	return a.print("the schema had version %d and has version %d now", from, to)
+}
