@@ -103,6 +103,7 @@ func (s *Service) serve(rt *route) http.HandlerFunc {
 
 func (c *call) run() (a answer, err error) {
 	if c.r.Method == http.MethodHead && c.route.out == nil {
+		c.w.Header().Set("Allow", http.MethodGet)     // RFC 9110 §15.5.6
 		return answer{}, refuse("method_not_allowed") // a stream has no end to wait for
 	}
 	if err := c.authenticate(); err != nil {
