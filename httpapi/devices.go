@@ -100,7 +100,9 @@ func (c *call) getToken() (answer, error) {
 	if err := e.Verify(key, c.audience, c.now(), &m); err != nil {
 		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
 	}
-	if !c.used.take(string(e.Device())+" "+m.ID, c.now()) {
+	if first, err := c.used.take(string(e.Device())+" "+m.ID, c.now()); err != nil {
+		return answer{}, err
+	} else if !first {
 		return oauthError(http.StatusUnauthorized, "invalid_client", "the assertion was used before")
 	}
 	token, err := consent.IssueToken(c.Keys, string(e.Device()), kind, c.audience, c.now())
@@ -183,8 +185,11 @@ type usedAssertions struct {
 	span int64
 }
 
+// maxAssertions bounds the memory: beyond, no tokens are given until some of it can be forgotten.
+const maxAssertions = 500_000
+
 // take reports whether an assertion is used for the first time.
-func (u *usedAssertions) take(id string, now time.Time) bool {
+func (u *usedAssertions) take(id string, now time.Time) (first bool, err error) {
 	const life = int64((consent.MaxAssertionLife + 2*consent.MaxSkew) / time.Second)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -195,11 +200,14 @@ func (u *usedAssertions) take(id string, now time.Time) bool {
 		u.seen, u.span = [2]map[string]bool{}, span
 	}
 	if u.seen[0][id] || u.seen[1][id] {
-		return false
+		return false, nil
+	}
+	if len(u.seen[0])+len(u.seen[1]) >= maxAssertions {
+		return false, refuse("busy")
 	}
 	if u.seen[0] == nil {
 		u.seen[0] = map[string]bool{}
 	}
 	u.seen[0][id] = true
-	return true
+	return true, nil
 }

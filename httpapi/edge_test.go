@@ -575,3 +575,28 @@ func TestABusyHasherTakesNoTry(t *testing.T) {
 		t.Errorf("the payment is %s", p.State)
 	}
 }
+
+func TestNoTokensAreGivenWhenNoMoreAssertionsCanBeRemembered(t *testing.T) {
+	s := openEmpty(t)
+	s.operator = s.newKey()
+	s.enrol(s.operator, firstToken, firstIdemKey).expect(201, "")
+	s.token(s.operator) // so that the span of time has begun
+	for n := range maxAssertions {
+		s.used.seen[0][strconv.Itoa(n)] = true
+	}
+	ask := func() reply {
+		return s.send("POST", "/v1/token", s.tokenForm(s.operator).Encode(), "Content-Type", formType)
+	}
+	if ask().expect(503, "busy").header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	s.clock.add(time.Hour) // all of them are over
+	ask().expect(200, "")
+}
+
+func TestAStreamHasNoHead(t *testing.T) {
+	s := openEmpty(t)
+	if r := s.send("HEAD", "/v1/events", ""); r.status != 405 || r.header.Get("Allow") != "GET" {
+		t.Errorf("HEAD answered %d, Allow: %q", r.status, r.header.Get("Allow"))
+	}
+}
