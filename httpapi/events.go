@@ -130,7 +130,8 @@ func (s *stream) newestEvent() (newest int64, err error) {
 // mark tells the client where it is. A block without data is no event, but its id is remembered (WHATWG HTML §9.2.6).
 func (s *stream) mark() { fmt.Fprintf(&s.out, "id: %d\n\n", s.last) }
 
-// follow tells events as they come, until the client is too slow or gone, the service ends, or the caller's proof is over.
+// follow tells events as they come, until the client is too slow or gone, the service ends, or the caller's proof is
+// over: its time, or, found at the next heartbeat, because it was revoked.
 func (s *stream) follow() {
 	over := time.NewTimer(s.by.until.Sub(s.now()))
 	defer over.Stop()
@@ -144,6 +145,9 @@ func (s *stream) follow() {
 		select {
 		case <-changed:
 		case <-beat.C:
+			if s.authenticate() != nil {
+				return
+			}
 			s.out.WriteString(": still here\n")
 			s.mark()
 			if s.flush() != nil {

@@ -167,7 +167,7 @@ func eventRoutes() []*route {
 			method: "GET", path: "/v1/events", id: "streamEvents", summary: "Be told of changes as they happen",
 			text: "Server-sent events: id is the event's number, event its type, data an Event. After a break, send the last " +
 				"id as Last-Event-ID; an event of type reset says that too much was missed, and that everything is to be read " +
-				"anew. A comment comes every 15 seconds. The stream ends with the token.",
+				"anew. A comment comes every 15 seconds. The stream ends with the token, or soon after whoever holds it was revoked.",
 			by: []credential{byDevice, byPayee, byOperator}, status: http.StatusOK, handle: (*call).streamEvents,
 			codes: []string{"too_many_streams"},
 		},

@@ -16,6 +16,7 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/keyring"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -379,6 +380,28 @@ func TestOneCallerWaitsInSoManyPolls(t *testing.T) {
 		polls.Wait()
 		if n := s.polls.count(); n != 0 {
 			s.Errorf("%d polls are still counted", n)
+		}
+	})
+}
+
+func TestARevokedCallersStreamEndsAtTheNextHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := furnished(t)
+		kiosk, phone, payee := s.listen(s.Context(), s.token(s.kiosk), ""), s.listen(s.Context(), s.token(s.phone), ""), s.listen(s.Context(), s.apiKey, "")
+		time.Sleep(time.Second)
+		s.admin(s.token(s.operator), "/devices/"+string(s.kiosk.ID())+"/revoke", api.Noted{}).expect(200, "")
+		s.must(s.store.Update(s.Context(), func(tx processor.Tx) error {
+			rows, err := tx.Load(processor.Wants{APIKeys: macs(s.keys.MACs(keyring.APIKey, []byte(s.apiKey)))})
+			if err != nil {
+				return err
+			}
+			rows.APIKeys[0].RevokedAt = s.clock.Now()
+			return tx.Save(processor.Changes{Changed: processor.Rows{APIKeys: rows.APIKeys}})
+		}))
+		time.Sleep(heartbeat)
+		synctest.Wait()
+		if diff := cmp.Diff([]bool{true, false, true}, []bool{kiosk.ended(), phone.ended(), payee.ended()}); diff != "" {
+			s.Errorf("revoked kiosk, phone, revoked payee: ended (-want +got):\n%s", diff)
 		}
 	})
 }
