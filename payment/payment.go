@@ -62,6 +62,7 @@ const (
 	InsufficientFunds    Reason = "insufficient_funds"
 	PayeeUnavailable     Reason = "payee_unavailable" // the payee account no longer takes money
 	CardChanged          Reason = "card_changed"      // card frozen, rebound, or its PIN changed
+	DeviceRevoked        Reason = "device_revoked"    // the device that made it may not act any more
 	TimedOut             Reason = "timed_out"
 )
 

@@ -103,16 +103,18 @@ type Approve struct {
 	WrongCode bool
 }
 
-// Wants names the payment, and the card with all that a freeze touches.
+// Wants names the payment, its initiator, and the card with all that a freeze touches.
 func (c *Approve) Wants(u *Unit, w *Wants) {
 	w.Payments = append(w.Payments, c.Payment)
 	w.Devices = append(w.Devices, c.Device)
 	if p, ok := u.Payments.rows[c.Payment]; ok && !p.Decoy() {
+		w.Devices = append(w.Devices, p.Initiator)
 		wantCard(u, w, p.Card)
 	}
 }
 
-// Do steps the payment as its approver decided. A wrong code takes one of three.
+// Do steps the payment as its approver decided. A wrong code takes one of three. What a device made that was revoked
+// since is cancelled instead of approved.
 func (c *Approve) Do(u *Unit) error {
 	c.WrongCode = false
 	if _, err := u.activeDevice(c.Device); err != nil {
@@ -133,6 +135,10 @@ func (c *Approve) Do(u *Unit) error {
 	}
 	if c.Statement != Statement(p) {
 		return ErrStatement
+	}
+	if _, err := u.activeDevice(p.Initiator); err != nil {
+		c.After, err = u.Do(p, payment.Command{Verb: payment.Cancel, Reason: payment.DeviceRevoked})
+		return err
 	}
 	right, err := consent.CheckApprovalCode(c.Keys, p.Nonce, c.Digits, c.Code)
 	if err != nil {

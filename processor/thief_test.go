@@ -188,3 +188,34 @@ func TestARevokedDeviceDoesNotFinishWhatItBegan(t *testing.T) {
 		t.Errorf("finishing: %v, want %v", err, ErrDeviceRevoked)
 	}
 }
+
+func TestWhatARevokedDeviceMadeIsNotApproved(t *testing.T) {
+	s := openShop(t)
+	p, err := s.confirm(s.authenticated(kiosk, 1250))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.must(&RevokeDevice{Operated: Operated{By: chief}, Device: kiosk})
+	a, err := s.approve(p, s.code(p))
+	if err != nil || a.After.State != payment.Cancelled || a.After.Reason != payment.DeviceRevoked {
+		t.Errorf("approving: %v; the payment is %s (%s), want cancelled", err, a.After.State, a.After.Reason)
+	}
+	s.expectMoney(10000, 0, 0)
+	if e := s.load(Wants{Evidence: []payment.ID{p.ID}}).Evidence; len(e) != 1 {
+		t.Errorf("%d pieces of evidence, want the first confirmation's alone", len(e))
+	}
+}
+
+func TestWhatARevokedDeviceMadeCanBeDisowned(t *testing.T) {
+	s := openShop(t)
+	p, err := s.confirm(s.authenticated(kiosk, 1250))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.must(&RevokeDevice{Operated: Operated{By: chief}, Device: kiosk})
+	d := &Approve{Payment: p.ID, Device: phone, Decision: consent.NotMe, JWS: "jws", Keys: s.keys, Digits: 2}
+	s.must(d)
+	if d.After.Reason != payment.NotMe || s.loadCard().State != CardFrozen {
+		t.Errorf("the payment ended because of %s, the card is %s", d.After.Reason, s.loadCard().State)
+	}
+}
