@@ -35,7 +35,7 @@ type root struct {
 	Account  accountCmd  `cmd:"" help:"Top accounts up and report their entries (operator)."`
 	Operator operatorCmd `cmd:"" help:"Enrol and list operators."`
 	Audit    auditCmd    `cmd:"" help:"List what operators did (operator)."`
-	Receipt  receiptCmd  `cmd:"" help:"Check receipts, offline."`
+	Receipt  receiptCmd  `cmd:"" help:"Fetch receipts, and check them offline."`
 	Check    checkCmd    `cmd:"" help:"Prove the books of a database."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring a database to the schema of this release."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

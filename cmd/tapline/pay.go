@@ -62,10 +62,11 @@ func (cmd *payCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if !cmd.Yes && !a.isTerminal {
-		return withHint(errNobody, "without a terminal, --yes sends and confirms, and --pin-file FILE has the PIN")
-	}
 	p := &payer{app: a, cmd: cmd, client: client}
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	defer p.discardReceipt()
 	order, err := p.order()
 	if err != nil {
 		return err
@@ -86,7 +87,43 @@ type payer struct {
 	*app
 	cmd     *payCmd
 	client  *device.Client
+	amount  money.Amount
+	filePIN consent.PIN // "" to ask for it
+	receipt *os.File    // made before anything is paid; nil for none
 	payment *device.Payment
+}
+
+// prepare does all that can go wrong without the service before it is asked anything.
+func (p *payer) prepare() (err error) {
+	if p.amount, err = parseAmount(p.cmd.Amount, p.cmd.Currency); err != nil {
+		return err
+	}
+	if !p.isTerminal && (!p.cmd.Yes || p.cmd.PinFile == "") {
+		return withHint(errNobody, "without a terminal, --yes sends and confirms, and --pin-file FILE has the PIN")
+	}
+	if p.cmd.PinFile == "-" && p.cmd.AccountFile == "-" {
+		return &usageError{"--pin-file and --account-file are both standard input", "give one of them as a file"}
+	}
+	if p.cmd.PinFile != "" {
+		if p.filePIN, err = p.pin(p.cmd.PinFile, ""); err != nil {
+			return err
+		}
+		if err := p.filePIN.Check(); err != nil {
+			return withHint(fmt.Errorf("%s: %w", p.cmd.PinFile, err), "its first line is the PIN, and nothing else")
+		}
+	}
+	if p.cmd.Receipt != "" {
+		p.receipt, err = newReceipt(p.cmd.Receipt)
+	}
+	return err
+}
+
+// discardReceipt removes the file of a receipt that there is none for.
+func (p *payer) discardReceipt() {
+	if p.receipt != nil {
+		p.receipt.Close()
+		os.Remove(p.cmd.Receipt)
+	}
 }
 
 // step is a line of the result for programs. Each step has the fields that belong to it.
@@ -115,10 +152,6 @@ func (p *payer) step(s step) error {
 
 // order looks the payee up and makes the order.
 func (p *payer) order() (device.Order, error) {
-	amount, err := parseAmount(p.cmd.Amount, p.cmd.Currency)
-	if err != nil {
-		return device.Order{}, err
-	}
 	service, err := p.client.Service(p.ctx)
 	if err != nil {
 		return device.Order{}, err
@@ -127,7 +160,7 @@ func (p *payer) order() (device.Order, error) {
 	if err != nil {
 		return device.Order{}, err
 	}
-	order, err := p.client.Order(amount, payee, consent.Order{Number: p.cmd.Order, Description: p.cmd.Description})
+	order, err := p.client.Order(p.amount, payee, consent.Order{Number: p.cmd.Order, Description: p.cmd.Description})
 	if err != nil {
 		return device.Order{}, err
 	}
@@ -136,19 +169,26 @@ func (p *payer) order() (device.Order, error) {
 	}
 	p.say("%s", table(orderFacts(order)))
 	what := api.Order(order.Terms())
-	return order, p.step(step{Step: "order", Amount: &amount, Payee: &payee, Order: &what})
+	return order, p.step(step{Step: "order", Amount: &p.amount, Payee: &payee, Order: &what})
 }
 
+// parseAmount is what --amount and --currency say.
 func parseAmount(text, code string) (money.Amount, error) {
 	currency, err := money.ParseCurrency(code)
 	if err != nil {
-		return money.Amount{}, err
+		return money.Amount{}, &usageError{"--currency: " + err.Error(), "write it like --amount 12.50 --currency CNY"}
 	}
 	amount, err := money.Parse(text, currency)
 	if err == nil && !amount.Valid() {
 		err = fmt.Errorf("%w: more than nothing is needed", money.ErrAmount)
 	}
-	return amount, err
+	switch {
+	case errors.Is(err, money.ErrTooLarge):
+		return amount, &usageError{"--amount: " + err.Error(), "the most is " + money.FormatMinor(money.MaxMinor, currency)}
+	case err != nil:
+		return amount, &usageError{"--amount: " + err.Error(), "write it like --amount 12.50 --currency CNY"}
+	}
+	return amount, nil
 }
 
 func orderFacts(o device.Order) []pair {
@@ -220,7 +260,10 @@ func (p *payer) pay(draft *device.Draft) (api.Payment, error) {
 // authenticate asks for the PIN until it is right or there are no tries left. A PIN in a file is tried once.
 func (p *payer) authenticate() (api.Payment, error) {
 	for {
-		pin, err := p.pin(p.cmd.PinFile, "PIN of the card:")
+		pin, err := p.filePIN, error(nil)
+		if pin == "" {
+			pin, err = p.pin("", "PIN of the card:")
+		}
 		if err != nil {
 			return p.payment.View(), err
 		}
@@ -229,13 +272,15 @@ func (p *payer) authenticate() (api.Payment, error) {
 			return view, p.step(step{Step: "authenticated", Payment: &view})
 		}
 		problem, refused := errors.AsType[*api.Problem](err)
-		again := errors.Is(err, consent.ErrPIN) || refused && problem.AttemptsLeft != nil && *problem.AttemptsLeft > 0
-		if !again || p.cmd.PinFile != "" {
+		counted := refused && problem.AttemptsLeft != nil && *problem.AttemptsLeft > 0
+		switch {
+		case counted && p.filePIN != "":
+			return view, fmt.Errorf("%w; tries left: %d", err, *problem.AttemptsLeft)
+		case !counted && !errors.Is(err, consent.ErrPIN) || p.filePIN != "":
 			return view, err
-		}
-		if refused {
+		case counted:
 			p.say("%s; tries left: %d", problem.Title, *problem.AttemptsLeft)
-		} else {
+		default:
 			p.say("%v", err)
 		}
 	}
@@ -314,15 +359,12 @@ func (p *payer) finish(view api.Payment) error {
 			return err
 		}
 	}
-	if p.cmd.Receipt == "" || p.payment == nil {
+	if p.receipt == nil {
 		return nil
 	}
-	receipt, err := p.payment.Receipt(p.ctx)
-	if err == nil {
-		err = keep(p.cmd.Receipt, receipt.Compact)
-	}
-	if err != nil {
-		return withHint(fmt.Errorf("paid, but the receipt was not kept: %w", err), "the service gives it again for "+view.ID)
+	if err := p.keepReceipt(consent.PaymentID(view.ID)); err != nil {
+		return withHint(fmt.Errorf("paid, but the receipt was not kept: %w", err),
+			fmt.Sprintf("run \"tapline receipt get %s --out FILE\"", view.ID))
 	}
 	p.say("The receipt is in %s. Check it with: tapline receipt verify", p.cmd.Receipt)
 	return p.step(step{Step: "receipt", File: p.cmd.Receipt})
@@ -336,14 +378,22 @@ func ending(view api.Payment) string {
 	return view.State + " (" + view.Reason + ")"
 }
 
-// keep writes a receipt into a new file.
-func keep(path, compact string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// keepReceipt fetches the receipt and writes it into the file that was made for it.
+func (p *payer) keepReceipt(id consent.PaymentID) error {
+	fetch := p.client.Receipt
+	if p.payment != nil { // checks it against what was asked for, too
+		fetch = func(ctx context.Context, _ consent.PaymentID) (device.Receipt, error) { return p.payment.Receipt(ctx) }
+	}
+	receipt, err := fetch(p.ctx, id)
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(compact + "\n")
-	return errors.Join(err, file.Close())
+	if _, err := p.receipt.WriteString(receipt.Compact + "\n"); err != nil {
+		return err
+	}
+	file := p.receipt
+	p.receipt = nil
+	return file.Close()
 }
 
 // giveUpLimit bounds how long giving a payment up may take.

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -12,14 +13,67 @@ import (
 
 // receiptCmd is "tapline receipt".
 type receiptCmd struct {
+	Get    receiptGetCmd    `cmd:"" help:"Fetch the receipt of a payment that this device takes part in."`
 	Verify receiptVerifyCmd `cmd:"" help:"Check a receipt's signature offline and show what it says."`
+}
+
+// receiptGetCmd is "tapline receipt get".
+type receiptGetCmd struct {
+	deviceFlags
+	Payment string `arg:"" help:"The payment's id."`
+	Out     string `placeholder:"FILE" help:"Keep the receipt in a new file."`
+}
+
+// Help explains what it is good for.
+func (receiptGetCmd) Help() string {
+	return `The receipt's signature and facts are checked before it is written. "tapline receipt verify" checks it again, offline.`
+}
+
+// Run fetches the receipt.
+func (cmd *receiptGetCmd) Run(a *app) (err error) {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	if cmd.Out == "" {
+		receipt, err := client.Receipt(a.ctx, consent.PaymentID(cmd.Payment))
+		if err != nil {
+			return err
+		}
+		return a.print("%s", receipt.Compact)
+	}
+	file, err := newReceipt(cmd.Out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, file.Close())
+		if err != nil {
+			os.Remove(cmd.Out) // it is not the receipt
+		}
+	}()
+	receipt, err := client.Receipt(a.ctx, consent.PaymentID(cmd.Payment))
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(receipt.Compact + "\n")
+	return err
+}
+
+// newReceipt makes the file of a receipt, which must be new.
+func newReceipt(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, withHint(fmt.Errorf("there is a file already: %s", path), "name a new file for the receipt")
+	}
+	return file, err
 }
 
 // receiptVerifyCmd is "tapline receipt verify".
 type receiptVerifyCmd struct {
 	File string `arg:"" help:"The receipt: a compact JWS, or - for standard input." placeholder:"FILE"`
 	Keys string `required:"" help:"The service's public keys, as served at /.well-known/jwks.json." type:"existingfile" placeholder:"FILE"`
-	JSON bool   `help:"Print the receipt's facts as JSON."`
+	jsonFlag
 }
 
 // Help is what the command's --help says.
@@ -34,40 +88,31 @@ from the service over TLS, once:
 const maxReceipt = 64 << 10
 
 // Run verifies the receipt.
-func (c *receiptVerifyCmd) Run(a *app) error {
-	keys, err := os.ReadFile(c.Keys)
+func (cmd *receiptVerifyCmd) Run(a *app) error {
+	keys, err := os.ReadFile(cmd.Keys)
 	if err != nil {
 		return err
 	}
-	text, err := c.read(a.stdin)
+	text, err := cmd.read(a.stdin)
 	if err != nil {
 		return err
 	}
 	r, err := consent.VerifyReceipt(keys, strings.TrimSpace(string(text)))
 	if err != nil {
-		return fmt.Errorf("%s is not a receipt signed with these keys: %w", c.File, err)
+		return fmt.Errorf("%s is not a receipt signed with these keys: %w", cmd.File, err)
 	}
-	if c.JSON {
-		return json.NewEncoder(a.stdout).Encode(r)
-	}
-	fmt.Fprintf(a.stdout, "genuine: signed by %s (%s)\n", r.Issuer, r.Environment)
-	for _, line := range [][2]string{
-		{"payment", string(r.Payment)}, {"amount", r.Amount.String()},
-		{"payee", r.PayeeName + " (" + r.PayeeHandle + "), account " + r.PayeeAccount},
-		{"card account", r.CardAccount}, {"order", r.OrderNumber},
-		{"settled", r.SettledAt.String()}, {"first confirmation", r.FirstDigest}, {"second confirmation", r.SecondDigest},
-		{"took", fmt.Sprintf("%d ms", r.Stages.Total)},
-	} {
-		if line[1] != "" {
-			fmt.Fprintf(a.stdout, "  %-20s %s\n", line[0], line[1])
-		}
-	}
-	return nil
+	return a.result(cmd.JSON, r,
+		pair{"genuine", fmt.Sprintf("signed by %s (%s)", r.Issuer, r.Environment)},
+		pair{"payment", string(r.Payment)}, pair{"amount", r.Amount.String()},
+		pair{"payee", fmt.Sprintf("%s (%s), account %s", r.PayeeName, r.PayeeHandle, r.PayeeAccount)},
+		pair{"card account", r.CardAccount}, pair{"order", r.OrderNumber}, pair{"settled", r.SettledAt.String()},
+		pair{"first confirmation", r.FirstDigest}, pair{"second confirmation", r.SecondDigest},
+		pair{"took", fmt.Sprintf("%d ms", r.Stages.Total)})
 }
 
-func (c *receiptVerifyCmd) read(stdin io.Reader) ([]byte, error) {
-	if c.File == "-" {
+func (cmd *receiptVerifyCmd) read(stdin io.Reader) ([]byte, error) {
+	if cmd.File == "-" {
 		return io.ReadAll(io.LimitReader(stdin, maxReceipt))
 	}
-	return os.ReadFile(c.File)
+	return os.ReadFile(cmd.File)
 }
