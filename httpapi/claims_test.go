@@ -116,7 +116,7 @@ func bareWorld(t testing.TB, settings ...setting) *world {
 	hc.Processor = processor.New(pc)
 	w.processor = hc.Processor
 	service := httpapi.New(hc)
-	server.Config.Handler = service.Handler()
+	server.Config.Handler = httpapi.Documented(t, service.Handler())
 	server.Start()
 	t.Cleanup(func() {
 		service.Shutdown()

@@ -600,3 +600,20 @@ func TestAStreamHasNoHead(t *testing.T) {
 		t.Errorf("HEAD answered %d, Allow: %q", r.status, r.header.Get("Allow"))
 	}
 }
+
+func TestACardsOwnDeviceIsToldThatItCannotPay(t *testing.T) {
+	s := openStation(t)
+	before := s.instruct(s.phone, cardNumber)
+	path := "/v1/cards/" + s.card.ID
+	id := consent.CardID(s.card.ID)
+	s.signed(s.phone, path+"/freeze", consent.TypFreeze, &consent.Freeze{Claims: s.claims(), Card: id}).expect(200, "")
+	s.signed(s.phone, "/v1/payments", consent.TypInstruction, s.instruction(s.phone, cardNumber)).expect(409, "card_state")
+	s.authenticate(s.phone, before.ID, rightPIN).expect(409, "card_state")
+	s.signed(s.phone, path+"/associated-device", consent.TypRebind, &consent.Rebind{Claims: s.claims(), Card: id, NewDevice: s.kiosk.ID()}).expect(409, "card_state")
+}
+
+func TestAnyParameterIsRefusedWhereNoneIsKnown(t *testing.T) {
+	s := openEmpty(t)
+	s.send("GET", "/v1/service?x=1", "").expect(400, "unknown_field")
+	s.send("GET", "/v1/service?%zz", "").expect(400, "malformed")
+}

@@ -124,7 +124,7 @@ func openUnserved(t testing.TB, change ...func(*Config)) *station {
 		f(&c)
 	}
 	s.Service = New(c)
-	s.handler = s.Handler()
+	s.handler = Documented(t, s.Handler())
 	t.Cleanup(func() {
 		s.Shutdown()
 		p.Close()

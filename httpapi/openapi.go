@@ -236,12 +236,15 @@ func (r *route) problems() map[int][]string {
 	if len(r.by) > 0 && !(len(r.by) == 1 && r.by[0] == bySignature) {
 		want = append(want, "token_required", "invalid_token", "token_expired", "wrong_credential", "device_revoked")
 	}
+	if r.form == nil { // OAuth has its own words for these
+		want = append(want, "malformed", "unknown_field", "duplicate_field")
+	}
 	if r.method == http.MethodPost && r.form == nil {
-		want = append(want, "malformed", "unknown_field", "duplicate_field", "invalid_field", "body_too_large",
-			"text_not_shown", "unsupported_media_type", "in_progress", "idempotency_key_reused")
+		want = append(want, "invalid_field", "body_too_large", "text_not_shown", "unsupported_media_type",
+			"in_progress", "idempotency_key_reused")
 	}
 	if len(r.query) > 0 {
-		want = append(want, "unknown_field", "duplicate_field", "invalid_field")
+		want = append(want, "invalid_field")
 	}
 	if r.claims != nil {
 		want = append(want, "wrong_message_type", "wrong_algorithm", "unknown_key", "bad_signature", "wrong_audience", "stale", "device_revoked")

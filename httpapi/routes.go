@@ -41,8 +41,12 @@ func publicRoutes() []*route {
 	}
 }
 
-// stepCodes are the problems of every step of a payment.
-var stepCodes = []string{"id_mismatch", "unknown_payment", "ended", "expired", "not_now"}
+// stepCodes are the problems of every step of a payment, and pinCodes those of every check of a PIN: it is a card's whose
+// state may forbid it, or whose PIN may be changed meanwhile.
+var (
+	stepCodes = []string{"id_mismatch", "unknown_payment", "ended", "expired", "not_now"}
+	pinCodes  = []string{"pin_format", "wrong_pin", "authentication_paused", "authentication_locked", "card_state"}
+)
 
 func paymentRoutes() []*route {
 	return []*route{
@@ -52,7 +56,7 @@ func paymentRoutes() []*route {
 				"is the same whether the card is known or not.",
 			by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
 			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
-			codes: []string{"unknown_payee", "payment_exists", "wrong_currency"},
+			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "card_state"},
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
 			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",
@@ -77,7 +81,7 @@ func paymentRoutes() []*route {
 			method: "POST", path: "/v1/payments/{id}/authentication", id: "authenticatePayment", summary: "Authenticate with the card's PIN",
 			by: []credential{bySignature}, typ: consent.TypAuthentication, claims: typeOf[consent.Authentication](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).authenticatePayment,
-			codes: append([]string{"pin_format", "wrong_pin", "authentication_paused", "authentication_locked", "insufficient_funds", "payee_unavailable"}, stepCodes...),
+			codes: slices.Concat(stepCodes, pinCodes, []string{"insufficient_funds", "payee_unavailable"}),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/confirmation", id: "confirmPayment", summary: "Give the first confirmation, or decline",
 			text: "On the device that made the payment. The statement is to be returned byte for byte.",
@@ -138,25 +142,25 @@ func cardRoutes() []*route {
 			text: "By its associated device, with the PIN. It can only ask for more than the operator's policy.",
 			by:   []credential{bySignature}, typ: consent.TypLimits, claims: typeOf[consent.Limits](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).limitCard,
-			codes: []string{"id_mismatch", "unknown_card", "pin_format", "wrong_pin", "authentication_paused", "authentication_locked"},
+			codes: append([]string{"id_mismatch", "unknown_card"}, pinCodes...),
 		}, {
 			method: "POST", path: "/v1/cards/{id}/unfreeze", id: "unfreezeCard", summary: "Let a frozen card pay again",
 			text: "By its associated device, with the PIN.",
 			by:   []credential{bySignature}, typ: consent.TypUnfreeze, claims: typeOf[consent.Unfreeze](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).unfreezeCard,
-			codes: []string{"id_mismatch", "unknown_card", "card_state", "pin_format", "wrong_pin", "authentication_paused", "authentication_locked"},
+			codes: append([]string{"id_mismatch", "unknown_card"}, pinCodes...),
 		}, {
 			method: "POST", path: "/v1/cards/{id}/pin", id: "changePIN", summary: "Change the PIN",
 			text: "By its associated device, with the old PIN or with an operator's code.",
 			by:   []credential{bySignature}, typ: consent.TypPIN, claims: typeOf[consent.PINChange](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).changePIN,
-			codes: []string{"id_mismatch", "unknown_card", "pin_format", "pin_weak", "code_format", "wrong_pin", "reset_refused", "authentication_paused", "authentication_locked"},
+			codes: append([]string{"id_mismatch", "unknown_card", "pin_weak", "code_format", "reset_refused"}, pinCodes...),
 		}, {
 			method: "POST", path: "/v1/cards/{id}/associated-device", id: "rebindCard", summary: "Make another device the associated device",
 			text: "Signed by the old one. Open payments are cancelled.",
 			by:   []credential{bySignature}, typ: consent.TypRebind, claims: typeOf[consent.Rebind](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).rebindCard,
-			codes: []string{"id_mismatch", "unknown_card", "unknown_device"},
+			codes: []string{"id_mismatch", "unknown_card", "unknown_device", "card_state"},
 		},
 	}
 }
@@ -169,7 +173,7 @@ func eventRoutes() []*route {
 				"id as Last-Event-ID; an event of type reset says that too much was missed, and that everything is to be read " +
 				"anew. A comment comes every 15 seconds. The stream ends with the token, or soon after whoever holds it was revoked.",
 			by: []credential{byDevice, byPayee, byOperator}, status: http.StatusOK, handle: (*call).streamEvents,
-			codes: []string{"too_many_streams"},
+			codes: []string{"too_many_streams", "invalid_field"},
 		},
 	}
 }
@@ -206,7 +210,7 @@ func adminWrite(path, id, summary string, in, out reflect.Type, status int, hand
 func adminRoutes() []*route {
 	noted, card, code := typeOf[api.Noted](), typeOf[api.Card](), typeOf[api.CardCode]()
 	enrol := adminWrite("/operators", "enrolOperator", "Enrol an operator", typeOf[api.NewOperator](), typeOf[api.Operator](),
-		http.StatusCreated, (*call).enrolOperator, "operator_exists", "already_enrolled")
+		http.StatusCreated, (*call).enrolOperator, "operator_exists", "already_enrolled", "wrong_algorithm")
 	enrol.by = append(enrol.by, byFirst)
 	enrol.text = "The first operator is enrolled with the token that the service made at its first start; then by operators."
 	return []*route{
