@@ -103,7 +103,7 @@ var rules = []rule{
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
 	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency}},
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},
-	{Code{"report_too_long", 422, "more than 10,000 entries; ask for a shorter span", false}, nil},
+	{Code{"report_too_long", 422, "more than 10,000 entries, or 100,000 both before and since; ask for a shorter or later span", false}, nil},
 
 	{Code{"too_many_approvals", 429, "too many second confirmations for this card; wait", true}, []error{processor.ErrTooManyApprovals}},
 	{Code{"too_many_streams", 429, "too many event streams are open, or long polls wait", true}, nil},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -9,9 +10,11 @@ import (
 	"tapline/processor"
 )
 
-// Bounds of an account report: its lines, and the entries read at once.
+// Bounds of an account report: its lines, the entries on either side of its span that are read to know its balances, and
+// the entries read at once.
 const (
 	maxLines    = 10_000
+	maxBeside   = 100_000
 	entriesRead = 1000
 )
 
@@ -48,27 +51,45 @@ func (c *call) getReport() (answer, error) {
 	return ok(report)
 }
 
-// fill reads the entries. The balance at the end of the span is today's less what was posted since.
+// fill reads the entries. The balance at the end of the span is today's less what was posted since; if that is too much
+// to read, the balance at its beginning is what was posted until then.
 func fill(r processor.Reader, report *api.Report, account ledger.Account) error {
 	report.Account = accountView(account)
-	report.Closing = account.Balance()
-	end := time.Unix(1<<40, 0).UTC() // later than any entry
-	err := eachEntry(r, account.ID, report.Until, end, func(e ledger.Entry) error {
-		report.Closing -= change(e, account.ID)
+	within := int64(0)
+	err := eachEntry(r, account.ID, report.From, report.Until, func(e ledger.Entry) error {
+		within += change(e, account.ID)
+		report.Lines = append(report.Lines, lines(e, account.ID)...)
+		if len(report.Lines) > maxLines {
+			return errTooLong
+		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	report.Opening = report.Closing
-	return eachEntry(r, account.ID, report.From, report.Until, func(e ledger.Entry) error {
-		report.Opening -= change(e, account.ID)
-		report.Lines = append(report.Lines, lines(e, account.ID)...)
-		if len(report.Lines) > maxLines {
-			return refuse("report_too_long")
+	since, err := posted(r, account.ID, report.Until, time.Unix(1<<40, 0).UTC()) // later than any entry
+	report.Closing = account.Balance() - since
+	report.Opening = report.Closing - within
+	if errors.Is(err, errTooLong) {
+		report.Opening, err = posted(r, account.ID, time.Unix(0, 0).UTC(), report.From)
+		report.Closing = report.Opening + within
+	}
+	return err
+}
+
+var errTooLong = refuse("report_too_long")
+
+// posted is what the entries of a span do to an account's posted balance; errTooLong if they are too many to read.
+func posted(r processor.Reader, id ledger.AccountID, from, until time.Time) (sum int64, err error) {
+	n := 0
+	err = eachEntry(r, id, from, until, func(e ledger.Entry) error {
+		if n++; n > maxBeside {
+			return errTooLong
 		}
+		sum += change(e, id)
 		return nil
 	})
+	return sum, err
 }
 
 // eachEntry reads the entries of a span, some at a time.
