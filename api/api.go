@@ -160,7 +160,6 @@ type Problem struct {
 	Type         string `json:"type" doc:"URL of the code's description."`
 	Title        string `json:"title"`
 	Status       int    `json:"status"`
-	Detail       string `json:"detail,omitempty"`
 	Code         string `json:"code"`
 	Field        string `json:"field,omitempty" doc:"The field at fault."`
 	Retryable    bool   `json:"retryable" doc:"Whether the same request may work later."`
@@ -172,9 +171,5 @@ type Problem struct {
 
 // Error is the problem as text.
 func (p *Problem) Error() string {
-	text := p.Title
-	if p.Detail != "" {
-		text += ": " + p.Detail
-	}
-	return text + " (" + p.Code + ")"
+	return p.Title + " (" + p.Code + ")"
 }
