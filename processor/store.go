@@ -50,7 +50,7 @@ type Reader interface {
 	// Entries lists the entries of an account in a half-open span of time, oldest first. A batch's entries have one
 	// time, and those of one time are never cut apart: more than limit may come, and the next span begins after the last.
 	Entries(account ledger.AccountID, from, until time.Time, limit int) ([]ledger.Entry, error)
-	// List is for operators: devices, cards, payees, accounts or audit records.
+	// List is for operators: cards, payees, accounts, operators or audit records.
 	List(ListQuery) (Rows, error)
 }
 

@@ -37,7 +37,6 @@ type TryResult struct {
 	Right     bool
 	Left      int   // tries before the next pause or lock; 0 in a pause
 	PausedFor int64 // seconds
-	Locked    bool
 }
 
 // finishTry gives the try back if it was right, and says what is left.
@@ -48,7 +47,7 @@ func (u *Unit) finishTry(key CardKey, device payment.DeviceID, right bool) TryRe
 		row = Tries{id, row.Succeed(limits, id.By == Owner)}
 		u.Tries.Put(id, row)
 	}
-	result := TryResult{Right: right, Left: row.Left(limits), Locked: row.Locked, PausedFor: int64(row.PausedFor(u.Now).Seconds())}
+	result := TryResult{Right: right, Left: row.Left(limits), PausedFor: int64(row.PausedFor(u.Now).Seconds())}
 	if result.PausedFor > 0 {
 		result.Left = 0
 	}
