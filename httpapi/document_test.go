@@ -241,7 +241,6 @@ func TestAPanicIsABareProblem(t *testing.T) {
 func TestEveryCodeBelongsToAnOperation(t *testing.T) {
 	documented := map[string]bool{
 		"not_found": true, "method_not_allowed": true, // of no operation
-		"not_yours": true, // cannot happen: a device to which a payment is not shown is told that there is none
 	}
 	for _, r := range routes {
 		for _, codes := range r.problems() {

@@ -28,7 +28,7 @@ func TestEveryErrorThatCallersShouldKnowHasACode(t *testing.T) {
 		processor.ErrTooLarge, processor.ErrBusy, processor.ErrClosed, processor.ErrInProgress, processor.ErrKeyReused,
 		processor.ErrConflict, processor.ErrUnavailable, &processor.TryError{Err: consent.ErrPaused, For: time.Second},
 		&processor.TryError{Err: consent.ErrLocked}, payment.ErrFinal, payment.ErrExpired, payment.ErrNotAllowed,
-		payment.ErrNotYours, consent.ErrMalformed, consent.ErrType, consent.ErrAlgorithm, consent.ErrKeyUnknown,
+		consent.ErrMalformed, consent.ErrType, consent.ErrAlgorithm, consent.ErrKeyUnknown,
 		consent.ErrSignature, consent.ErrAudience, consent.ErrStale, consent.ErrExpired, consent.ErrInvalid, consent.ErrPIN,
 		consent.ErrPINWeak, consent.ErrCode, consent.ErrText, consent.ErrHandle, consent.ErrBusy, consent.ErrPaused,
 		consent.ErrLocked,

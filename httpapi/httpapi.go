@@ -140,8 +140,5 @@ func (s *Service) Shutdown() {
 	s.watch.close()
 }
 
-// OnBatch measures a committed batch; it is for processor.Config.
-func (s *Service) OnBatch(b processor.Batch) { s.Metrics.OnBatch(b) }
-
 // now is the time, in UTC and as precise as the database keeps it.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }

@@ -64,7 +64,6 @@ var rules = []rule{
 	{Code{"wrong_credential", 403, "this operation is for another kind of caller", false}, nil},
 	{Code{"device_revoked", 403, "the device was revoked", false}, []error{processor.ErrDeviceRevoked}},
 	{Code{"unknown_operator", 403, "the operator is not enrolled", false}, []error{processor.ErrUnknownOperator}},
-	{Code{"not_yours", 403, "another device has to say that", false}, []error{payment.ErrNotYours}},
 	{Code{"wrong_pin", 403, "wrong PIN", false}, nil},
 	{Code{"wrong_code", 403, "wrong approval code", false}, nil},
 	{Code{"authentication_paused", 403, "too many wrong tries; wait", true}, []error{consent.ErrPaused}},

@@ -6,7 +6,7 @@ import (
 )
 
 // Errors of commands. Each means that nothing was done. Errors of package payment (ErrFinal, ErrExpired,
-// ErrNotAllowed, ErrNotYours) and of package consent come through as they are.
+// ErrNotAllowed) and of package consent come through as they are.
 var (
 	ErrUnknownDevice    = errors.New("unknown device")
 	ErrDeviceRevoked    = errors.New("the device was revoked")
