@@ -30,6 +30,8 @@ var (
 	ErrRedirect = client.ErrRedirect
 	// ErrNoAnswer means that no answer came: what was asked may or may not have been done.
 	ErrNoAnswer = client.ErrNoAnswer
+	// ErrNotSent means that the service could not be reached, so what was asked has not been done.
+	ErrNotSent = client.ErrNotSent
 	// ErrAnswer means an answer that is not what the API promises.
 	ErrAnswer = client.ErrAnswer
 	// ErrNoKey means that the Client has no Key.

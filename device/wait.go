@@ -37,5 +37,5 @@ func passing(err error) bool {
 	if p, ok := errors.AsType[*api.Problem](err); ok {
 		return p.Status >= 500 || p.Status == http.StatusTooManyRequests
 	}
-	return errors.Is(err, ErrNoAnswer)
+	return errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrNotSent)
 }

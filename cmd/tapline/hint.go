@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"io/fs"
 	"strings"
@@ -67,6 +68,9 @@ func hintFor(err error) string {
 	if p, ok := errors.AsType[*api.Problem](err); ok && codeHints[p.Code] != "" {
 		return codeHints[p.Code]
 	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "nothing was sent; is --url right? A private authority's certificate must be among those that this machine trusts (SSL_CERT_FILE)"
+	}
 	switch {
 	case errors.Is(err, device.ErrAudience):
 		return "give the service's own address with --url, as it calls itself; if that is not the one you meant, stop here"
@@ -76,6 +80,8 @@ func hintFor(err error) string {
 		return "give the address that it redirects to with --url, if you trust it"
 	case errors.Is(err, device.ErrStatementDiffers):
 		return "do not confirm anything on this service before you know why; tell its operator"
+	case errors.Is(err, device.ErrNotSent):
+		return "nothing was sent; is the service running, and is --url its address?"
 	case errors.Is(err, device.ErrNoAnswer):
 		return "is the service running, and is --url its address? an operator's write may be sent again with its idempotency key"
 	case errors.Is(err, device.ErrKeyReadable):

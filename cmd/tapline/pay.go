@@ -76,6 +76,9 @@ func (cmd *payCmd) Run(a *app) error {
 		return err
 	}
 	view, err := p.pay(draft)
+	if p.payment == nil && errors.Is(err, device.ErrNotSent) {
+		return err // there is nothing to give up
+	}
 	if err != nil {
 		return p.giveUp(draft.ID(), err)
 	}

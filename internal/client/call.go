@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"mime"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -47,16 +48,21 @@ type call struct {
 }
 
 // do sends a call until it is answered: again after no answer, after 429 and 5xx, and while the same write is still in
-// progress. Refusals are *api.Problem.
+// progress. Refusals are *api.Problem. Without an answer it is ErrNotSent if no try was sent, else ErrNoAnswer.
 func (c *Conn) do(ctx context.Context, r call) error {
-	fresh := false
+	fresh, sent := false, false
 	for try := 1; ; try++ {
-		err := c.once(ctx, r, fresh)
-		if err == nil {
-			return nil
+		request, err := c.request(ctx, r, fresh)
+		prepared := err == nil // if not, what it needs was asked for often enough
+		if prepared {
+			var now bool
+			if now, err = c.once(request, r); err == nil {
+				return nil
+			}
+			sent = sent || now
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %w", ErrNoAnswer, context.Cause(ctx))
+			return unanswered(sent, context.Cause(ctx))
 		}
 		problem, refused := errors.AsType[*api.Problem](err)
 		if refused && problem.Status == http.StatusUnauthorized && r.auth != nil && !fresh {
@@ -64,15 +70,43 @@ func (c *Conn) do(ctx context.Context, r call) error {
 			continue
 		}
 		pause, again := pauseAfter(err, try)
-		if !again || try == maxTries {
-			return err
+		if !again || !prepared || try == maxTries {
+			return overall(sent, err)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrNoAnswer, context.Cause(ctx))
+			return unanswered(sent, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}
+}
+
+// unanswered is why a call has no answer.
+func unanswered(sent bool, err error) error {
+	if sent {
+		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+	}
+	return fmt.Errorf("%w: %w", ErrNotSent, err)
+}
+
+// overall is the last try's error, made true of all tries.
+func overall(sent bool, err error) error {
+	if sent && errors.Is(err, ErrNotSent) || !sent && errors.Is(err, ErrNoAnswer) {
+		return unanswered(sent, errors.New(err.Error()))
+	}
+	return err
+}
+
+// untrusted tells that the service's certificate is not good.
+func untrusted(err error) bool {
+	_, bad := errors.AsType[*tls.CertificateVerificationError](err)
+	return bad
+}
+
+// unsent tells that a request cannot have left: there was no connection for it.
+func unsent(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && (failed.Op == "dial" || failed.Op == "proxyconnect") || untrusted(err)
 }
 
 // pauseAfter says whether to send again, and after how long. Half of each pause is random, so that clients that were
@@ -82,8 +116,7 @@ func pauseAfter(err error, try int) (time.Duration, bool) {
 	pause = pause/2 + rand.N(pause/2)
 	problem, refused := errors.AsType[*api.Problem](err)
 	if !refused {
-		_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-		return pause, errors.Is(err, ErrNoAnswer) && !untrusted
+		return pause, (errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrNotSent)) && !untrusted(err)
 	}
 	asked := time.Duration(problem.RetryAfter) * time.Second
 	passing := problem.Status == http.StatusTooManyRequests || problem.Status >= 500 || inProgress(problem)
@@ -95,19 +128,20 @@ func inProgress(p *api.Problem) bool {
 	return p.Status == http.StatusConflict && strings.HasSuffix(p.Code, "in_progress")
 }
 
-// once sends a call and reads its answer.
-func (c *Conn) once(ctx context.Context, r call, fresh bool) error {
-	request, err := c.request(ctx, r, fresh)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.timeout, answerTimeout))
+// once sends a call and reads its answer. sent tells that the service may have got it.
+func (c *Conn) once(request *http.Request, r call) (sent bool, err error) {
+	ctx, cancel := context.WithTimeout(request.Context(), cmp.Or(r.timeout, answerTimeout))
 	defer cancel()
 	response, err := c.http.Do(request.WithContext(ctx))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+		return !unsent(err), unanswered(!unsent(err), err)
 	}
 	defer response.Body.Close()
+	return true, read(response, r)
+}
+
+// read reads the answer to a call.
+func read(response *http.Response, r call) error {
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case err != nil:

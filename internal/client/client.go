@@ -25,6 +25,9 @@ var (
 	// ErrNoAnswer means that a request was sent, perhaps more than once, and no answer came: it may or may not have
 	// been done. Reading tells which; the same write sent again is done once.
 	ErrNoAnswer = errors.New("the service did not answer")
+	// ErrNotSent means that the service could not be reached, or is not to be trusted with the request: it has not been
+	// done. It is not ErrNoAnswer.
+	ErrNotSent = errors.New("the service cannot be reached")
 	// ErrAnswer means an answer that is not what the API promises.
 	ErrAnswer = errors.New("the service's answer cannot be understood")
 	// ErrNoKey means that something was to be signed without a key.

@@ -2,10 +2,12 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -405,5 +407,59 @@ func TestInterruptedWriteSaysThatItsOutcomeIsUnknown(t *testing.T) {
 	err := newConn(t, &service{handle: mux}).Message("/v1/cards/card_1/freeze", consent.TypFreeze, "", freeze).Send(ctx, nil)
 	if !errors.Is(err, client.ErrNoAnswer) || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want ErrNoAnswer and context.Canceled", err)
+	}
+}
+
+func TestWriteThatNeverLeftIsToldFromOneThatMayHave(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	cut := errors.New("connection reset")
+	untrusted := &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
+	is := func(path string) func(*http.Request, int) bool {
+		return func(r *http.Request, _ int) bool { return r.URL.Path == path }
+	}
+	for _, c := range []struct {
+		name  string
+		fails func(r *http.Request, nth int) bool
+		first error // of the requests that fail, and of those after it:
+		then  error
+		want  error
+	}{
+		{"nobody listens", func(*http.Request, int) bool { return true }, refused, refused, client.ErrNotSent},
+		{"untrusted", func(*http.Request, int) bool { return true }, untrusted, untrusted, client.ErrNotSent},
+		{"cut before the write", is("/v1/service"), cut, cut, client.ErrNotSent},
+		{"cut during the write", is("/v1/cards/card_1/freeze"), cut, refused, client.ErrNoAnswer},
+		{"nobody listens any more", is("/v1/cards/card_1/freeze"), refused, refused, client.ErrNotSent},
+		{"the write's last try is cut", is("/v1/cards/card_1/freeze"), refused, cut, client.ErrNoAnswer},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, failed := &service{handle: basics(origin + "/test")}, 0
+			s.broken = func(r *http.Request) error {
+				if !c.fails(r, failed) {
+					return nil
+				}
+				if failed++; failed == 1 {
+					return c.first
+				}
+				return c.then
+			}
+			conn := newConn(t, s)
+			err := conn.Message("/v1/cards/card_1/freeze", consent.TypFreeze, "", freeze).Send(t.Context(), nil)
+			if len(s.seen) > 7 {
+				t.Errorf("%s: %d requests", c.name, len(s.seen))
+			}
+			if c.name == "cut before the write" {
+				writeErr := conn.Write(t.Context(), "/v1/admin/operators", "key", struct{}{}, nil)
+				if !errors.Is(writeErr, client.ErrNotSent) || errors.Is(writeErr, client.ErrNoAnswer) {
+					t.Errorf("%s: an operator's write: got %v", c.name, writeErr)
+				}
+			}
+			other := map[error]error{client.ErrNotSent: client.ErrNoAnswer, client.ErrNoAnswer: client.ErrNotSent}[c.want]
+			if !errors.Is(err, c.want) || errors.Is(err, other) {
+				t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+			}
+			if _, kept := errors.AsType[*tls.CertificateVerificationError](err); kept != (c.first == untrusted) {
+				t.Errorf("%s: got %v, which hides why", c.name, err)
+			}
+		})
 	}
 }

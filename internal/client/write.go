@@ -81,7 +81,7 @@ func (c *Conn) write(
 	}
 	// The token is for the service that was asked, not for one that claims to be another.
 	if _, err := c.Service(ctx); err != nil {
-		return err
+		return overall(false, err)
 	}
 	return c.do(ctx, call{
 		method: http.MethodPost, path: path, contentType: "application/json",
