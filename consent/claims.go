@@ -21,7 +21,8 @@ func NewClaims(audience string, now time.Time) Claims {
 	return Claims{Audience: audience, IssuedAt: now.Unix(), ID: NewID()}
 }
 
-func (c *Claims) common() *Claims { return c }
+// Common is the claims that are common to all messages.
+func (c *Claims) Common() *Claims { return c }
 
 // LogValue is the common claims alone, whatever message they are embedded in.
 func (c Claims) LogValue() slog.Value {

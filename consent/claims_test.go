@@ -23,7 +23,7 @@ type claimCase struct {
 func checkClaims(t *testing.T, key *DeviceKey, cases map[string]claimCase) {
 	t.Helper()
 	for name, tc := range cases {
-		if c := tc.m.common(); c.ID == "" {
+		if c := tc.m.Common(); c.ID == "" {
 			*c = NewClaims(audience, now)
 		}
 		into := reflect.New(reflect.TypeOf(tc.m).Elem()).Interface().(Message)

@@ -188,8 +188,8 @@ func (e Envelope) Key() PublicKey { return e.key }
 type Message interface {
 	// Validate checks all that can be checked without knowing anything else.
 	Validate() error
+	Common() *Claims
 
-	common() *Claims
 	fits(Typ) bool
 }
 
@@ -219,7 +219,7 @@ func (e Envelope) Verify(key PublicKey, audience string, now time.Time, m Messag
 	if err := decode(payload, m); err != nil {
 		return err
 	}
-	if err := m.common().check(audience, now); err != nil {
+	if err := m.Common().check(audience, now); err != nil {
 		return err
 	}
 	if err := m.Validate(); err != nil {

@@ -219,20 +219,23 @@ func (c *call) deviceKey(id consent.DeviceID) (consent.PublicKey, error) {
 	return key, err
 }
 
-// signed reads the body as a signed message into m and returns the device that signed it.
-func (c *call) signed(m consent.Message) (payment.DeviceID, error) {
+// signed reads the body as a signed message into m. It returns the device that signed it, and its idempotency key. The
+// time of signing, once checked, is left out of m, and so of its digest: a client may sign the same request again.
+func (c *call) signed(m consent.Message) (device payment.DeviceID, key processor.KeyID, err error) {
 	e, err := consent.Read(string(c.body), c.route.typ)
 	if err != nil {
-		return "", err
+		return "", key, err
 	}
-	key := e.Key()
+	public := e.Key()
 	if c.route.typ != consent.TypDevice {
-		if key, err = c.deviceKey(e.Device()); err != nil {
-			return "", err
+		if public, err = c.deviceKey(e.Device()); err != nil {
+			return "", key, err
 		}
 	}
-	if err := e.Verify(key, c.audience, c.now(), m); err != nil {
-		return "", err
+	if err := e.Verify(public, c.audience, c.now(), m); err != nil {
+		return "", key, err
 	}
-	return payment.DeviceID(e.Device()), nil
+	device = payment.DeviceID(e.Device())
+	m.Common().IssuedAt = 0
+	return device, processor.KeyID{Principal: processor.DevicePrincipal(device), Key: m.Common().ID}, nil
 }

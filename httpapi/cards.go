@@ -137,7 +137,7 @@ func (c *call) showCard(id payment.CardID, may func(processor.Rows) bool) (answe
 // refusal takes as long as a success.
 func (c *call) activate() (answer, error) {
 	var m consent.Activation
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
@@ -151,8 +151,7 @@ func (c *call) activate() (answer, error) {
 			return answer{}, err
 		}
 	}
-	key := byJTI(device, m.Claims)
-	m.IssuedAt, m.PIN = 0, ""
+	m.PIN = ""
 	seen := &looked{Command: command}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
 		if command.Refused {
@@ -188,7 +187,7 @@ func (c *call) newPIN(ctx context.Context, subject string, pin consent.PIN) (con
 // freezeCard is POST /v1/cards/{id}/freeze.
 func (c *call) freezeCard() (answer, error) {
 	var m consent.Freeze
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
@@ -196,8 +195,6 @@ func (c *call) freezeCard() (answer, error) {
 		return answer{}, err
 	}
 	command := &processor.Freeze{Card: payment.CardID(m.Card), Device: device}
-	key := byJTI(device, m.Claims)
-	m.IssuedAt = 0
 	seen := &looked{Command: command}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
 		return http.StatusOK, encode(seen.card(command.After))
@@ -207,13 +204,13 @@ func (c *call) freezeCard() (answer, error) {
 // unfreezeCard is POST /v1/cards/{id}/unfreeze.
 func (c *call) unfreezeCard() (answer, error) {
 	var m consent.Unfreeze
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
 	pin := m.PIN
-	m.IssuedAt, m.PIN = 0, ""
-	return c.checkCard(device, m.Claims, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
+	m.PIN = ""
+	return c.checkCard(device, key, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
 		command := processor.NewUnfreeze(begun, right)
 		return command, func() outcome {
 			return outcome{command.Result, command.After, command.After.State != processor.CardActive}
@@ -224,7 +221,7 @@ func (c *call) unfreezeCard() (answer, error) {
 // limitCard is POST /v1/cards/{id}/limits.
 func (c *call) limitCard() (answer, error) {
 	var m consent.Limits
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
@@ -233,8 +230,8 @@ func (c *call) limitCard() (answer, error) {
 		return answer{}, refuseField("invalid_field", "level")
 	}
 	pin := m.PIN
-	m.IssuedAt, m.PIN = 0, ""
-	return c.checkCard(device, m.Claims, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
+	m.PIN = ""
+	return c.checkCard(device, key, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
 		command := processor.NewSetLevel(begun, right, level)
 		return command, func() outcome { return outcome{command.Result, command.After, false} }
 	})
@@ -247,9 +244,9 @@ type outcome struct {
 	impossible bool // in the card's state, though the PIN was right
 }
 
-// checkCard checks a PIN for a card and then runs what it was asked for. what is the message without PIN and time, to be
+// checkCard checks a PIN for a card and then runs what it was asked for. what is the message without PIN, to be
 // remembered.
-func (c *call) checkCard(device payment.DeviceID, claims consent.Claims, id consent.CardID, pin consent.PIN, what any,
+func (c *call) checkCard(device payment.DeviceID, key processor.KeyID, id consent.CardID, pin consent.PIN, what any,
 	make func(*processor.ReserveTry, bool) (processor.Command, func() outcome),
 ) (answer, error) {
 	if err := c.about(string(id)); err != nil {
@@ -257,7 +254,7 @@ func (c *call) checkCard(device payment.DeviceID, claims consent.Claims, id cons
 	}
 	reserve := &processor.ReserveTry{Device: device, Card: payment.CardID(id)}
 	return c.checkPIN(check{
-		key: byJTI(device, claims), digest: c.digest(what), pin: pin, reserve: reserve,
+		key: key, digest: c.digest(what), pin: pin, reserve: reserve,
 		finish: func(_ context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
 			command, ask := make(reserve, right)
 			seen := &looked{Command: command}
@@ -278,7 +275,7 @@ func (c *call) checkCard(device payment.DeviceID, claims consent.Claims, id cons
 // changePIN is POST /v1/cards/{id}/pin, with the old PIN or an operator's code.
 func (c *call) changePIN() (answer, error) {
 	var m consent.PINChange
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
@@ -286,10 +283,10 @@ func (c *call) changePIN() (answer, error) {
 		return answer{}, err
 	}
 	if m.ResetCode != "" {
-		return c.resetPIN(device, m)
+		return c.resetPIN(device, key, m)
 	}
-	id, key, before, after := payment.CardID(m.Card), byJTI(device, m.Claims), m.OldPIN, m.NewPIN
-	m.IssuedAt, m.OldPIN, m.NewPIN = 0, "", ""
+	id, before, after := payment.CardID(m.Card), m.OldPIN, m.NewPIN
+	m.OldPIN, m.NewPIN = "", ""
 	reserve := &processor.ReserveTry{Device: device, Card: id}
 	return c.checkPIN(check{
 		key: key, digest: c.digest(m), pin: before,
@@ -312,7 +309,7 @@ func (c *call) changePIN() (answer, error) {
 	})
 }
 
-func (c *call) resetPIN(device payment.DeviceID, m consent.PINChange) (answer, error) {
+func (c *call) resetPIN(device payment.DeviceID, key processor.KeyID, m consent.PINChange) (answer, error) {
 	codes, err := consent.ActivationCodeMACs(c.Keys, m.ResetCode)
 	if err != nil {
 		return answer{}, err
@@ -321,8 +318,7 @@ func (c *call) resetPIN(device payment.DeviceID, m consent.PINChange) (answer, e
 	if err != nil {
 		return answer{}, err
 	}
-	key := byJTI(device, m.Claims)
-	m.IssuedAt, m.NewPIN = 0, ""
+	m.NewPIN = ""
 	command := processor.NewResetPIN(payment.CardID(m.Card), device, macs(codes), record)
 	seen := &looked{Command: command}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
@@ -336,7 +332,7 @@ func (c *call) resetPIN(device payment.DeviceID, m consent.PINChange) (answer, e
 // rebindCard is POST /v1/cards/{id}/associated-device: the old associated device names the new one.
 func (c *call) rebindCard() (answer, error) {
 	var m consent.Rebind
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
@@ -344,8 +340,6 @@ func (c *call) rebindCard() (answer, error) {
 		return answer{}, err
 	}
 	command := &processor.Rebind{Card: payment.CardID(m.Card), Device: device, NewDevice: payment.DeviceID(m.NewDevice)}
-	key := byJTI(device, m.Claims)
-	m.IssuedAt = 0
 	seen := &looked{Command: command}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
 		return http.StatusOK, encode(seen.card(command.After))

@@ -23,7 +23,7 @@ func (c *call) getService() (answer, error) {
 // registerDevice is POST /v1/devices. The signature with the key that the message brings along proves possession.
 func (c *call) registerDevice() (answer, error) {
 	var m consent.DeviceRegistration
-	id, err := c.signed(&m)
+	id, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
@@ -36,8 +36,6 @@ func (c *call) registerDevice() (answer, error) {
 		return answer{}, err
 	}
 	command := &processor.RegisterDevice{Device: processor.Device{ID: id, PublicKey: e.Key().JWK(), Label: label}}
-	key := byJTI(id, m.Claims)
-	m.IssuedAt = 0
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(time.Time) (int, []byte) {
 		d := command.Device
 		return http.StatusCreated, encode(api.Device{ID: string(d.ID), Label: d.Label, CreatedAt: d.CreatedAt})

@@ -194,7 +194,7 @@ func (c *call) getReceipt() (answer, error) {
 // instruct is POST /v1/payments.
 func (c *call) instruct() (answer, error) {
 	var m consent.Instruction
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
@@ -202,8 +202,6 @@ func (c *call) instruct() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	key := byJTI(device, m.Claims)
-	m.IssuedAt = 0
 	command := &processor.Instruct{
 		ID: payment.ID(m.ID), Device: device, Amount: m.Amount, Payee: payment.Handle(m.Payee),
 		CardKeys: processor.KeysOfNumber(c.Keys, m.Tap.Account), CardLast4: m.Tap.Account.Last4(),
@@ -220,15 +218,15 @@ func (c *call) instruct() (answer, error) {
 // authenticatePayment is POST /v1/payments/{id}/authentication.
 func (c *call) authenticatePayment() (answer, error) {
 	var m consent.Authentication
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
 	if err := c.about(string(m.Payment)); err != nil {
 		return answer{}, err
 	}
-	id, key, pin := payment.ID(m.Payment), byJTI(device, m.Claims), m.PIN
-	m.IssuedAt, m.PIN = 0, ""
+	id, pin := payment.ID(m.Payment), m.PIN
+	m.PIN = ""
 	return c.checkPIN(check{
 		key: key, digest: c.digest(m), pin: pin,
 		reserve: &processor.ReserveTry{Device: device, Payment: id},
@@ -274,15 +272,13 @@ func (c *call) stepped(p payment.Payment, role string, now time.Time) (int, []by
 // confirm is POST /v1/payments/{id}/confirmation.
 func (c *call) confirm() (answer, error) {
 	var m consent.Decision
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
 	if err := c.about(string(m.Payment)); err != nil {
 		return answer{}, err
 	}
-	key := byJTI(device, m.Claims)
-	m.IssuedAt = 0
 	command := &processor.Confirm{
 		Payment: payment.ID(m.Payment), Device: device, Decision: m.Decision, Statement: m.Statement, JWS: string(c.body),
 	}
@@ -294,15 +290,13 @@ func (c *call) confirm() (answer, error) {
 // approve is POST /v1/payments/{id}/approval.
 func (c *call) approve() (answer, error) {
 	var m consent.Decision
-	device, err := c.signed(&m)
+	device, key, err := c.signed(&m)
 	if err != nil {
 		return answer{}, err
 	}
 	if err := c.about(string(m.Payment)); err != nil {
 		return answer{}, err
 	}
-	key := byJTI(device, m.Claims)
-	m.IssuedAt = 0
 	command := &processor.Approve{
 		Payment: payment.ID(m.Payment), Device: device, Decision: m.Decision, Statement: m.Statement, Code: m.Code,
 		JWS: string(c.body), Keys: c.Keys, Digits: c.CodeDigits,
@@ -325,9 +319,8 @@ func (c *call) cancel() (answer, error) {
 	if c.by.who == byPayee {
 		command.Payee, role = c.by.payee, api.RolePayee
 		key, err = c.byHeader()
-	} else if command.Device, err = c.signed(&m); err == nil {
-		key, err = byJTI(command.Device, m.Claims), c.about(string(m.Payment))
-		m.IssuedAt = 0
+	} else if command.Device, key, err = c.signed(&m); err == nil {
+		err = c.about(string(m.Payment))
 	}
 	if err != nil {
 		return answer{}, err

@@ -15,15 +15,9 @@ import (
 )
 
 // digest stands for what a request asks: other words under the same idempotency key are another request. It is keyed,
-// because requests hold what is easily guessed. PINs are to be left out of what; so is the time of signing, so that a
-// client may sign the same request again.
+// because requests hold what is easily guessed. PINs are to be left out of what.
 func (c *call) digest(what any) string {
 	return mac(c.Keys.MAC(keyring.Digest, []byte(c.r.Method), []byte(c.r.URL.Path), encode(what)))
-}
-
-// byJTI is the idempotency key of a device's signed write.
-func byJTI(device payment.DeviceID, claims consent.Claims) processor.KeyID {
-	return processor.KeyID{Principal: processor.DevicePrincipal(device), Key: claims.ID}
 }
 
 var idempotencyForm = regexp.MustCompile(`^[!-~]{1,128}$`)
