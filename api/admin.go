@@ -32,6 +32,12 @@ type Revoked struct {
 	RevokedAt time.Time `json:"revoked_at"`
 }
 
+// Devices is a list of devices.
+type Devices struct {
+	Devices []Device `json:"devices"`
+	Next    string   `json:"next,omitempty"`
+}
+
 // NewCard asks to issue a card.
 type NewCard struct {
 	AccountNumber string         `json:"account_number" pattern:"^[0-9]{8,19}$" doc:"As it is read from the card. Kept as a keyed digest and its last four digits."`

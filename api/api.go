@@ -35,6 +35,8 @@ type Device struct {
 	ID        string    `json:"id" doc:"RFC 7638 thumbprint of the device's public key."`
 	Label     string    `json:"label"`
 	CreatedAt time.Time `json:"created_at"`
+
+	RevokedAt *time.Time `json:"revoked_at,omitempty" doc:"When an operator took its right to act away."`
 }
 
 // Token is the answer of POST /v1/token (RFC 6749 §5.1).

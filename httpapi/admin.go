@@ -187,6 +187,20 @@ func (c *call) revokeDevice() (answer, error) {
 	})
 }
 
+// listDevices is GET /v1/admin/devices.
+func (c *call) listDevices() (answer, error) {
+	rows, limit, err := c.list("devices")
+	if err != nil {
+		return answer{}, err
+	}
+	list := api.Devices{Devices: []api.Device{}}
+	for _, d := range rows.Devices {
+		list.Devices = append(list.Devices, deviceView(d))
+	}
+	list.Next = after(rows.Devices, limit, func(d processor.Device) string { return string(d.ID) })
+	return ok(list)
+}
+
 // listAudit is GET /v1/admin/audit, newest first.
 func (c *call) listAudit() (answer, error) {
 	if _, err := strconv.ParseInt(cmp.Or(c.query["after"], "0"), 10, 64); err != nil {

@@ -37,9 +37,16 @@ func (c *call) registerDevice() (answer, error) {
 	}
 	command := &processor.RegisterDevice{Device: processor.Device{ID: id, PublicKey: e.Key().JWK(), Label: label}}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(time.Time) (int, []byte) {
-		d := command.Device
-		return http.StatusCreated, encode(api.Device{ID: string(d.ID), Label: d.Label, CreatedAt: d.CreatedAt})
+		return http.StatusCreated, encode(deviceView(command.Device))
 	}})
+}
+
+func deviceView(d processor.Device) api.Device {
+	view := api.Device{ID: string(d.ID), Label: d.Label, CreatedAt: d.CreatedAt}
+	if !d.RevokedAt.IsZero() {
+		view.RevokedAt = &d.RevokedAt
+	}
+	return view
 }
 
 // getPayee is GET /v1/payees/{handle}.

@@ -617,3 +617,21 @@ func TestAnyParameterIsRefusedWhereNoneIsKnown(t *testing.T) {
 	s.send("GET", "/v1/service?x=1", "").expect(400, "unknown_field")
 	s.send("GET", "/v1/service?%zz", "").expect(400, "malformed")
 }
+
+func TestOperatorsFindTheDeviceToRevoke(t *testing.T) {
+	s := openStation(t)
+	s.admin(s.token(s.operator), "/devices/"+string(s.kiosk.ID())+"/revoke", api.Noted{}).expect(200, "")
+	revoked := s.clock.Now()
+	want := []api.Device{
+		{ID: string(s.phone.ID()), Label: "device", CreatedAt: revoked},
+		{ID: string(s.kiosk.ID()), Label: "device", CreatedAt: revoked, RevokedAt: &revoked},
+	}
+	slices.SortFunc(want, func(a, b api.Device) int { return strings.Compare(a.ID, b.ID) })
+	var got, rest api.Devices
+	s.get("/v1/admin/devices?limit=1", s.token(s.operator)).into(200, &got)
+	s.get("/v1/admin/devices?limit=2&after="+got.Next, s.token(s.operator)).into(200, &rest)
+	if diff := cmp.Diff(want, append(got.Devices, rest.Devices...)); diff != "" || rest.Next != "" {
+		t.Errorf("next %q (-want +got):\n%s", rest.Next, diff)
+	}
+	s.get("/v1/admin/devices", s.token(s.phone)).expect(403, "wrong_credential")
+}

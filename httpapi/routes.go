@@ -233,6 +233,7 @@ func adminRoutes() []*route {
 		adminRead("/accounts/{id}/report", "getReport", "Report an account's entries", typeOf[api.Report](), (*call).getReport,
 			param{name: "from", doc: "RFC 3339 time, inclusive."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}).or("unknown_account", "report_too_long"),
 		adminWrite("/accounts/{id}/top-ups", "topUp", "Credit a card account with money that came in", typeOf[api.NewTopUp](), typeOf[api.Account](), http.StatusCreated, (*call).topUp, "unknown_account", "wrong_currency", "too_large"),
+		adminRead("/devices", "listDevices", "List devices", typeOf[api.Devices](), (*call).listDevices, page...),
 		adminWrite("/devices/{id}/revoke", "revokeDevice", "Take a device's right to act away", noted, typeOf[api.Revoked](), http.StatusOK, (*call).revokeDevice, "unknown_device"),
 		adminRead("/audit", "listAudit", "Read what operators did, newest first", typeOf[api.AuditLog](), (*call).listAudit, page...),
 	}

@@ -50,7 +50,7 @@ type Reader interface {
 	// Entries lists the entries of an account in a half-open span of time, oldest first. A batch's entries have one
 	// time, and those of one time are never cut apart: more than limit may come, and the next span begins after the last.
 	Entries(account ledger.AccountID, from, until time.Time, limit int) ([]ledger.Entry, error)
-	// List is for operators: cards, payees, accounts, operators or audit records.
+	// List is for operators: rows of one table.
 	List(ListQuery) (Rows, error)
 }
 
@@ -68,7 +68,7 @@ type PaymentQuery struct {
 // ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first, its key
 // is Seq in decimal digits).
 type ListQuery struct {
-	Table string // "cards", "payees", "accounts", "operators" or "audit"
+	Table string // "devices", "cards", "payees", "accounts", "operators" or "audit"
 	After string
 	Limit int
 }
