@@ -45,8 +45,9 @@ func (c *Client) CloseCard(ctx context.Context, id consent.CardID, note string) 
 	return onCard[api.Card](ctx, c, id, "/close", note)
 }
 
-// RebindCard makes a code by which another device can become the card's associated device, a day from now. The devices
-// that are bound to the card are told, and can freeze it until then, which voids the code.
+// RebindCard makes a code by which another device can become the card's associated device, a day from now. All devices
+// of the card are told. If the associated device freezes the card until then, the code is void: revoke a device that was
+// stolen before (RevokeDevice).
 func (c *Client) RebindCard(ctx context.Context, id consent.CardID, note string) (api.CardCode, error) {
 	return onCard[api.CardCode](ctx, c, id, "/rebind", note)
 }

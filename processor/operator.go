@@ -97,8 +97,8 @@ func newCode(u *Unit, purpose CodePurpose, mac string) OneUseCode {
 	return code
 }
 
-// GiveCode gives a card a new one-use code. The devices bound to the card are told: one that would rebind it waits a
-// day, in which any of them can freeze the card and void the code.
+// GiveCode gives a card a new one-use code. The card's devices are told. One that would rebind the card waits a day, in
+// which the associated device, unless revoked, can void it by freezing the card. So it can void one that resets the PIN.
 type GiveCode struct {
 	Operated
 	Card    payment.CardID

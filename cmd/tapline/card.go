@@ -110,12 +110,13 @@ type cardEmulateCmd struct {
 
 // Help explains how to try it.
 func (*cardEmulateCmd) Help() string {
-	return `Puts a card that exists only in this program into the virtual reader of vsmartcard, until Ctrl-C. pcscd then has it like
-any other card:
+	return `Puts a card that exists only in this program into the virtual reader of vsmartcard (packages pcscd and vsmartcard-vpcd),
+until Ctrl-C. pcscd then has it like any other card.
 
-  apt-get install pcscd vsmartcard-vpcd && systemctl restart pcscd
-  tapline card emulate &
-  tapline card read`
+The virtual reader listens on all addresses, so whoever reaches this machine could put cards into it. Do not give it to
+the system's pcscd: run another one in a network namespace of its own, as "tapline demo" and docs/cards.md do:
+
+  sudo unshare -n sh -c 'ip link set lo up; pcscd; tapline card emulate & tapline card read'`
 }
 
 // Run plays the card.

@@ -201,8 +201,9 @@ type cardFreezeCmd struct {
 
 // Help explains who may.
 func (*cardFreezeCmd) Help() string {
-	return `Any device that is or was the card's associated device may, and an operator. Open payments are cancelled, and so is a
-code that would bind another device.`
+	return `Any device that is or was the card's associated device may, and an operator. Open payments are cancelled. A code that
+would bind another device or reset the PIN is void as well if the card's associated device does it, and stays good
+otherwise.`
 }
 
 // Run freezes the card.
@@ -388,8 +389,10 @@ type cardRebindCmd struct {
 func (*cardRebindCmd) Help() string {
 	return `With the old device: run this there with --to, the id of the new one, which must be registered. It is done at once.
 
-Without the old device: an operator makes a code (--operator). It can be used after a day, in which every device of the
-card is told and can stop it with "tapline card freeze". Then, on the new device: tapline card activate --rebind`
+Without the old device: an operator first revokes it, if it was stolen ("tapline device revoke"), and makes a code
+(--operator). It can be used after a day, in which every device of the card is told. The associated device, unless it
+was revoked, voids the code with "tapline card freeze"; others that freeze the card leave the code as it is. Then, on
+the new device: tapline card activate --rebind`
 }
 
 // Run rebinds the card.
