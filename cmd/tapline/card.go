@@ -13,20 +13,21 @@ import (
 
 // cardCmd is about cards.
 type cardCmd struct {
-	Read     cardReadCmd     `cmd:"" help:"Read a card and show what is on it. Talks to no service."`
-	Readers  cardReadersCmd  `cmd:"" help:"List the readers of this machine."`
-	Emulate  cardEmulateCmd  `cmd:"" help:"Play a virtual card in a virtual reader, to try things out."`
-	Activate cardActivateCmd `cmd:"" help:"Make this device the associated device of a card."`
-	List     cardListCmd     `cmd:"" help:"List this device's cards, or all (operator)."`
-	Show     cardShowCmd     `cmd:"" help:"Show one card."`
-	Freeze   cardFreezeCmd   `cmd:"" help:"Stop a card at once."`
-	Unfreeze cardUnfreezeCmd `cmd:"" help:"Let a frozen card pay again."`
-	Limits   cardLimitsCmd   `cmd:"" help:"Set the least that payments with your card need."`
-	PIN      cardPINCmd      `cmd:"" name:"pin" help:"Change a card's PIN, or make a code to reset it (operator)."`
-	Rebind   cardRebindCmd   `cmd:"" help:"Make another device the associated device of a card."`
-	Issue    cardIssueCmd    `cmd:"" help:"Make a card known (operator)."`
-	Code     cardCodeCmd     `cmd:"" help:"Make a new activation code for a card that was not activated yet (operator)."`
-	Close    cardCloseCmd    `cmd:"" help:"End a card for ever (operator)."`
+	Read      cardReadCmd      `cmd:"" help:"Read a card and show what is on it. Talks to no service."`
+	Readers   cardReadersCmd   `cmd:"" help:"List the readers of this machine."`
+	Emulate   cardEmulateCmd   `cmd:"" help:"Play a virtual card in a virtual reader, to try things out."`
+	VerifySUN cardVerifySUNCmd `cmd:"" name:"verify-sun" help:"Check what an NTAG 424 DNA card wrote into its URL. Talks to no service."`
+	Activate  cardActivateCmd  `cmd:"" help:"Make this device the associated device of a card."`
+	List      cardListCmd      `cmd:"" help:"List this device's cards, or all (operator)."`
+	Show      cardShowCmd      `cmd:"" help:"Show one card."`
+	Freeze    cardFreezeCmd    `cmd:"" help:"Stop a card at once."`
+	Unfreeze  cardUnfreezeCmd  `cmd:"" help:"Let a frozen card pay again."`
+	PIN       cardPINCmd       `cmd:"" name:"pin" help:"Change a card's PIN, or make a code to reset it (operator)."`
+	Rebind    cardRebindCmd    `cmd:"" help:"Make another device the associated device of a card."`
+	Issue     cardIssueCmd     `cmd:"" help:"Make a card known (operator)."`
+	Code      cardCodeCmd      `cmd:"" help:"Make a new activation code for a card that was not activated yet (operator)."`
+	Close     cardCloseCmd     `cmd:"" help:"End a card for ever (operator)."`
+	Limits    cardLimitsCmd    `cmd:"" help:"Set the least that payments with your card need."`
 }
 
 // cardReadCmd reads a card.
