@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"log/slog"
 	"time"
 
 	"tapline/money"
@@ -40,10 +41,16 @@ type Devices struct {
 
 // NewCard asks to issue a card.
 type NewCard struct {
-	AccountNumber string         `json:"account_number" pattern:"^[0-9]{8,19}$" doc:"As it is read from the card. Kept as a keyed digest and its last four digits."`
+	AccountNumber string         `json:"account_number,omitempty" pattern:"^[0-9]{8,19}$" doc:"As it is read from the card. Kept as a keyed digest and its last four digits."`
+	SUN           *NewSUN        `json:"sun,omitempty" doc:"In place of account_number: a card that proves itself (NTAG 424 DNA)."`
 	Label         string         `json:"label" maxLength:"64"`
 	Currency      money.Currency `json:"currency" pattern:"^[A-Z]{3}$"`
 	Note          string         `json:"note,omitempty" maxLength:"280" doc:"For the audit log."`
+}
+
+// NewSUN names a card that proves itself.
+type NewSUN struct {
+	UID string `json:"uid" pattern:"^[0-9A-Fa-f]{14}$" doc:"The card's UID, most significant byte first. Kept as a keyed digest."`
 }
 
 // CardCode is a card with a one-use code. The code is told this once.
@@ -52,6 +59,21 @@ type CardCode struct {
 	Code      string    `json:"code"`
 	NotBefore time.Time `json:"not_before"`
 	ExpiresAt time.Time `json:"expires_at"`
+	SUN       *SUNSetup `json:"sun,omitempty" doc:"What to write to a new card that proves itself; told this once, too."`
+}
+
+// SUNSetup is what is written to a card so that it proves itself to this service. The keys are 32 hexadecimal digits.
+type SUNSetup struct {
+	URLTemplate    string `json:"url_template" doc:"The card's NDEF URL. Zeros are where the card writes encrypted UID and counter (PICCDataOffset) and the MAC; the MAC covers no text of the URL."`
+	KeyVersion     int    `json:"key_version" doc:"Version of the service's master key."`
+	ApplicationKey string `json:"application_key" doc:"Key 0, which changes settings and keys."`
+	MetaKey        string `json:"meta_key" doc:"Key 1, SDMMetaReadKey: encrypts UID and counter. The same on all cards."`
+	FileKey        string `json:"file_key" doc:"Key 2, SDMFileReadKey: makes the MACs. This card's own."`
+}
+
+// LogValue is the version alone.
+func (s SUNSetup) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("key_version", s.KeyVersion))
 }
 
 // Noted is the body of an operator's action that needs nothing but a reason.

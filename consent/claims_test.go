@@ -53,11 +53,11 @@ func TestClaimsOfRegistrationActivationAndInstructionAreChecked(t *testing.T) {
 		"no label":              {TypDevice, &DeviceRegistration{Label: "  "}, "label"},
 		"label turned round":    {TypDevice, &DeviceRegistration{Label: "a\u202eb"}, "label"},
 		"label too long":        {TypDevice, &DeviceRegistration{Label: strings.Repeat("a", MaxLabel+1)}, "label"},
-		"activation":            {TypActivation, &Activation{Code: code, Tap: Tap{secretNo}, PIN: "8305"}, ""},
-		"activation, no PIN":    {TypActivation, &Activation{Code: code, Tap: Tap{secretNo}}, ""},
-		"activation, weak PIN":  {TypActivation, &Activation{Code: code, Tap: Tap{secretNo}, PIN: "1234"}, "-"},
+		"activation":            {TypActivation, &Activation{Code: code, Tap: Tap{Account: secretNo}, PIN: "8305"}, ""},
+		"activation, no PIN":    {TypActivation, &Activation{Code: code, Tap: Tap{Account: secretNo}}, ""},
+		"activation, weak PIN":  {TypActivation, &Activation{Code: code, Tap: Tap{Account: secretNo}, PIN: "1234"}, "-"},
 		"activation, no tap":    {TypActivation, &Activation{Code: code, PIN: "8305"}, "tap.account"},
-		"activation, bad code":  {TypActivation, &Activation{Code: "0000-0000-0000-1", Tap: Tap{secretNo}}, "-"},
+		"activation, bad code":  {TypActivation, &Activation{Code: "0000-0000-0000-1", Tap: Tap{Account: secretNo}}, "-"},
 		"instruction":           {TypInstruction, instruct(func(*Instruction) {}), ""},
 		"no order":              {TypInstruction, instruct(func(m *Instruction) { m.Order = Order{} }), ""},
 		"id of no payment":      {TypInstruction, instruct(func(m *Instruction) { m.ID = NewID() }), "jti"},
@@ -169,11 +169,11 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	code := NewActivationCode()
 	c := NewClaims(audience, now)
 	secrets := []any{
-		PIN(pin), code, Code(digits), secretNo, Tap{secretNo}, *instruction(newKey(t).ID()), instruction(newKey(t).ID()),
-		Activation{c, code, Tap{secretNo}, pin}, &Activation{c, code, Tap{secretNo}, pin},
+		PIN(pin), code, Code(digits), secretNo, Tap{Account: secretNo}, *instruction(newKey(t).ID()), instruction(newKey(t).ID()),
+		Activation{c, code, Tap{Account: secretNo}, pin}, &Activation{c, code, Tap{Account: secretNo}, pin},
 		&Authentication{c, NewPaymentID(), pin}, Authentication{c, NewPaymentID(), pin}, &Unfreeze{c, "card_1", pin},
 		&PINChange{c, "card_1", pin, newPIN, code}, &Decision{Claims: c, Code: digits},
-		struct{ PIN PIN }{pin}, []PIN{pin}, map[string]any{"pin": PIN(pin), "number": secretNo}, &struct{ Tap Tap }{Tap{secretNo}},
+		struct{ PIN PIN }{pin}, []PIN{pin}, map[string]any{"pin": PIN(pin), "number": secretNo}, &struct{ Tap Tap }{Tap{Account: secretNo}},
 	}
 	var logged bytes.Buffer
 	text, json := slog.New(slog.NewTextHandler(&logged, nil)), slog.New(slog.NewJSONHandler(&logged, nil))

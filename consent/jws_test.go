@@ -216,7 +216,7 @@ func messages(device DeviceID) map[Typ]Message {
 	}
 	return map[Typ]Message{
 		TypDevice:         &DeviceRegistration{c(), "my phone"},
-		TypActivation:     &Activation{c(), NewActivationCode(), Tap{secretNo}, "8305"},
+		TypActivation:     &Activation{c(), NewActivationCode(), Tap{Account: secretNo}, "8305"},
 		TypInstruction:    instruction(device),
 		TypAuthentication: &Authentication{c(), NewPaymentID(), "8305"},
 		TypConfirmation:   decision(),

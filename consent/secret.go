@@ -105,3 +105,26 @@ func allDigits(s string) bool {
 	}
 	return s != ""
 }
+
+// SUNMessage is what a card wrote into its URL at a tap: until it was used, as good as the card. However it is printed or
+// logged, nothing of it shows.
+type SUNMessage string
+
+// Check reports ErrInvalid unless m has the form of a message: 16 to 512 visible ASCII characters.
+func (m SUNMessage) Check() error {
+	if len(m) < 16 || len(m) > 512 {
+		return ErrInvalid.at("sun")
+	}
+	for i := range len(m) {
+		if m[i] < '!' || m[i] > '~' {
+			return ErrInvalid.at("sun")
+		}
+	}
+	return nil
+}
+
+// Format prints "[redacted]" whatever the verb.
+func (m SUNMessage) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue is "[redacted]".
+func (m SUNMessage) LogValue() slog.Value { return slog.StringValue(redacted) }

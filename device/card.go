@@ -13,11 +13,16 @@ import (
 func (c *Client) Activate(
 	ctx context.Context, code consent.Code, account consent.AccountNumber, pin consent.PIN,
 ) (api.Card, error) {
+	return c.ActivateTap(ctx, code, consent.Tap{Account: account}, pin)
+}
+
+// ActivateTap is Activate with any tap, such as that of a card that proves itself.
+func (c *Client) ActivateTap(ctx context.Context, code consent.Code, tap consent.Tap, pin consent.PIN) (api.Card, error) {
 	code, err := consent.NormalizeActivationCode(string(code))
 	if err != nil {
 		return api.Card{}, err
 	}
-	m := consent.Activation{Code: code, Tap: consent.Tap{Account: account}, PIN: pin}
+	m := consent.Activation{Code: code, Tap: tap, PIN: pin}
 	if err := m.Validate(); err != nil {
 		return api.Card{}, err
 	}

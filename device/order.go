@@ -55,11 +55,21 @@ func (o Order) Tap(account consent.AccountNumber) (*Draft, error) {
 	return &Draft{Order: o, account: account, id: consent.NewPaymentID()}, nil
 }
 
+// TapSUN adds the message that a card which proves itself wrote into its URL at this tap: the URL, or its fragment alone.
+// It makes one payment: after a refusal the card has to be tapped again. Nothing is sent.
+func (o Order) TapSUN(message consent.SUNMessage) (*Draft, error) {
+	if err := message.Check(); err != nil {
+		return nil, err
+	}
+	return &Draft{Order: o, sun: message, id: consent.NewPaymentID()}, nil
+}
+
 // Draft is an instruction that is ready to be sent, and on this device only until Send. It may be used by several
 // goroutines.
 type Draft struct {
 	Order
-	account consent.AccountNumber
+	account consent.AccountNumber // or sun
+	sun     consent.SUNMessage
 	id      consent.PaymentID
 
 	lock    sync.Mutex
@@ -69,8 +79,14 @@ type Draft struct {
 // ID is the id that the payment will have.
 func (d *Draft) ID() consent.PaymentID { return d.id }
 
-// CardAccount is the masked card account, as the user should be shown it before Send.
-func (d *Draft) CardAccount() string { return d.account.Masked() }
+// CardAccount is the masked card account, as the user should be shown it before Send; empty for a card that proves
+// itself, of which only the service knows the account.
+func (d *Draft) CardAccount() string {
+	if d.sun != "" {
+		return ""
+	}
+	return d.account.Masked()
+}
 
 // Send sends the instruction: call it when the user says send, and not before. Called again, after ErrNoAnswer say, it
 // names the same payment, which is made once.
@@ -88,16 +104,19 @@ func (d *Draft) Send(ctx context.Context) (*Payment, error) {
 		d.message = conn.Message("/v1/payments", consent.TypInstruction, string(d.id), func(c consent.Claims) any {
 			return &consent.Instruction{
 				Claims: c, Device: conn.Key().ID(), Amount: d.amount, Payee: d.payee.Handle,
-				Tap: consent.Tap{Account: d.account}, Order: d.order,
+				Tap: consent.Tap{Account: d.account, SUN: d.sun}, Order: d.order,
 			}
 		})
 	}
 	p := &Payment{client: d.client, id: d.id, asked: asked{
-		amount: d.amount, payee: d.payee, order: d.order, account: d.account.Masked(), device: conn.Key().ID(),
+		amount: d.amount, payee: d.payee, order: d.order, account: d.CardAccount(), device: conn.Key().ID(),
 	}}
 	var view api.Payment
 	if err := d.message.Send(ctx, &view); err != nil {
 		return nil, err
+	}
+	if d.sun != "" { // this device could not know it; from here on it stays the same
+		p.asked.account = view.CardAccount
 	}
 	return p, p.take(view)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tapline/api"
+	"tapline/card/sun"
 	"tapline/consent"
 	"tapline/ledger"
 	"tapline/payment"
@@ -17,9 +18,9 @@ func (c *call) issueCard() (answer, error) {
 	if err := c.decode(&in); err != nil {
 		return answer{}, err
 	}
-	number := consent.AccountNumber(in.AccountNumber)
-	if number.Check() != nil {
-		return answer{}, refuseField("invalid_field", "account_number")
+	card, keys, setup, err := c.newCard(in)
+	if err != nil {
+		return answer{}, err
 	}
 	if err := knownCurrency(in.Currency); err != nil {
 		return answer{}, err
@@ -36,14 +37,34 @@ func (c *call) issueCard() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	command := &processor.IssueCard{Operated: who, CardKeys: processor.KeysOfNumber(c.Keys, number), Card: processor.Card{
-		ID: payment.CardID("card_" + consent.NewID()), Key: processor.KeyOfNumber(c.Keys, number), Last4: number.Last4(),
-		Label: name, Account: newAccount(), Currency: in.Currency, Code: processor.OneUseCode{MAC: sum},
-	}}
+	card.ID, card.Account, card.Code.MAC = payment.CardID("card_"+consent.NewID()), newAccount(), sum
+	card.Label, card.Currency = name, in.Currency
+	command := &processor.IssueCard{Operated: who, CardKeys: keys, Card: card}
 	return c.operate(in, command, func(time.Time) (int, []byte) {
-		view := cardView(command.Card, ledger.Account{}, nil) // its account is new, too
-		return http.StatusCreated, encode(codeView(command.Card, view, code))
+		view := codeView(command.Card, cardView(command.Card, ledger.Account{}, nil), code) // its account is new, too
+		view.SUN = setup
+		return http.StatusCreated, encode(view)
 	})
+}
+
+// newCard is what a new card is known by: its account number or, if it proves itself, its UID.
+func (c *call) newCard(in api.NewCard) (card processor.Card, keys []processor.CardKey, setup *api.SUNSetup, err error) {
+	number := consent.AccountNumber(in.AccountNumber)
+	if in.SUN == nil {
+		if number.Check() != nil {
+			return card, nil, nil, refuseField("invalid_field", "account_number")
+		}
+		card.Key, card.Last4 = processor.KeyOfNumber(c.Keys, number), number.Last4()
+		return card, processor.KeysOfNumber(c.Keys, number), nil, nil
+	}
+	uid, err := sun.ParseUID(in.SUN.UID)
+	if err != nil || number != "" {
+		return card, nil, nil, refuseField("invalid_field", "sun")
+	}
+	setup = c.setup(uid)
+	card.Key, card.Last4 = processor.KeyOfUID(c.Keys, uid[:]), processor.DigitsOfUID(c.Keys, uid[:])
+	card.SUNVersion = setup.KeyVersion
+	return card, processor.KeysOfUID(c.Keys, uid[:]), setup, nil
 }
 
 // newCode makes a one-use code and what is stored of it.

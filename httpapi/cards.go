@@ -145,7 +145,11 @@ func (c *call) activate() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	command := &processor.Activate{Device: device, CardKeys: processor.KeysOfNumber(c.Keys, m.Tap.Account), CodeMACs: macs(codes)}
+	tap, err := c.tapped(m.Tap)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.Activate{Device: device, CardKeys: tap.keys, SUN: tap.sun, CodeMACs: macs(codes)}
 	if m.PIN != "" {
 		if command.PIN, err = c.firstPIN(command.CardKeys, m.PIN); err != nil {
 			return answer{}, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"tapline/card/sun"
 	"tapline/consent"
 	"tapline/keyring"
 	"tapline/payment"
@@ -41,6 +42,10 @@ type Config struct {
 	// SeparateAdmin leaves /v1/admin and /metrics out of Handler: AdminHandler is served on an address of its own.
 	SeparateAdmin bool
 
+	// SkimStep is by how much the counter of a card that proves itself may rise between two taps that are used before
+	// somebody is suspected of reading it in between; 0 for no alarm.
+	SkimStep int64
+
 	Metrics *Metrics         // nil for a new one; see NewMetrics
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default
@@ -50,6 +55,7 @@ type Config struct {
 type Service struct {
 	Config
 	audience string
+	masters  []sun.Master  // newest first
 	pins     chan struct{} // a place for each request that may check or make PINs; see places
 	devices  deviceKeys
 	used     usedAssertions
@@ -91,6 +97,7 @@ func New(c Config) *Service {
 	s := &Service{
 		Config:   c,
 		audience: consent.Audience(c.PublicURL, c.Environment),
+		masters:  sunMasters(c.Keys),
 		pins:     make(chan struct{}, c.PINs.Places()),
 		streams:  waiting{maxOne: maxStreamsOne},
 		polls:    waiting{maxOne: maxPollsOne},

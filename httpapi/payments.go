@@ -202,10 +202,13 @@ func (c *call) instruct() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	tap, err := c.tapped(m.Tap)
+	if err != nil {
+		return answer{}, err
+	}
 	command := &processor.Instruct{
 		ID: payment.ID(m.ID), Device: device, Amount: m.Amount, Payee: payment.Handle(m.Payee),
-		CardKeys: processor.KeysOfNumber(c.Keys, m.Tap.Account), CardLast4: m.Tap.Account.Last4(),
-		Assurance:   payment.Identified,
+		CardKeys: tap.keys, CardLast4: tap.last4, Assurance: tap.assurance, SUN: tap.sun,
 		OrderNumber: order.Number, OrderDescription: order.Description,
 		Nonce: consent.NewNonce(c.Keys), Policy: c.Policy,
 	}

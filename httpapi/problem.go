@@ -88,6 +88,7 @@ var rules = []rule{
 	{Code{"statement_mismatch", 409, "not the statement that was issued", false}, []error{processor.ErrStatement}},
 	{Code{"not_settled", 409, "only a settled payment has a receipt", false}, nil},
 	{Code{"card_state", 409, "not possible in the card's state", false}, []error{processor.ErrCardState}},
+	{Code{"tap_used", 409, "the card's message was used before; tap the card again", false}, []error{processor.ErrTapUsed}},
 	{Code{"card_exists", 409, "a card with this account number is already there", false}, []error{processor.ErrCardExists}},
 	{Code{"payee_exists", 409, "a payee with this handle is already there", false}, []error{processor.ErrPayeeExists}},
 	{Code{"operator_exists", 409, "an operator with this key is already there", false}, []error{processor.ErrOperatorExists}},

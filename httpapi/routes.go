@@ -56,7 +56,7 @@ func paymentRoutes() []*route {
 				"is the same whether the card is known or not.",
 			by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
 			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
-			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "card_state"},
+			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "card_state", "tap_used"},
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
 			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",

@@ -28,11 +28,12 @@ const (
 	Token   Purpose = "token"   // read tokens of devices and operators
 	Code    Purpose = "code"    // activation and approval codes
 	APIKey  Purpose = "apikey"  // MACs of merchants' API keys
+	SUN     Purpose = "sun"     // the master keys of cards that prove themselves, from which each card's keys are made
 	receipt         = "receipt" // the signing keys of receipts, in files of their own kind
 )
 
 // Purposes lists every purpose. A keyring has at least one key for each.
-var Purposes = []Purpose{Number, Pepper, Digest, Seal, Token, Code, APIKey}
+var Purposes = []Purpose{Number, Pepper, Digest, Seal, Token, Code, APIKey, SUN}
 
 // ErrVersion is returned for a version of a key that the keyring does not have: it was retired, or the keyring is not
 // the one that belongs to the data.
@@ -155,6 +156,10 @@ func newKeyring(secrets map[Purpose]map[int]*secret, receipts map[int]*ecdsa.Pri
 }
 
 func missing(name string) error {
+	if name == string(SUN) {
+		return errors.New("no key for " + name + "; hint: restore the folder from its backup or, if it was made before there " +
+			"were SUN cards, make one in it: (umask 077; head -c 32 /dev/urandom | base64 > sun.1.key)")
+	}
 	return errors.New("no key for " + name + "; hint: restore the folder from its backup, " +
 		"or empty it if no data was ever made with it")
 }

@@ -2,6 +2,8 @@ package processor
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"fmt"
 	"strconv"
 
 	"tapline/consent"
@@ -21,6 +23,33 @@ func KeysOfNumber(keys *keyring.Keyring, n consent.AccountNumber) []CardKey {
 		out = append(out, cardKey(v))
 	}
 	return out
+}
+
+// KeyOfUID is the card key of a card that proves itself, by its UID, under the current number key.
+func KeyOfUID(keys *keyring.Keyring, uid []byte) CardKey {
+	return cardKey(keys.MAC(keyring.Number, []byte("sun/uid"), uid))
+}
+
+// KeysOfUID are the card keys of a UID under every number key, newest first.
+func KeysOfUID(keys *keyring.Keyring, uid []byte) []CardKey {
+	var out []CardKey
+	for _, v := range keys.MACs(keyring.Number, []byte("sun/uid"), uid) {
+		out = append(out, cardKey(v))
+	}
+	return out
+}
+
+// StrangersKey is what tries are counted under for taps that claim a UID but prove nothing. No card has such a key.
+func StrangersKey(keys *keyring.Keyring, uid []byte) CardKey {
+	all := keys.MACs(keyring.Number, []byte("sun/stranger"), uid)
+	return cardKey(all[len(all)-1]) // as cardOf does: a new key does not give fresh tries
+}
+
+// DigitsOfUID are four digits that stand where other cards have the last four of their account number. They tell nothing
+// of the UID.
+func DigitsOfUID(keys *keyring.Keyring, uid []byte) string {
+	all := keys.MACs(keyring.Number, []byte("sun/digits"), uid)
+	return fmt.Sprintf("%04d", binary.BigEndian.Uint64(all[len(all)-1].Sum)%10_000)
 }
 
 func cardKey(v keyring.Versioned) CardKey {

@@ -35,10 +35,11 @@ func (c *RegisterDevice) Do(u *Unit) error {
 
 // Activate binds a device to a card with the operator's one-use code and a tap of the card, and sets the first PIN
 // where the code says so. A wrong code takes one of its tries. Why it is refused is not told: an unknown card, a wrong
-// code and a used one look the same.
+// code and a used one look the same. The tap of a card that proves itself is used up whether the code is right or not.
 type Activate struct {
 	Device   payment.DeviceID
 	CardKeys []CardKey // of the number that was tapped
+	SUN      SUNTap    // what the card proved; zero for a number that was only read
 	CodeMACs []string  // of the code, under each code key
 	PIN      consent.PINRecord
 
@@ -67,7 +68,7 @@ func (c *Activate) Do(u *Unit) error {
 		return err
 	}
 	card, _, ok := u.cardOf(c.CardKeys)
-	if !ok || !c.fits(card) || !u.useCode(&card, c.CodeMACs, c.Device) {
+	if !ok || !u.spendTap(&card, c.SUN) || !c.fits(card) || !u.useCode(&card, c.CodeMACs, c.Device) {
 		return nil
 	}
 	if card.State == CardIssued {

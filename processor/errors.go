@@ -18,6 +18,7 @@ var (
 	ErrPaymentExists    = errors.New("a payment with this id is already there")
 	ErrCardExists       = errors.New("a card with this account number is already there")
 	ErrCardState        = errors.New("not possible in the card's state")
+	ErrTapUsed          = errors.New("the card's message was used before")
 	ErrPayeeExists      = errors.New("a payee with this handle is already there")
 	ErrAlreadyEnrolled  = errors.New("the first operator is already enrolled")
 	ErrOperatorExists   = errors.New("an operator with this key is already there")

@@ -18,6 +18,7 @@ type Instruct struct {
 	CardKeys  []CardKey // of the number that was tapped, newest first
 	CardLast4 string
 	Assurance payment.Assurance
+	SUN       SUNTap // what the card proved; zero for a number that was only read
 
 	OrderNumber      string
 	OrderDescription string
@@ -40,6 +41,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	for _, k := range c.CardKeys {
 		if id, ok := u.cardsByKey[k]; ok {
 			w.Accounts = append(w.Accounts, u.Cards.rows[id].Account)
+			c.SUN.want(w, id, c.Device)
 		}
 	}
 }
@@ -61,13 +63,26 @@ func (c *Instruct) Do(u *Unit) error {
 		return ErrCurrency
 	}
 	card, key, known := u.cardOf(c.CardKeys)
+	last4 := c.CardLast4
+	if known {
+		last4 = card.Last4 // the same, but for a card that proves itself after a new number key
+	}
+	if known && !u.spendTap(&card, c.SUN) {
+		if card.Associated == c.Device {
+			return ErrTapUsed
+		}
+		known, key = false, c.SUN.Stranger // whoever has seen a message that was used gets a decoy, with tries of its own
+	}
 	if known && card.State != CardActive && card.Associated == c.Device {
 		return ErrCardState // its owner's device may know, and must not be led to spend its tries on a decoy
+	}
+	if known {
+		u.watchSkimming(card, c.SUN, c.Device)
 	}
 	p := payment.Payment{Terms: payment.Terms{
 		ID: c.ID, Amount: c.Amount,
 		PayeeHandle: payee.Handle, PayeeName: payee.Name, PayeeAccount: payee.Account,
-		CardLast4: c.CardLast4, CardKey: string(key),
+		CardLast4: last4, CardKey: string(key),
 		OrderNumber: c.OrderNumber, OrderDescription: c.OrderDescription,
 		Initiator: c.Device, InitiatorLabel: device.Label,
 		Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: c.Assurance, Nonce: c.Nonce,

@@ -92,6 +92,11 @@ type Card struct {
 	TapDay   time.Time // the UTC day that TapSpent counts
 	TapSpent int64     // minor units settled at level tap on that day
 
+	// SUNVersion is the version of the master key that the keys of a card that proves itself are made of; 0 for other
+	// cards. SUNCounter is the counter of its last tap: a message with no higher one was used.
+	SUNVersion int
+	SUNCounter int64
+
 	ApprovalsSince time.Time // the hour that Approvals counts
 	Approvals      int       // second confirmations asked for in that hour
 	CreatedAt      time.Time

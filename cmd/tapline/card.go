@@ -153,6 +153,12 @@ func cardFacts(c api.Card) []pair {
 }
 
 func codeFacts(c api.CardCode) []pair {
-	return append(cardFacts(c.Card),
+	facts := append(cardFacts(c.Card),
 		pair{"code", c.Code}, pair{"valid from", when(c.NotBefore)}, pair{"valid until", when(c.ExpiresAt)})
+	if s := c.SUN; s != nil {
+		facts = append(facts, pair{"card URL", s.URLTemplate}, pair{"key version", fmt.Sprint(s.KeyVersion)},
+			pair{"key 0 (application)", s.ApplicationKey}, pair{"key 1 (SDM meta read)", s.MetaKey},
+			pair{"key 2 (SDM file read)", s.FileKey})
+	}
+	return facts
 }

@@ -70,7 +70,7 @@ func (c cardArg) named() (consent.CardID, error) {
 // cardActivateCmd activates a card.
 type cardActivateCmd struct {
 	deviceFlags
-	tapFlags
+	provingFlags
 	CodeFile string `placeholder:"FILE" help:"Take the activation code from a file, - for standard input."`
 	PINFile  string `name:"pin-file" placeholder:"FILE" help:"Take the card's first PIN from a file, - for standard input."`
 	Rebind   bool   `help:"The code is one that only binds another device: the PIN stays as it is."`
@@ -97,7 +97,7 @@ func (cmd *cardActivateCmd) Run(a *app) error {
 	if code, err = consent.NormalizeActivationCode(string(code)); err != nil {
 		return err
 	}
-	account, err := cmd.account(a)
+	tap, err := cmd.tapped(a)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (cmd *cardActivateCmd) Run(a *app) error {
 			return err
 		}
 	}
-	c, err := client.Activate(a.ctx, code, account, pin)
+	c, err := client.ActivateTap(a.ctx, code, tap, pin)
 	if err != nil {
 		return err
 	}

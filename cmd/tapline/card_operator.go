@@ -19,6 +19,7 @@ type cardIssueCmd struct {
 	operatorFlags
 	writeFlags
 	tapFlags
+	SUN      string `name:"sun" xor:"card" placeholder:"UID" help:"Issue an NTAG 424 DNA card that proves itself, with this UID (14 hexadecimal digits): no card is read; what to write to it is printed."`
 	Label    string `required:"" placeholder:"TEXT" help:"What the card is called; its holder is shown it."`
 	Currency string `default:"CNY" env:"TAPLINE_CURRENCY" help:"Of the card account (${default})."`
 	jsonFlag
@@ -27,7 +28,8 @@ type cardIssueCmd struct {
 // Help explains what happens.
 func (*cardIssueCmd) Help() string {
 	return `Reads the card and makes it known, with an empty card account behind it. The service keeps a keyed digest of the account
-number and its last four digits. Prints a one-use activation code: hand it to the cardholder apart from the card, who
+number and its last four digits. With --sun, a card that proves itself is made known by its UID, and the URL and keys to
+write to it are printed; see docs/cards.md. Prints a one-use activation code: hand it to the cardholder apart from the card, who
 then runs "tapline card activate".`
 }
 
@@ -41,16 +43,23 @@ func (cmd *cardIssueCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	account, err := cmd.account(a)
-	if err != nil {
-		return err
-	}
-	return cmd.once(a, func(a *app) error {
-		issued, err := client.IssueCard(a.ctx, api.NewCard{
-			AccountNumber: string(account), Label: cmd.Label, Currency: currency, Note: cmd.Note,
-		})
+	card := api.NewCard{Label: cmd.Label, Currency: currency, Note: cmd.Note}
+	if cmd.SUN != "" {
+		card.SUN = &api.NewSUN{UID: cmd.SUN}
+	} else {
+		account, err := cmd.account(a)
 		if err != nil {
 			return err
+		}
+		card.AccountNumber = string(account)
+	}
+	return cmd.once(a, func(a *app) error {
+		issued, err := client.IssueCard(a.ctx, card)
+		if err != nil {
+			return err
+		}
+		if issued.SUN != nil {
+			a.say("The keys are told this once as well. Write them to the card, and keep no copy.")
 		}
 		return showCode(a, cmd.JSON)(issued)
 	})

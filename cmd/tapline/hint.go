@@ -52,6 +52,7 @@ var codeHints = map[string]string{
 	"authentication_locked":  `ask the operator for a code: "tapline card pin CARD --operator"`,
 	"too_many_approvals":     "this card has had too many payments from other devices; wait, or pay from its own",
 	"insufficient_funds":     `ask the operator: "tapline account top-up ACCOUNT --amount …"`,
+	"tap_used":               "tap the card again: each tap pays once",
 	"card_exists":            `find it with "tapline card list --operator"`,
 	"payee_exists":           `find it with "tapline payee list"`,
 	"already_enrolled":       `ask an operator to run "tapline operator add" with your public key`,

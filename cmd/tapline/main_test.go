@@ -19,6 +19,9 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tapline/card/cardtest"
+	"tapline/card/sun"
 )
 
 func TestMain(m *testing.M) {
@@ -49,6 +52,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "ready": ready, "get": get, "field": field, "shows": shows, "await": await,
+			"suntap": sunTap,
 		},
 	})
 }
@@ -192,6 +196,24 @@ func shows(ts *testscript.TestScript, neg bool, args []string) {
 	if got := value(ts, args[0], args[1]); (got == args[2]) == neg {
 		ts.Fatalf("%s: %s is %s, want %s", args[0], args[1], got, args[2])
 	}
+}
+
+// sunTap taps a card that was written as it was issued, with the counter at a value: suntap issued.json UID counter file.
+func sunTap(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: suntap issued.json UID counter file")
+	}
+	uid, err := sun.ParseUID(args[1])
+	ts.Check(err)
+	meta, err := sun.ParseKey(value(ts, args[0], "sun.meta_key"))
+	ts.Check(err)
+	file, err := sun.ParseKey(value(ts, args[0], "sun.file_key"))
+	ts.Check(err)
+	counter, err := strconv.ParseUint(args[2], 10, 24)
+	ts.Check(err)
+	before, _, _ := strings.Cut(value(ts, args[0], "sun.url_template"), "#")
+	tag := cardtest.SUN{UID: uid, Meta: meta, File: file, Counter: uint32(counter) - 1}
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), []byte(before+"#"+tag.Tap()+"\n"), 0o600))
 }
 
 // await waits until a file that another program writes has a text: await pay.jsonl text.

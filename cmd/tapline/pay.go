@@ -21,7 +21,7 @@ type payCmd struct {
 	Payee       string `required:"" placeholder:"books@shop" help:"To whom: the payee's handle."`
 	Order       string `placeholder:"1042" help:"The payee's number for the order."`
 	Description string `placeholder:"TEXT" help:"What it is for."`
-	tapFlags
+	provingFlags
 	Yes     bool          `help:"Send, and confirm, without being asked. The statement is checked all the same."`
 	PinFile string        `placeholder:"FILE" help:"Take the PIN from a file, - for standard input."`
 	Wait    time.Duration `default:"3m" help:"How long to wait for the associated device (${default})."`
@@ -206,11 +206,16 @@ func orderFacts(o device.Order) []pair {
 
 // tap reads the card and asks whether to send. A nil draft means that the user said no.
 func (p *payer) tap(order device.Order) (*device.Draft, error) {
-	account, err := p.cmd.account(p.app)
+	tap, err := p.cmd.tapped(p.app)
 	if err != nil {
 		return nil, err
 	}
-	draft, err := order.Tap(account)
+	var draft *device.Draft
+	if tap.SUN != "" {
+		draft, err = order.TapSUN(tap.SUN)
+	} else {
+		draft, err = order.Tap(tap.Account)
+	}
 	if err != nil {
 		return nil, err
 	}

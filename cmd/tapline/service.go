@@ -37,6 +37,7 @@ type serviceOptions struct {
 	TapLimit           int64  `help:"Greatest payment at level tap, minor units." default:"5000" env:"TAPLINE_TAP_LIMIT"`
 	TapDailyLimit      int64  `help:"Greatest sum of a card's payments at level tap in a UTC day, minor units." default:"15000" env:"TAPLINE_TAP_DAILY_LIMIT"`
 	CodeDigits         int    `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
+	SkimStep           int64  `help:"By how much the counter of a card that proves itself may rise between two taps without an alarm; 0 for none." default:"50" env:"TAPLINE_SKIM_STEP"`
 	PINQueue           int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
 
 	log *slog.Logger
@@ -49,6 +50,9 @@ const maxPINQueue = 512
 func (o *serviceOptions) check() error {
 	if o.TapLimit < 0 || o.TapLimit > money.MaxMinor || o.TapDailyLimit < 0 || o.TapDailyLimit > money.MaxMinor {
 		return &usageError{fmt.Sprintf("--tap-limit, --tap-daily-limit: want 0 to %d", money.MaxMinor), "they are minor units: 5000 is 50.00"}
+	}
+	if o.SkimStep < 0 {
+		return &usageError{"--skim-step: want at least 0", "0 switches the alarm off"}
 	}
 	if o.PINQueue < 1 || o.PINQueue > maxPINQueue {
 		return &usageError{fmt.Sprintf("--pin-queue: want 1 to %d", maxPINQueue), "a longer queue would keep people waiting for longer than a request may take"}
@@ -126,7 +130,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SeparateAdmin: separateAdmin,
+		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, SeparateAdmin: separateAdmin,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
 	})
@@ -244,7 +248,7 @@ func demoOptions(dir string) serviceOptions {
 	o := serviceOptions{
 		DB: filepath.Join(dir, "tapline.db"), Environment: "test", Policy: payment.DefaultPolicy.Level.String(),
 		TapLimit: payment.DefaultPolicy.TapLimit, TapDailyLimit: payment.DefaultPolicy.TapDailyLimit,
-		CodeDigits: 2, PINQueue: 64, log: slog.New(slog.DiscardHandler),
+		CodeDigits: 2, SkimStep: 50, PINQueue: 64, log: slog.New(slog.DiscardHandler),
 	}
 	o.Keys = o.besideDB("-keys")
 	return o

@@ -9,6 +9,7 @@ import (
 	"tapline/card"
 	"tapline/card/cardtest"
 	"tapline/card/pcsc"
+	"tapline/card/sun"
 	"tapline/consent"
 )
 
@@ -23,6 +24,28 @@ type readerFlags struct {
 type tapFlags struct {
 	readerFlags
 	AccountFile string `xor:"card" placeholder:"FILE" help:"Take the card account number from a file, - for standard input, as if it had been tapped: for tests. There is no flag for the number itself: other users of this machine could see it."`
+}
+
+// provingFlags are tapFlags for commands that also take a card that proves itself.
+type provingFlags struct {
+	tapFlags
+	SUNURL string `name:"sun-url" xor:"card" placeholder:"FILE" help:"Take the URL that an NTAG 424 DNA card wrote at this tap from a file, - for standard input, as a phone or reader got it. It proves the card, once."`
+}
+
+// tapped is the tap of the card.
+func (f provingFlags) tapped(a *app) (consent.Tap, error) {
+	if f.SUNURL == "" {
+		account, err := f.account(a)
+		return consent.Tap{Account: account}, err
+	}
+	text, err := a.readSecret(f.SUNURL)
+	if err != nil {
+		return consent.Tap{}, err
+	}
+	if _, err := (sun.Format{}).Parse(text); err != nil {
+		return consent.Tap{}, err
+	}
+	return consent.Tap{SUN: consent.SUNMessage(text)}, nil
 }
 
 // account is the account number of the card that is tapped.

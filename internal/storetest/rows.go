@@ -33,7 +33,7 @@ func (s *suite) changesComeBack() {
 	r.APIKeys[0].RevokedAt = later
 	r.Operators[0].Name = "Beth"
 	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
-		State: processor.CardFrozen, Label: "Blue"}
+		State: processor.CardFrozen, Label: "Blue", SUNVersion: r.Cards[0].SUNVersion, SUNCounter: 7}
 	r.Cards[0] = frozen
 	r.Bindings[0].BoundAt = later
 	r.Tries[0].Used, r.Tries[0].PausedUntil, r.Tries[0].Locked = 5, time.Time{}, true

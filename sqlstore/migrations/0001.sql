@@ -89,9 +89,12 @@ CREATE TABLE cards (
   frozen_by_operator BIGINT NOT NULL CHECK (frozen_by_operator IN (0, 1)),
   tap_day         BIGINT NOT NULL CHECK (tap_day >= 0),
   tap_spent       BIGINT NOT NULL CHECK (tap_spent >= 0),
+  sun_version     BIGINT NOT NULL CHECK (sun_version BETWEEN 0 AND 255),
+  sun_counter     BIGINT NOT NULL CHECK (sun_counter BETWEEN 0 AND 16777215),
   approvals_since BIGINT NOT NULL CHECK (approvals_since >= 0),
   approvals       BIGINT NOT NULL CHECK (approvals >= 0),
-  created_at      BIGINT NOT NULL CHECK (created_at >= 0)
+  created_at      BIGINT NOT NULL CHECK (created_at >= 0),
+  CHECK (sun_version > 0 OR sun_counter = 0)
 ) BY ARRIVAL;
 
 CREATE TABLE card_devices (

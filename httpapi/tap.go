@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"tapline/api"
+	"tapline/card/sun"
+	"tapline/consent"
+	"tapline/keyring"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// tapped is what a device read from a card, as the service knows cards.
+type tapped struct {
+	keys      []processor.CardKey
+	last4     string
+	assurance payment.Assurance
+	sun       processor.SUNTap
+}
+
+// tapped judges a tap. A message that no card of this service made names no card, but looks like one: see
+// docs/decisions/0004-sun.md.
+func (c *call) tapped(t consent.Tap) (tapped, error) {
+	if t.SUN == "" {
+		return tapped{
+			keys: processor.KeysOfNumber(c.Keys, t.Account), last4: t.Account.Last4(), assurance: payment.Identified,
+		}, nil
+	}
+	m, err := sun.Format{}.Parse(string(t.SUN))
+	if err != nil || m.PICC == nil {
+		return tapped{}, refuseField("invalid_field", "tap.sun")
+	}
+	// Every version is tried, whichever fits, and what follows does not ask the database.
+	var claimed, proved sun.Tap
+	version := 0
+	for i, master := range c.masters {
+		said, err := m.Verify(master.Meta(), master.File)
+		if i == 0 {
+			claimed = said
+		}
+		if err == nil && said.HasCounter {
+			proved, version = said, master.Version()
+		}
+	}
+	if version == 0 {
+		uid := claimed.UID[:]
+		return tapped{
+			keys:  []processor.CardKey{processor.StrangersKey(c.Keys, uid)},
+			last4: processor.DigitsOfUID(c.Keys, uid), assurance: payment.Identified,
+		}, nil
+	}
+	uid := proved.UID[:]
+	return tapped{
+		keys: processor.KeysOfUID(c.Keys, uid), last4: processor.DigitsOfUID(c.Keys, uid), assurance: payment.Authentic,
+		sun: processor.SUNTap{
+			Version: version, Counter: int64(proved.Counter), Stranger: processor.StrangersKey(c.Keys, uid), SkimStep: c.SkimStep,
+		},
+	}, nil
+}
+
+// sunMasters are the master keys of all versions, newest first.
+func sunMasters(keys *keyring.Keyring) []sun.Master {
+	var out []sun.Master
+	for _, v := range keys.MACs(keyring.SUN, []byte("master")) {
+		master, err := sun.NewMaster(v.Version, v.Sum)
+		if err != nil {
+			panic(err) // a MAC has 32 bytes
+		}
+		out = append(out, master)
+	}
+	return out
+}
+
+// setup is what is written to a new card.
+func (s *Service) setup(uid sun.UID) *api.SUNSetup {
+	m := s.masters[0]
+	return &api.SUNSetup{
+		URLTemplate: s.PublicURL + "/t#e=00000000000000000000000000000000&c=0000000000000000", KeyVersion: m.Version(),
+		ApplicationKey: m.Application(uid).Reveal(), MetaKey: m.Meta().Reveal(), FileKey: m.File(uid).Reveal(),
+	}
+}
