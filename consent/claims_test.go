@@ -71,6 +71,10 @@ func TestClaimsOfRegistrationActivationAndInstructionAreChecked(t *testing.T) {
 		"unknown currency":      {TypInstruction, instruct(func(m *Instruction) { m.Amount.Currency = "XXX" }), "amount"},
 		"no payee":              {TypInstruction, instruct(func(m *Instruction) { m.Payee = "" }), "payee"},
 		"payee in capitals":     {TypInstruction, instruct(func(m *Instruction) { m.Payee = "Shop@example" }), "payee"},
+		"message of a card":     {TypInstruction, instruct(func(m *Instruction) { m.Tap = Tap{SUN: secretSUN} }), ""},
+		"message and number":    {TypInstruction, instruct(func(m *Instruction) { m.Tap.SUN = secretSUN }), "tap.sun"},
+		"message too short":     {TypInstruction, instruct(func(m *Instruction) { m.Tap = Tap{SUN: "e=1&c=2"} }), "tap.sun"},
+		"message with a space":  {TypInstruction, instruct(func(m *Instruction) { m.Tap = Tap{SUN: secretSUN + " x"} }), "tap.sun"},
 		"no card":               {TypInstruction, instruct(func(m *Instruction) { m.Tap = Tap{} }), "tap.account"},
 		"order number with NUL": {TypInstruction, instruct(func(m *Instruction) { m.Order.Number = "a\x00" }), "order.number"},
 		"order too long": {TypInstruction, instruct(func(m *Instruction) {
@@ -170,6 +174,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	c := NewClaims(audience, now)
 	secrets := []any{
 		PIN(pin), code, Code(digits), secretNo, Tap{Account: secretNo}, *instruction(newKey(t).ID()), instruction(newKey(t).ID()),
+		secretSUN, Tap{SUN: secretSUN}, &struct{ Tap Tap }{Tap{SUN: secretSUN}},
 		Activation{c, code, Tap{Account: secretNo}, pin}, &Activation{c, code, Tap{Account: secretNo}, pin},
 		&Authentication{c, NewPaymentID(), pin}, Authentication{c, NewPaymentID(), pin}, &Unfreeze{c, "card_1", pin},
 		&PINChange{c, "card_1", pin, newPIN, code}, &Decision{Claims: c, Code: digits},
@@ -186,7 +191,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		}
 		out += logged.String()
 		logged.Reset()
-		for _, s := range []string{pin, newPIN, digits, string(code), string(secretNo), string(secretNo[4:12])} {
+		for _, s := range []string{pin, newPIN, digits, string(code), string(secretSUN[2:20]), string(secretNo), string(secretNo[4:12])} {
 			if strings.Contains(out, s) || strings.Contains(out, fmt.Sprintf("%x", s)) {
 				t.Errorf("%T shows %s:\n%s", v, s, out)
 			}

@@ -19,6 +19,8 @@ import (
 const (
 	audience = "https://pay.example/live"
 	secretNo = AccountNumber("4111222233334444")
+
+	secretSUN = SUNMessage("e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086")
 )
 
 var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)

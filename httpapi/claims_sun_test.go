@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"tapline/consent"
 	"tapline/device"
 	"tapline/httpapi"
+	"tapline/keyring"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -252,19 +254,7 @@ func TestUsedMessageStaysUsedAfterARestart(t *testing.T) {
 	w := openSUN(t)
 	used := w.fresh()
 	w.paid(w.phone, used, 100)
-	again := processor.New(processor.Config{Store: w.store, Keys: w.keys, Now: w.clock.Now})
-	defer again.Close()
-	service := httpapi.New(httpapi.Config{
-		Processor: again, Store: w.store, Keys: w.keys, Policy: payment.DefaultPolicy, PublicURL: w.url, Environment: "test",
-		PINs: consent.NewPINHasher(w.keys, consent.PINParams{Memory: 64, Passes: 1, Lanes: 1}, 1, 8), Now: w.clock.Now,
-	})
-	defer service.Shutdown()
-	m := &consent.Instruction{Claims: w.claims(), Device: w.phone.ID(), Amount: cny(100), Payee: "books@shop", Tap: used}
-	m.ID = string(consent.NewPaymentID())
-	r := httptest.NewRequest("POST", w.url+"/v1/payments", strings.NewReader(w.signed(w.phone.Key, consent.TypInstruction, m)))
-	r.Header.Set("Content-Type", api.ContentJWS)
-	answer := httptest.NewRecorder()
-	service.Handler().ServeHTTP(answer, r)
+	answer := w.instructAt(w.second(w.keys), used)
 	if answer.Code != 409 || !strings.Contains(answer.Body.String(), "tap_used") {
 		t.Errorf("answered %d %s", answer.Code, answer.Body)
 	}
@@ -392,4 +382,62 @@ func TestUIDIsIssuedOnceAndNeverStored(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestLRPCardPays(t *testing.T) {
+	w := openSUN(t, atLevel(payment.LevelTap))
+	w.tag.Mode = sun.LRP
+	w.expectState(w.paid(w.phone, w.fresh(), 100), payment.Settled)
+}
+
+// TestCardsOutliveTheirMasterKey adds a new version of the master key and of the number key to a running service's folder.
+func TestCardsOutliveTheirMasterKey(t *testing.T) {
+	w := openSUN(t)
+	folder := filepath.Join(filepath.Dir(w.db), "keys")
+	for i, name := range []string{"sun.2.key", "number.2.key"} {
+		secret := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{byte(i + 1)}, 32))
+		w.must(os.WriteFile(filepath.Join(folder, name), []byte(secret+"\n"), 0o600))
+	}
+	keys, err := keyring.Open(folder)
+	w.must(err)
+	service := w.second(keys)
+	if answer := w.instructAt(service, w.fresh()); answer.Code != 201 {
+		t.Errorf("an old card: %d %s", answer.Code, answer.Body)
+	}
+	var rows processor.Rows
+	w.must(w.store.View(w.ctx, func(r processor.Reader) (err error) {
+		found, err := r.Payments(processor.PaymentQuery{Initiator: payment.DeviceID(w.phone.ID()), Limit: 1})
+		rows.Payments = found
+		return err
+	}))
+	if len(rows.Payments) != 1 || rows.Payments[0].Decoy() || rows.Payments[0].Assurance != payment.Authentic {
+		t.Errorf("an old card opened %+v", rows.Payments)
+	}
+}
+
+// second is a service on the same store, which remembers nothing.
+func (w *sunWorld) second(keys *keyring.Keyring) *httpapi.Service {
+	w.t.Helper()
+	p := processor.New(processor.Config{Store: w.store, Keys: keys, Now: w.clock.Now})
+	service := httpapi.New(httpapi.Config{
+		Processor: p, Store: w.store, Keys: keys, Policy: payment.DefaultPolicy, PublicURL: w.url, Environment: "test",
+		PINs: consent.NewPINHasher(keys, consent.PINParams{Memory: 64, Passes: 1, Lanes: 1}, 1, 8), Now: w.clock.Now,
+	})
+	w.t.Cleanup(func() {
+		service.Shutdown()
+		p.Close()
+	})
+	return service
+}
+
+// instructAt sends the phone's instruction with a tap to a service.
+func (w *sunWorld) instructAt(service *httpapi.Service, tap consent.Tap) *httptest.ResponseRecorder {
+	w.t.Helper()
+	m := &consent.Instruction{Claims: w.claims(), Device: w.phone.ID(), Amount: cny(100), Payee: "books@shop", Tap: tap}
+	m.ID = string(consent.NewPaymentID())
+	r := httptest.NewRequest("POST", w.url+"/v1/payments", strings.NewReader(w.signed(w.phone.Key, consent.TypInstruction, m)))
+	r.Header.Set("Content-Type", api.ContentJWS)
+	answer := httptest.NewRecorder()
+	service.Handler().ServeHTTP(answer, r)
+	return answer
 }

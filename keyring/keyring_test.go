@@ -361,3 +361,22 @@ func TestNothingPrintsAKey(t *testing.T) {
 		}
 	}
 }
+
+func TestFolderFromBeforeSUNSaysHowToMakeTheKey(t *testing.T) {
+	dir, _ := create(t)
+	if err := os.Remove(filepath.Join(dir, "sun.1.key")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(dir)
+	if err == nil || !strings.Contains(err.Error(), "no key for sun; hint: ") || !strings.Contains(err.Error(), "> sun.1.key") {
+		t.Fatalf("%v", err)
+	}
+	// What the hint does.
+	key := make([]byte, keySize)
+	rand.Read(key)
+	text := base64.StdEncoding.EncodeToString(key) + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "sun.1.key"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir)
+}
