@@ -110,7 +110,7 @@ func (s *service) read(r *http.Request, typ consent.Typ, m consent.Message) {
 func (s *service) instruct(w http.ResponseWriter, r *http.Request) {
 	var m consent.Instruction
 	s.read(r, consent.TypInstruction, &m)
-	if m.Tap.Account != account || m.Amount != price || m.Payee != books.Handle || m.Device != s.key.ID() || m.Order != terms {
+	if m.Tap != (consent.Tap{Account: account}) && m.Tap != (consent.Tap{SUN: message}) || m.Amount != price || m.Payee != books.Handle || m.Device != s.key.ID() || m.Order != terms {
 		s.t.Errorf("instruction %+v", m)
 	}
 	answer(w, 201, s.view(m.ID))
@@ -399,3 +399,34 @@ func TestOrderThatCannotBePaidIsRefusedHere(t *testing.T) {
 }
 
 func second(_ device.Order, err error) error { return err }
+
+const message consent.SUNMessage = "https://pay.example/t#e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086"
+
+func TestCardThatProvesItselfIsWhatTheFirstAnswerSays(t *testing.T) {
+	s, c := newService(t)
+	order, err := c.Order(price, books, terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := order.TapSUN("e=1"); err == nil {
+		t.Error("a message of three characters was taken")
+	}
+	d, err := order.TapSUN(message)
+	if err != nil || d.CardAccount() != "" {
+		t.Fatalf("%v, card account %q before the service has said it", err, d.CardAccount())
+	}
+	p, err := d.Send(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Statement(); err != nil {
+		t.Errorf("the same card: %v", err)
+	}
+	s.lie = func(st *consent.Statement) { st.CardAccount = "•••• 9999" }
+	if p, err = d.Send(t.Context()); err == nil {
+		_, err = p.Statement()
+	}
+	if !errors.Is(err, device.ErrStatementDiffers) {
+		t.Errorf("another card in the statement: %v", err)
+	}
+}
