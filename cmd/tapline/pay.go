@@ -104,8 +104,8 @@ func (p *payer) prepare() (err error) {
 	if !p.isTerminal && (!p.cmd.Yes || p.cmd.PinFile == "") {
 		return withHint(errNobody, "without a terminal, --yes sends and confirms, and --pin-file FILE has the PIN")
 	}
-	if p.cmd.PinFile == "-" && p.cmd.AccountFile == "-" {
-		return &usageError{"--pin-file and --account-file are both standard input", "give one of them as a file"}
+	if p.cmd.PinFile == "-" && (p.cmd.AccountFile == "-" || p.cmd.SUNURL == "-") {
+		return &usageError{"--pin-file and the card are both standard input", "give one of them as a file"}
 	}
 	if p.cmd.PinFile != "" {
 		if p.filePIN, err = p.pin(p.cmd.PinFile, ""); err != nil {
