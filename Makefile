@@ -8,7 +8,7 @@ BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.ve
 REAL_PARTS := pcscd
 
 # Packages whose tests start processes or run for minutes: tested without the race detector.
-WITHOUT_RACE := internal/sim cmd/tapline scripts/gotest
+WITHOUT_RACE := cmd/tapline scripts/gotest
 
 ALL_PACKAGES = $(shell go list ./...)
 SLOW         = $(filter $(addprefix tapline/,$(WITHOUT_RACE)),$(ALL_PACKAGES))
@@ -33,7 +33,7 @@ build: ## build ./tapline
 	$(BUILD) -o tapline ./cmd/tapline
 
 .PHONY: demo
-demo: build ## build and run the demo; ONCE=1 makes one payment and ends
+demo: build ## build and run the demo; ONCE=1 ends after three payments
 	./tapline demo $(if $(filter-out 0,$(ONCE)),--once)
 
 .PHONY: test
