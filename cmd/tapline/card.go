@@ -115,9 +115,8 @@ func (*cardEmulateCmd) Help() string {
 until Ctrl-C. pcscd then has it like any other card.
 
 The virtual reader listens on all addresses, so whoever reaches this machine could put cards into it. Do not give it to
-the system's pcscd: run another one in a network namespace of its own, as "tapline demo" and docs/cards.md do:
-
-  sudo unshare -n sh -c 'ip link set lo up; pcscd; tapline card emulate & tapline card read'`
+the system's pcscd: run another one, and this command, in a network namespace of their own (unshare -n), as docs/cards.md
+says and "tapline demo" does.`
 }
 
 // Run plays the card.
