@@ -173,5 +173,9 @@ type Problem struct {
 
 // Error is the problem as text.
 func (p *Problem) Error() string {
-	return p.Title + " (" + p.Code + ")"
+	text := p.Title
+	if p.Field != "" {
+		text += ": " + p.Field
+	}
+	return text + " (" + p.Code + ")"
 }

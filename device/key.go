@@ -11,6 +11,9 @@ import (
 	"tapline/consent"
 )
 
+// ErrKeyFile means a file that holds no key.
+var ErrKeyFile = errors.New("not a key file")
+
 // ErrKeyReadable means a key file that others may read. Whoever read it can do all that the key can.
 var ErrKeyReadable = errors.New("others may read the key file")
 
@@ -74,7 +77,7 @@ func LoadKey(path string) (*consent.DeviceKey, error) {
 	}
 	key, err := consent.ParseDeviceKey(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrKeyFile, path, err)
 	}
 	return key, nil
 }

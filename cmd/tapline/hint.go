@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"time"
 	"unicode"
 
 	"tapline/api"
@@ -37,7 +38,7 @@ func (e *usageError) Error() string { return e.text }
 // codeHints say what to do about a problem of the service, by its code.
 var codeHints = map[string]string{
 	"unknown_key":            `the service does not know this key: run "tapline device register", or "tapline operator enrol"`,
-	"invalid_client":         `the service does not know this key: run "tapline device register", or "tapline operator enrol"`,
+	"invalid_client":         `the service does not know this key, or has revoked it: run "tapline device register", or make a new one; operators are enrolled with "tapline operator enrol"`,
 	"unknown_device":         `that device is not registered: run "tapline device register" on it`,
 	"unknown_operator":       `ask an operator to run "tapline operator add" with your public key`,
 	"device_revoked":         `make and register a new key: "tapline device make --key FILE"`,
@@ -49,6 +50,8 @@ var codeHints = map[string]string{
 	"activation_refused":     "check code and card; after five wrong tries or 14 days ask the operator for a new code",
 	"reset_refused":          `ask the operator for a code: "tapline card pin CARD --operator"`,
 	"authentication_paused":  "wait, then try again",
+	"report_too_long":        "ask for a shorter span with --from and --until",
+	"wrong_credential":       "this is for another kind of key: an operator's, a device's or a payee's",
 	"authentication_locked":  `ask the operator for a code: "tapline card pin CARD --operator"`,
 	"too_many_approvals":     "this card has had too many payments from other devices; wait, or pay from its own",
 	"insufficient_funds":     `ask the operator: "tapline account top-up ACCOUNT --amount …"`,
@@ -66,8 +69,13 @@ func hintFor(err error) string {
 	if h, ok := errors.AsType[*hinted](err); ok {
 		return h.hint
 	}
-	if p, ok := errors.AsType[*api.Problem](err); ok && codeHints[p.Code] != "" {
-		return codeHints[p.Code]
+	if p, ok := errors.AsType[*api.Problem](err); ok {
+		if p.Code == "authentication_paused" && p.RetryAfter > 0 {
+			return "wait " + (time.Duration(p.RetryAfter) * time.Second).String() + ", then try again"
+		}
+		if codeHints[p.Code] != "" {
+			return codeHints[p.Code]
+		}
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "nothing was sent; is --url right? A private authority's certificate must be among those that this machine trusts (SSL_CERT_FILE)"
@@ -91,6 +99,8 @@ func hintFor(err error) string {
 		return codeHints["pin_weak"]
 	case errors.Is(err, money.ErrAmount), errors.Is(err, money.ErrCurrency):
 		return "write it like --amount 12.50 --currency CNY"
+	case errors.Is(err, device.ErrKeyFile):
+		return `name the file that "tapline device make" or "tapline operator make" wrote with --key or --operator-key`
 	case errors.Is(err, fs.ErrPermission):
 		return "check who owns the file"
 	}

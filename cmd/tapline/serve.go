@@ -167,7 +167,11 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 func (c *serveCmd) announce(out io.Writer, s *service) {
 	fmt.Fprintf(out, "tapline serves %s (%s) on %s\n", c.PublicURL, c.Environment, c.DB)
 	if s.firstToken != "" {
-		fmt.Fprintf(out, "first operator: tapline operator enrol --url %s --name NAME --token-file %s\n", c.PublicURL, c.firstTokenFile())
+		admin := ""
+		if c.AdminListen != "" {
+			admin = " --admin-url " + c.scheme() + "://" + c.AdminListen
+		}
+		fmt.Fprintf(out, "first operator: tapline operator enrol --url %s%s --name NAME --token-file %s\n", c.PublicURL, admin, c.firstTokenFile())
 	}
 }
 
