@@ -119,6 +119,14 @@ func (c *Client) Operators(ctx context.Context) ([]api.Operator, error) {
 	})
 }
 
+// Devices lists every registered device, revoked ones too.
+func (c *Client) Devices(ctx context.Context) ([]api.Device, error) {
+	return all(func(after string) ([]api.Device, string, error) {
+		list, err := read[api.Devices](ctx, c, "/v1/admin/devices", page(after))
+		return list.Devices, list.Next, err
+	})
+}
+
 // RevokeDevice takes a device's right to act away, for ever.
 func (c *Client) RevokeDevice(ctx context.Context, id consent.DeviceID, note string) error {
 	if err := id.Check(); err != nil {

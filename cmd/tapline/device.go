@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"tapline/api"
 	"tapline/consent"
 	"tapline/device"
 )
@@ -16,6 +17,7 @@ type deviceCmd struct {
 	Make     deviceMakeCmd     `cmd:"" help:"Make this device's key."`
 	Show     deviceShowCmd     `cmd:"" help:"Show this device's id and public key."`
 	Register deviceRegisterCmd `cmd:"" help:"Make this device known to the service, or change its label."`
+	List     deviceListCmd     `cmd:"" help:"List all devices (operator)."`
 	Revoke   deviceRevokeCmd   `cmd:"" help:"Take a lost device's right to act away, for ever (operator)."`
 }
 
@@ -103,6 +105,33 @@ func (cmd *deviceRegisterCmd) Run(a *app) error {
 		return err
 	}
 	return a.result(cmd.JSON, d, pair{"id", d.ID}, pair{"label", d.Label}, pair{"registered", when(d.CreatedAt)})
+}
+
+// deviceListCmd lists devices.
+type deviceListCmd struct {
+	operatorFlags
+	jsonFlag
+}
+
+// Run lists the devices.
+func (cmd *deviceListCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	devices, err := client.Devices(a.ctx)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, d := range devices {
+		state := "may act"
+		if d.RevokedAt != nil {
+			state = "revoked " + when(*d.RevokedAt)
+		}
+		rows = append(rows, []string{d.ID, d.Label, when(d.CreatedAt), state})
+	}
+	return a.list(cmd.JSON, api.Devices{Devices: devices}, []string{"DEVICE", "LABEL", "REGISTERED", "STATE"}, rows)
 }
 
 // deviceRevokeCmd revokes a device.
