@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "ready": ready, "get": get, "field": field, "shows": shows, "await": await,
-			"suntap": sunTap,
+			"suntap": sunTap, "nowhere": nowhere, "misplace": misplace,
 		},
 	})
 }
