@@ -93,7 +93,7 @@ type Next struct {
 type Payment struct {
 	ID           string       `json:"id"`
 	Role         string       `json:"role" enum:"initiator,approver,payee"`
-	State        string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected"`
+	State        string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected,rehearsed"`
 	Reason       string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
 	Version      int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
 	Amount       money.Amount `json:"amount"`

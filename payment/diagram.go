@@ -20,7 +20,7 @@ func Diagram() string {
 			label += " (" + t.when.text + ")"
 		}
 		if t.entry != "" {
-			label += " / " + string(t.entry)
+			label += " / " + t.money()
 		}
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", from, t.to, label)
 	}
@@ -32,12 +32,20 @@ func Diagram() string {
 	return b.String()
 }
 
+// money says what a line does to the money.
+func (t transition) money() string {
+	if t.to == Rehearsed && t.entry != "" {
+		return "tries " + string(t.entry)
+	}
+	return string(t.entry)
+}
+
 // Table writes the table as Markdown. docs/payment.md holds it.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| in state | command | given by | if | leads to | money |\n|---|---|---|---|---|---|\n")
 	for _, t := range transitions {
-		from, when, money := string(t.from), t.when.text, string(t.entry)
+		from, when, money := string(t.from), t.when.text, t.money()
 		for _, cell := range []*string{&from, &when, &money} {
 			if *cell == "" {
 				*cell = "–"

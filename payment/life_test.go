@@ -16,6 +16,7 @@ type life struct {
 	p     Payment
 	books map[ledger.AccountID]ledger.Account
 	seen  []State
+	made  int // entries
 	now   time.Time
 }
 
@@ -27,7 +28,14 @@ func (l *life) try(t *rapid.T, c Command) {
 	if err != nil {
 		return
 	}
+	if o.Trial != nil {
+		if _, err := ledger.Apply(l.find, *o.Trial); err != nil {
+			l.try(t, Command{Verb: Reject, Reason: InsufficientFunds})
+			return
+		}
+	}
 	if o.Entry != nil {
+		l.made++
 		changed, err := ledger.Apply(l.find, *o.Entry)
 		if err != nil {
 			if o.Entry.Action != ledger.Hold && o.Entry.Action != ledger.Post {
@@ -48,7 +56,8 @@ func (l *life) try(t *rapid.T, c Command) {
 }
 
 // Whatever is commanded, by whomever and whenever: money moves once and only after every step the level asks for, a
-// hold lives only while approval is awaited, and a final state is final.
+// hold lives only while approval is awaited, and a final state is final. A rehearsal takes the same steps, needs as much
+// money, and makes no entry.
 func TestNoStepIsSkippedAndNoMoneyIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const funds = 2000
@@ -57,10 +66,8 @@ func TestNoStepIsSkippedAndNoMoneyIsLost(t *testing.T) {
 		if x.Level > LevelTap && rapid.Bool().Draw(t, "decoy") {
 			x = decoy(x)
 		}
-		l := &life{p: Payment{Terms: x}, now: start, books: map[ledger.AccountID]ledger.Account{
-			"acc_card": {ID: "acc_card", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: funds},
-			"acc_shop": {ID: "acc_shop", Kind: ledger.PayeeAccount, Currency: "CNY"},
-		}}
+		x.Rehearsal = rapid.Bool().Draw(t, "rehearsal")
+		l := newLife(x, funds)
 		for range rapid.IntRange(1, 25).Draw(t, "commands") {
 			l.now = l.now.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "seconds")) * time.Second)
 			ended := l.p.State.Final()
@@ -78,29 +85,86 @@ func TestNoStepIsSkippedAndNoMoneyIsLost(t *testing.T) {
 	})
 }
 
+func newLife(x Terms, funds int64) *life {
+	return &life{p: Payment{Terms: x}, now: start, books: map[ledger.AccountID]ledger.Account{
+		"acc_card": {ID: "acc_card", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: funds},
+		"acc_shop": {ID: "acc_shop", Kind: ledger.PayeeAccount, Currency: "CNY"},
+	}}
+}
+
+// A rehearsal is told apart from the payment that it stands for by the name of its end, and by nothing else: whatever
+// is commanded, the two take the same steps at the same times and for the same reasons.
+func TestARehearsalTakesTheStepsOfThePayment(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := terms(rapid.SampledFrom(Levels).Draw(t, "level"), rapid.SampledFrom([]DeviceID{"phone", "kiosk"}).Draw(t, "initiator"))
+		x.Amount.Minor = rapid.Int64Range(1, 3000).Draw(t, "minor")
+		if x.Level > LevelTap && rapid.Bool().Draw(t, "decoy") {
+			x = decoy(x)
+		}
+		actual, rehearsed := newLife(x, 2000), newLife(rehearsal(x), 2000)
+		for _, verb := range append([]Verb{Instruct}, rapid.SliceOfN(rapid.SampledFrom(Verbs), 1, 12).Draw(t, "verbs")...) {
+			by := map[Verb]DeviceID{Authenticate: "kiosk", Confirm: "kiosk", FailAuthentication: "kiosk", Decline: "kiosk",
+				Approve: "phone", MistypeCode: "phone", Disown: "phone"}[verb]
+			if by == "kiosk" {
+				by = x.Initiator
+			}
+			pause := time.Duration(rapid.IntRange(0, 100).Draw(t, "seconds")) * time.Second
+			for _, l := range []*life{actual, rehearsed} {
+				l.now = l.now.Add(pause)
+				l.try(t, Command{Verb: verb, By: by, Digest: "d", Reason: CardChanged})
+			}
+			want := actual.p
+			want.Rehearsal = true
+			if want.State == Settled {
+				want.State = Rehearsed
+			}
+			if want != rehearsed.p {
+				t.Fatalf("after %s the payment is %+v, but its rehearsal %+v", verb, actual.p, rehearsed.p)
+			}
+			rehearsed.prove(t, 2000)
+		}
+	})
+}
+
 func (l *life) prove(t *rapid.T, funds int64) {
 	p, card, shop := l.p, l.books["acc_card"], l.books["acc_shop"]
 	moved, held := int64(0), int64(0)
 	switch p.State {
-	case Settled:
-		moved = p.Amount.Minor
+	case Settled, Rehearsed:
+		if p.Rehearsal != (p.State == Rehearsed) {
+			t.Fatalf("rehearsal %t ended %s", p.Rehearsal, p.State)
+		}
+		if !p.Rehearsal {
+			moved = p.Amount.Minor
+		}
+		if p.Amount.Minor > funds {
+			t.Fatalf("%s with %d of %d", p.State, funds, p.Amount.Minor)
+		}
 		for _, need := range []struct {
 			level Level
 			state State
 			at    time.Time
 		}{{LevelAuthenticate, AuthenticationRequired, p.AuthenticatedAt}, {LevelConfirm, ConfirmationRequired, p.ConfirmedAt}} {
 			if p.Level >= need.level && (need.at.IsZero() || !slices.Contains(l.seen, need.state)) {
-				t.Fatalf("settled at level %s without %s: %v", p.Level, need.state, l.seen)
+				t.Fatalf("%s at level %s without %s: %v", p.State, p.Level, need.state, l.seen)
 			}
 		}
 		if p.NeedsSecond() && (p.ApprovedAt.IsZero() || p.SecondDigest == "" || !slices.Contains(l.seen, ApprovalRequired)) {
-			t.Fatalf("settled without the second confirmation: %v", l.seen)
+			t.Fatalf("%s without the second confirmation: %v", p.State, l.seen)
 		}
 		if p.Decoy() {
-			t.Fatalf("a decoy settled: %v", l.seen)
+			t.Fatalf("a decoy was %s: %v", p.State, l.seen)
 		}
 	case ApprovalRequired:
-		held = p.Amount.Minor
+		if !p.Rehearsal {
+			held = p.Amount.Minor
+		}
+	}
+	if p.Held() != (held > 0) {
+		t.Fatalf("%s says it holds money: %t", p.State, p.Held())
+	}
+	if p.Rehearsal && l.made > 0 {
+		t.Fatalf("a rehearsal made %d entries: %v", l.made, l.seen)
 	}
 	if card.Balance() != funds-moved || shop.Balance() != moved || card.DebitsPending != held || shop.CreditsPending != held {
 		t.Fatalf("%s: card %+v, shop %+v; want %d moved, %d held", p.State, card, shop, moved, held)

@@ -38,15 +38,19 @@ const (
 	Cancelled              State = "cancelled"
 	Expired                State = "expired"
 	Rejected               State = "rejected"
+	Rehearsed              State = "rehearsed" // a rehearsal that came to where a payment is settled
 )
 
 // States lists every state in the order of a payment's life.
-var States = []State{AuthenticationRequired, ConfirmationRequired, ApprovalRequired, Settled, Declined, Cancelled, Expired, Rejected}
+var States = []State{AuthenticationRequired, ConfirmationRequired, ApprovalRequired, Settled, Declined, Cancelled, Expired, Rejected, Rehearsed}
 
 // Final reports whether nothing can happen to a payment in this state any more.
 func (s State) Final() bool {
-	return s == Settled || s == Declined || s == Cancelled || s == Expired || s == Rejected
+	return s == Settled || s == Declined || s == Cancelled || s == Expired || s == Rejected || s == Rehearsed
 }
+
+// Complete reports whether a payment in this state has gone all the way: it is settled, or a rehearsal that would be.
+func (s State) Complete() bool { return s == Settled || s == Rehearsed }
 
 // Reason says why a payment ended unsettled.
 type Reason string
@@ -105,6 +109,10 @@ type Terms struct {
 	InitiatorLabel string
 	Associated     DeviceID // the card's associated device at that time; empty in a decoy
 
+	// Rehearsal is a payment that goes through every step and moves no money: it has no entry, ever, and ends Rehearsed where
+	// it would be settled.
+	Rehearsal bool
+
 	Level     Level // the steps it needs
 	Assurance Assurance
 	Nonce     string // fresh for each payment: makes its statements unique, and its approval code underivable
@@ -145,7 +153,7 @@ func (p Payment) NeedsSecond() bool {
 }
 
 // Held reports whether the payment holds money on the card account.
-func (p Payment) Held() bool { return p.State == ApprovalRequired }
+func (p Payment) Held() bool { return p.State == ApprovalRequired && !p.Rehearsal }
 
 // Due reports whether the payment's wait is over by now: only Expire can happen to it then.
 func (p Payment) Due(now time.Time) bool {

@@ -27,10 +27,13 @@ type Event struct {
 	Payee      Handle   // empty where the payee is not told
 }
 
-// Outcome is what a command did: the payment afterwards, the ledger entry to apply with it, if any, and the event.
+// Outcome is what a command did: the payment afterwards, the ledger entry to apply with it, if any, and the event. A
+// rehearsal has no Entry. Where a payment would hold or post money, it has a Trial: the ledger is to be asked whether it
+// would take it, so that a rehearsal fails where a payment would, and what the ledger says is to be forgotten.
 type Outcome struct {
 	Payment Payment
 	Entry   *ledger.Entry
+	Trial   *ledger.Entry
 	Event   Event
 }
 
@@ -46,8 +49,8 @@ var (
 // ErrExpired when the wait is over (Expire is then all that can be done, and somebody has to do it), ErrNotAllowed
 // when the table has no line for it, ErrNotYours when the line belongs to another device.
 //
-// Whether the ledger takes the entry is the ledger's to say; if it refuses, the outcome is dropped and the payment is
-// stepped with Reject instead.
+// Whether the ledger takes the entry, or would take the trial, is the ledger's to say; if it refuses, the outcome is
+// dropped and the payment is stepped with Reject instead.
 func Step(p Payment, c Command, now time.Time) (Outcome, error) {
 	if p.State.Final() {
 		return Outcome{}, fmt.Errorf("%w: %s while %s", ErrFinal, c.Verb, p.State)
@@ -69,7 +72,13 @@ func Step(p Payment, c Command, now time.Time) (Outcome, error) {
 		now = last // a clock that was set back does not make a payment end before it began
 	}
 	next := p.advance(t, c, now)
-	return Outcome{Payment: next, Entry: entry(next, t.entry, now), Event: event(next)}, nil
+	o := Outcome{Payment: next, Event: event(next)}
+	if next.Rehearsal {
+		o.Trial = trial(next, t.entry, now)
+	} else {
+		o.Entry = entry(next, t.entry, now)
+	}
+	return o, nil
 }
 
 // lastStep is when the payment took its last step.
@@ -87,7 +96,7 @@ func (p Payment) lastStep() time.Time {
 func find(p Payment, v Verb) (transition, bool) {
 	for _, t := range transitions {
 		if t.from == p.State && t.verb == v && t.when.holds(p) {
-			return t, !p.Decoy() || t.to.Final() && t.to != Settled || t.to == AuthenticationRequired
+			return t, !p.Decoy() || !t.to.Complete() && t.to.Final() || t.to == AuthenticationRequired
 		}
 	}
 	return transition{}, false
@@ -174,6 +183,15 @@ func entry(p Payment, action ledger.Action, now time.Time) *ledger.Entry {
 	}
 }
 
+// trial is the entry that a payment would make in place of a rehearsal, where money must be there for it. What follows a
+// hold cannot lack it, so that is not tried: nothing is held.
+func trial(p Payment, action ledger.Action, now time.Time) *ledger.Entry {
+	if action != ledger.Hold && action != ledger.Post {
+		return nil
+	}
+	return entry(p, action, now)
+}
+
 // event tells the initiator of every change, the associated device once it is asked or the money has moved, and the
 // payee once the payer has confirmed: before that anybody could make a payee's bell ring.
 func event(p Payment) Event {
@@ -188,12 +206,13 @@ func event(p Payment) Event {
 }
 
 // ShownToAssociated reports whether the associated device is told of the payment: it was asked to approve it, or money
-// has moved.
+// has moved, or would have.
 func (p Payment) ShownToAssociated() bool {
-	return p.State == Settled || p.NeedsSecond() && !p.ConfirmedAt.IsZero()
+	return p.State.Complete() || p.NeedsSecond() && !p.ConfirmedAt.IsZero()
 }
 
-// ShownToPayee reports whether the payee is told of the payment: the payer has confirmed it, or money has moved.
+// ShownToPayee reports whether the payee is told of the payment: the payer has confirmed it, or money has moved, or
+// would have.
 func (p Payment) ShownToPayee() bool {
-	return p.State == Settled || !p.ConfirmedAt.IsZero()
+	return p.State.Complete() || !p.ConfirmedAt.IsZero()
 }

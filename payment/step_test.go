@@ -32,6 +32,11 @@ func decoy(t Terms) Terms {
 	return t
 }
 
+func rehearsal(t Terms) Terms {
+	t.Rehearsal = true
+	return t
+}
+
 // kinds are the payments that the golden file goes through: each level, and what makes a difference within one.
 var kinds = []struct {
 	name string
@@ -44,6 +49,11 @@ var kinds = []struct {
 	{"approve from another device", Payment{Terms: terms(LevelApprove, "kiosk")}},
 	{"approve from another device, two codes mistyped", Payment{Terms: terms(LevelApprove, "kiosk"), CodeFailures: 2}},
 	{"decoy", Payment{Terms: decoy(terms(LevelApprove, "kiosk"))}},
+	{"rehearsal of tap from the associated device", Payment{Terms: rehearsal(terms(LevelTap, "phone"))}},
+	{"rehearsal of authenticate", Payment{Terms: rehearsal(terms(LevelAuthenticate, "kiosk"))}},
+	{"rehearsal of confirm", Payment{Terms: rehearsal(terms(LevelConfirm, "kiosk"))}},
+	{"rehearsal of approve from another device", Payment{Terms: rehearsal(terms(LevelApprove, "kiosk"))}},
+	{"rehearsal, decoy", Payment{Terms: rehearsal(decoy(terms(LevelApprove, "kiosk")))}},
 }
 
 // in puts a payment into a state as if it had got there at start.
@@ -129,6 +139,9 @@ func result(o Outcome, err error) string {
 	}
 	if o.Entry != nil {
 		r += fmt.Sprintf(", %s as %s", o.Entry.Action, o.Entry.ID)
+	}
+	if o.Trial != nil {
+		r += fmt.Sprintf(", tries %s", o.Trial.Action)
 	}
 	if o.Payment.State != "" && !o.Payment.State.Final() {
 		r += fmt.Sprintf(", until +%s", o.Payment.Deadline.Sub(start))

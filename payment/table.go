@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"strings"
 	"time"
 
 	"tapline/ledger"
@@ -45,7 +46,7 @@ type transition struct {
 	by    actor
 	when  condition
 	to    State
-	entry ledger.Action // what happens to the money; empty for nothing
+	entry ledger.Action // what happens to the money; empty for nothing. Never in a rehearsal: see trial
 }
 
 // condition is a named question about the payment before the step. The zero condition always holds.
@@ -55,6 +56,11 @@ type condition struct {
 }
 
 func (c condition) holds(p Payment) bool { return c.test == nil || c.test(p) }
+
+// rehearsed is the condition in a rehearsal.
+func (c condition) rehearsed() condition {
+	return condition{strings.TrimPrefix(c.text+", rehearsal", ", "), func(p Payment) bool { return p.Rehearsal && c.holds(p) }}
+}
 
 var (
 	tapIsEnough            = condition{"level tap", func(p Payment) bool { return p.Level == LevelTap }}
@@ -68,12 +74,14 @@ var (
 )
 
 // transitions is the whole life of a payment. For a state and verb the first line whose condition holds counts; where
-// there is none, the command is not allowed.
+// there is none, the command is not allowed. What a line does to the money it only tries, or leaves, in a rehearsal.
 var transitions = []transition{
+	{"", Instruct, service, tapIsEnough.rehearsed(), Rehearsed, ledger.Post},
 	{"", Instruct, service, tapIsEnough, Settled, ledger.Post},
 	{"", Instruct, service, needsMore, AuthenticationRequired, ""},
 	{"", Reject, service, condition{}, Rejected, ""},
 
+	{AuthenticationRequired, Authenticate, initiator, authenticationIsEnough.rehearsed(), Rehearsed, ledger.Post},
 	{AuthenticationRequired, Authenticate, initiator, authenticationIsEnough, Settled, ledger.Post},
 	{AuthenticationRequired, Authenticate, initiator, needsFirst, ConfirmationRequired, ""},
 	{AuthenticationRequired, FailAuthentication, initiator, condition{}, Rejected, ""},
@@ -81,6 +89,7 @@ var transitions = []transition{
 	{AuthenticationRequired, Reject, service, condition{}, Rejected, ""},
 	{AuthenticationRequired, Expire, service, condition{}, Expired, ""},
 
+	{ConfirmationRequired, Confirm, initiator, firstIsEnough.rehearsed(), Rehearsed, ledger.Post},
 	{ConfirmationRequired, Confirm, initiator, firstIsEnough, Settled, ledger.Post},
 	{ConfirmationRequired, Confirm, initiator, needsSecond, ApprovalRequired, ledger.Hold},
 	{ConfirmationRequired, Decline, initiator, condition{}, Declined, ""},
@@ -88,6 +97,7 @@ var transitions = []transition{
 	{ConfirmationRequired, Reject, service, condition{}, Rejected, ""},
 	{ConfirmationRequired, Expire, service, condition{}, Expired, ""},
 
+	{ApprovalRequired, Approve, associated, condition{}.rehearsed(), Rehearsed, ""},
 	{ApprovalRequired, Approve, associated, condition{}, Settled, ledger.PostHold},
 	{ApprovalRequired, MistypeCode, associated, codeTriesLeft, ApprovalRequired, ""},
 	{ApprovalRequired, MistypeCode, associated, lastCodeTry, Declined, ledger.Release},
