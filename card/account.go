@@ -8,6 +8,16 @@ import (
 	"tapline/card/tlv"
 )
 
+// AccountOf finds the account in data objects that a card gave, as Read does: in the order of the card, the first value
+// of each counts. It fills Number, Expiry, PSN, PAR and Notes. The error is ErrNoAccount.
+func AccountOf(objects tlv.List) (Reading, error) {
+	found := account{}
+	found.collect(objects)
+	var reading Reading
+	err := found.fill(&reading)
+	return reading, err
+}
+
 // account gathers the data objects that tell the account, the first value of each.
 type account map[tlv.Tag][]byte
 

@@ -64,6 +64,10 @@ type Reading struct {
 	Assurance Assurance     `json:"assurance"`
 	APDUs     int           `json:"apdus"` // commands sent to the card
 	Elapsed   time.Duration `json:"elapsed_ns"`
+
+	// Transcript is what a service needs to judge whether the card was there: every exchange from the selection of
+	// the application on. It is set if Terminal.Prove is, and is no part of the JSON.
+	Transcript Transcript `json:"-"`
 }
 
 // Read finds the card account. It looks for the directory of contactless payment applications (PPSE, EMV Book B

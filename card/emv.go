@@ -81,6 +81,7 @@ func (s *session) directory(ctx context.Context) (listed []candidate, status sta
 func (s *session) readApplication(ctx context.Context, c candidate, terminal Terminal) (Reading, statusWord, error) {
 	command := apdu.Select(c.aid.Bytes())
 	scheme := SchemeOf(c.aid)
+	s.start(terminal.Prove && scheme != TUnion)
 	if scheme == TUnion {
 		command.Le = 0 // as transport readers do; cards of 2022 and 2024 answer it with data
 	}
@@ -107,6 +108,7 @@ func (s *session) readApplication(ctx context.Context, c candidate, terminal Ter
 		err = readTUnion(fci, &reading)
 	} else {
 		err = s.readEMV(ctx, fci, terminal, &reading)
+		reading.Transcript = s.transcript
 	}
 	return reading, status, err
 }

@@ -25,7 +25,13 @@ var errTooMany = fmt.Errorf("%w: its reading takes more than %d commands", ErrMa
 type session struct {
 	transmitter Transmitter
 	sent        int
+
+	recording  bool
+	transcript Transcript // since the last start
 }
+
+// start begins the transcript of one application.
+func (s *session) start(record bool) { s.recording, s.transcript = record, nil }
 
 // send transmits a command and completes its answer: 6Cxx is asked again with the right Le, 61xx is fetched with GET
 // RESPONSE (ISO/IEC 7816-4 §5.6). The status is 9000 if all is well, or if the card warns (62xx,
@@ -74,9 +80,13 @@ func (s *session) exchange(ctx context.Context, command apdu.Command) (apdu.Resp
 		return apdu.Response{}, errTooMany
 	}
 	s.sent++
-	raw, err := s.transmitter.Transmit(ctx, command.Bytes())
+	sent := command.Bytes()
+	raw, err := s.transmitter.Transmit(ctx, sent)
 	if err != nil {
 		return apdu.Response{}, fmt.Errorf("command %d: %w", s.sent, err)
+	}
+	if s.recording {
+		s.transcript = append(s.transcript, Exchange{Command: sent, Response: raw})
 	}
 	answer, err := apdu.ParseResponse(raw)
 	if errors.Is(err, apdu.ErrMalformed) {

@@ -20,6 +20,10 @@ type Terminal struct {
 
 	// UnpredictableNumber is what the card's cryptogram covers; zero means a random one.
 	UnpredictableNumber [4]byte
+
+	// Prove makes Read collect what proves the card to a service: its certificates and its signature over the
+	// unpredictable number, where it can make one (EMV Book 2 §6). It costs the holder more time.
+	Prove bool
 }
 
 const maxAmount = 999_999_999_999 // 9F02 has twelve digits

@@ -31,6 +31,8 @@ const (
 	InsGetResponse          = 0xC0
 	InsGetProcessingOptions = 0xA8
 	InsGetBalance           = 0x5C
+	InsInternalAuthenticate = 0x88
+	InsGenerateAC           = 0xAE
 )
 
 // Select selects an application or directory by its name (EMV Book 1 §11.3).
@@ -46,6 +48,17 @@ func ReadRecord(sfi, number byte) Command {
 // GetProcessingOptions starts an EMV application with data, a template 83 (EMV Book 3 §6.5.8).
 func GetProcessingOptions(data []byte) Command {
 	return Command{Class: 0x80, Instruction: InsGetProcessingOptions, Data: data, Le: AnyLength}
+}
+
+// InternalAuthenticate asks the card to sign data, the values of its DDOL (EMV Book 3 §6.5.9).
+func InternalAuthenticate(data []byte) Command {
+	return Command{Instruction: InsInternalAuthenticate, Data: data, Le: AnyLength}
+}
+
+// GenerateAC asks for an application cryptogram over data, the values of a CDOL; control says which, and whether to
+// sign it (EMV Book 3 §6.5.5).
+func GenerateAC(control byte, data []byte) Command {
+	return Command{Class: 0x80, Instruction: InsGenerateAC, P1: control, Data: data, Le: AnyLength}
 }
 
 // GetResponse fetches n more bytes of the answer before (ISO/IEC 7816-4 §11.7.1).

@@ -92,6 +92,27 @@ func (l List) Templates(tag Tag) List {
 	return found
 }
 
+// Without returns the objects of data, as they are encoded, but those with the tag at the top. Padding between objects
+// goes with them. Errors are ErrMalformed.
+func Without(data []byte, tag Tag) ([]byte, error) {
+	var rest []byte
+	for len(data) > 0 {
+		if data[0] == 0x00 || data[0] == 0xFF {
+			data = data[1:]
+			continue
+		}
+		object, after, err := next(data)
+		if err != nil {
+			return nil, err
+		}
+		if object.Tag != tag {
+			rest = append(rest, data[:len(data)-len(after)]...)
+		}
+		data = after
+	}
+	return rest, nil
+}
+
 // Element is one entry of a data object list: a tag and the length the card wants its value in (EMV Book 3 §5.4).
 type Element struct {
 	Tag    Tag

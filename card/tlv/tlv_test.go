@@ -132,3 +132,20 @@ func FuzzTLV(f *testing.F) {
 		}
 	})
 }
+
+func TestWithoutKeepsTheOtherObjectsAsTheyWereEncoded(t *testing.T) {
+	for _, c := range []struct{ data, want string }{
+		{"9F270180 9F4B81020102 9F3681020001", "9F270180 9F3681020001"}, // lengths in more bytes than needed
+		{"00 9F4B0101 FF 9F360100 00", "9F360100"},
+		{"77059F4B020102", "77059F4B020102"},
+		{"", ""},
+	} {
+		got, err := tlv.Without(raw(t, c.data), 0x9F4B)
+		if err != nil || !bytes.Equal(got, raw(t, c.want)) {
+			t.Errorf("%s: got %X, %v; want %s", c.data, got, err, c.want)
+		}
+	}
+	if _, err := tlv.Without(raw(t, "9F4B02 01"), 0x9F4B); !errors.Is(err, tlv.ErrMalformed) {
+		t.Errorf("cut short: got %v", err)
+	}
+}
