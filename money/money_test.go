@@ -60,6 +60,25 @@ func TestFormatMinorWritesEveryDigit(t *testing.T) {
 	}
 }
 
+func TestEveryCurrencyHasANumberOfItsOwn(t *testing.T) {
+	seen := map[uint16]Currency{}
+	for c := range decimals {
+		n := c.Number()
+		if other, taken := seen[n]; n == 0 || n > 999 || taken {
+			t.Errorf("%s has the number %d, as has %q", c, n, other)
+		}
+		seen[n] = c
+	}
+	if len(numbers) != len(decimals) {
+		t.Errorf("%d currencies have a number, %d are known", len(numbers), len(decimals))
+	}
+	for c, want := range map[Currency]uint16{"CNY": 156, "EUR": 978, "AUD": 36, "USD": 840, "JPY": 392, "XXX": 0} {
+		if c.Number() != want {
+			t.Errorf("%s has the number %d, want %d", c, c.Number(), want)
+		}
+	}
+}
+
 func anyAmount(t *rapid.T) Amount {
 	c := rapid.SampledFrom([]Currency{"CNY", "JPY", "KWD", "EUR"}).Draw(t, "currency")
 	return Amount{Minor: rapid.Int64Range(0, MaxMinor).Draw(t, "minor"), Currency: c}
