@@ -80,26 +80,6 @@ func (m *DeviceRegistration) Validate() error {
 	return nil
 }
 
-// Tap is what a device read from a card.
-type Tap struct {
-	Account AccountNumber `json:"account,omitempty" pattern:"^[0-9]{8,19}$" doc:"The card account's number as read: identifies the card, does not prove it."`
-	SUN     SUNMessage    `json:"sun,omitempty" pattern:"^[!-~]{16,512}$" doc:"In place of account: the URL that a card wrote at this tap (Secure Unique NFC), or its fragment alone, such as e=…&c=…. It proves the card, once."`
-}
-
-// Validate checks the form of the tap: an account number or a message, not both.
-func (t Tap) Validate() error {
-	switch {
-	case t.SUN == "" && t.Account.Check() != nil:
-		return ErrInvalid.at("tap.account")
-	case t.SUN != "" && (t.Account != "" || t.SUN.Check() != nil):
-		return ErrInvalid.at("tap.sun")
-	}
-	return nil
-}
-
-// LogValue is "[redacted]".
-func (t Tap) LogValue() slog.Value { return slog.StringValue(redacted) }
-
 // Activation binds the signing device to the card that was tapped.
 type Activation struct {
 	Claims

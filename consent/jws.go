@@ -24,6 +24,8 @@ const (
 	TypDevice         Typ = "tapline-device+jws"         // DeviceRegistration
 	TypActivation     Typ = "tapline-activation+jws"     // Activation
 	TypInstruction    Typ = "tapline-instruction+jws"    // Instruction
+	TypTapChallenge   Typ = "tapline-tap-challenge+jws"  // TapChallenge
+	TypTap            Typ = "tapline-tap+jws"            // Presentation
 	TypAuthentication Typ = "tapline-authentication+jws" // Authentication
 	TypConfirmation   Typ = "tapline-confirmation+jws"   // Decision, the first
 	TypApproval       Typ = "tapline-approval+jws"       // Decision, the second

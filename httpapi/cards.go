@@ -149,7 +149,7 @@ func (c *call) activate() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	command := &processor.Activate{Device: device, CardKeys: tap.keys, SUN: tap.sun, CodeMACs: macs(codes)}
+	command := &processor.Activate{Device: device, CardKeys: tap.keys, SUN: tap.sun, CodeMACs: macs(codes), Challenge: tap.challenge}
 	if m.PIN != "" {
 		if command.PIN, err = c.firstPIN(command.CardKeys, m.PIN); err != nil {
 			return answer{}, err

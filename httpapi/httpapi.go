@@ -46,6 +46,9 @@ type Config struct {
 	// somebody is suspected of reading it in between; 0 for no alarm.
 	SkimStep int64
 
+	// TerminalCountry is what payment cards are told of the place of the tap: ISO 3166-1 numeric; 0 for 156, China.
+	TerminalCountry uint16
+
 	Metrics *Metrics         // nil for a new one; see NewMetrics
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default
@@ -83,6 +86,9 @@ func New(c Config) *Service {
 	}
 	if c.CodeDigits != 2 && c.CodeDigits != 6 {
 		panic("httpapi: New with approval codes of another length than 2 or 6")
+	}
+	if c.TerminalCountry == 0 {
+		c.TerminalCountry = defaultCountry
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -209,6 +209,7 @@ func (c *call) instruct() (answer, error) {
 	command := &processor.Instruct{
 		ID: payment.ID(m.ID), Device: device, Amount: m.Amount, Payee: payment.Handle(m.Payee),
 		CardKeys: tap.keys, CardLast4: tap.last4, Assurance: tap.assurance, SUN: tap.sun,
+		Challenge:   tap.challenge,
 		OrderNumber: order.Number, OrderDescription: order.Description,
 		Nonce: consent.NewNonce(c.Keys), Policy: c.Policy,
 	}

@@ -106,6 +106,7 @@ var rules = []rule{
 	{Code{"report_too_long", 422, "more than 10,000 entries, or 100,000 both before and since; ask for a shorter or later span", false}, nil},
 
 	{Code{"too_many_approvals", 429, "too many second confirmations for this card; wait", true}, []error{processor.ErrTooManyApprovals}},
+	{Code{"too_many_challenges", 429, "too many tap challenges of this device are open; wait", true}, []error{processor.ErrTooManyChallenges}},
 	{Code{"too_many_streams", 429, "too many event streams are open, or long polls wait", true}, nil},
 
 	{Code{"internal", 500, "something went wrong here; it was logged under the trace id", true}, nil},
@@ -139,7 +140,7 @@ var jsonCodes = map[string]string{
 }
 
 // waits are how many seconds to wait before a retryable request is sent again, where the error does not say.
-var waits = map[string]int{"in_progress": 1, "busy": 2, "unavailable": 2, "too_many_approvals": 60, "too_many_streams": 30}
+var waits = map[string]int{"in_progress": 1, "busy": 2, "unavailable": 2, "too_many_approvals": 60, "too_many_streams": 30, "too_many_challenges": 60}
 
 // explain turns an error into a refusal. ok is false for an error that nobody thought of.
 func explain(err error) (_ *refusal, ok bool) {

@@ -12,7 +12,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), paymentRoutes(), cardRoutes(), eventRoutes(), adminRoutes())
+var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), cardRoutes(), eventRoutes(), adminRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -37,6 +37,26 @@ func publicRoutes() []*route {
 			method: "GET", path: "/v1/payees/{handle}", id: "getPayee", summary: "Look a payee up by its handle",
 			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Payee](), handle: (*call).getPayee,
 			codes: []string{"unknown_payee"},
+		},
+	}
+}
+
+func tapRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/tap-challenges", id: "challengeTap", summary: "Get the number that a payment card is to sign",
+			text: "For one tap of this device, within a minute. The card is told the amount; it counts for an instruction of the " +
+				"same amount only. A few of a device may be open at once.",
+			by: []credential{bySignature}, typ: consent.TypTapChallenge, claims: typeOf[consent.TapChallenge](),
+			status: http.StatusCreated, out: typeOf[api.TapChallenge](), handle: (*call).challengeTap,
+			codes: []string{"too_many_challenges"},
+		}, {
+			method: "POST", path: "/v1/taps", id: "presentTap", summary: "Ask what the card is that was tapped",
+			text: "A device that is or was bound to the card is told which it is. What others are told comes from the tap alone. " +
+				"A tap that proves the card is used up, as by a payment.",
+			by: []credential{bySignature}, typ: consent.TypTap, claims: typeOf[consent.Presentation](),
+			status: http.StatusOK, out: typeOf[api.Tap](), handle: (*call).presentTap,
+			codes: []string{"tap_used"},
 		},
 	}
 }

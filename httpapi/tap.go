@@ -11,21 +11,30 @@ import (
 
 // tapped is what a device read from a card, as the service knows cards.
 type tapped struct {
+	kind      string
 	keys      []processor.CardKey
 	last4     string
 	assurance payment.Assurance
 	sun       processor.SUNTap
+	challenge processor.ChallengeID
 }
 
 // tapped judges a tap. A message that no card of this service made names no card, but looks like one: see
 // docs/decisions/0004-sun.md.
 func (c *call) tapped(t consent.Tap) (tapped, error) {
-	if t.SUN == "" {
+	switch {
+	case t.EMV != nil:
+		return tapped{}, refuseField("invalid_field", "tap.emv")
+	case t.SUN == "":
 		return tapped{
-			keys: processor.KeysOfNumber(c.Keys, t.Account), last4: t.Account.Last4(), assurance: payment.Identified,
+			kind: api.TapAccount, keys: processor.KeysOfNumber(c.Keys, t.Account), last4: t.Account.Last4(), assurance: payment.Identified,
 		}, nil
 	}
-	m, err := sun.Format{}.Parse(string(t.SUN))
+	return c.tappedSUN(t.SUN)
+}
+
+func (c *call) tappedSUN(text consent.SUNMessage) (tapped, error) {
+	m, err := sun.Format{}.Parse(string(text))
 	if err != nil || m.PICC == nil {
 		return tapped{}, refuseField("invalid_field", "tap.sun")
 	}
@@ -44,13 +53,13 @@ func (c *call) tapped(t consent.Tap) (tapped, error) {
 	if version == 0 {
 		uid := claimed.UID[:]
 		return tapped{
-			keys:  []processor.CardKey{processor.StrangersKey(c.Keys, uid)},
+			kind: api.TapSUN, keys: []processor.CardKey{processor.StrangersKey(c.Keys, uid)},
 			last4: processor.DigitsOfUID(c.Keys, uid), assurance: payment.Identified,
 		}, nil
 	}
 	uid := proved.UID[:]
 	return tapped{
-		keys: processor.KeysOfUID(c.Keys, uid), last4: processor.DigitsOfUID(c.Keys, uid), assurance: payment.Authentic,
+		kind: api.TapSUN, keys: processor.KeysOfUID(c.Keys, uid), last4: processor.DigitsOfUID(c.Keys, uid), assurance: payment.Authentic,
 		sun: processor.SUNTap{
 			Version: version, Counter: int64(proved.Counter), Stranger: processor.StrangersKey(c.Keys, uid), SkimStep: c.SkimStep,
 		},

@@ -37,11 +37,12 @@ func (c *RegisterDevice) Do(u *Unit) error {
 // where the code says so. A wrong code takes one of its tries. Why it is refused is not told: an unknown card, a wrong
 // code and a used one look the same. The tap of a card that proves itself is used up whether the code is right or not.
 type Activate struct {
-	Device   payment.DeviceID
-	CardKeys []CardKey // of the number that was tapped
-	SUN      SUNTap    // what the card proved; zero for a number that was only read
-	CodeMACs []string  // of the code, under each code key
-	PIN      consent.PINRecord
+	Device    payment.DeviceID
+	CardKeys  []CardKey   // of the number that was tapped
+	SUN       SUNTap      // what the card proved; zero for a number that was only read
+	CodeMACs  []string    // of the code, under each code key
+	Challenge ChallengeID // that the card was to sign; zero for none
+	PIN       consent.PINRecord
 
 	Card    Card // results
 	Refused bool
@@ -51,6 +52,7 @@ type Activate struct {
 func (c *Activate) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	w.CardKeys = append(w.CardKeys, c.CardKeys...)
+	c.Challenge.want(w)
 	for _, k := range c.CardKeys {
 		if id, ok := u.cardsByKey[k]; ok {
 			wantCard(u, w, id)
@@ -67,6 +69,7 @@ func (c *Activate) Do(u *Unit) error {
 	if _, err := u.activeDevice(c.Device); err != nil {
 		return err
 	}
+	u.spendChallenge(c.Challenge, payment.Identified) // whatever was proved: a code and the number are enough
 	card, _, ok := u.cardOf(c.CardKeys)
 	if !ok || !u.spendTap(&card, c.SUN) || !c.fits(card) || !u.useCode(&card, c.CodeMACs, c.Device) {
 		return nil

@@ -8,24 +8,25 @@ import (
 // Errors of commands. Each means that nothing was done. Errors of package payment (ErrFinal, ErrExpired,
 // ErrNotAllowed) and of package consent come through as they are.
 var (
-	ErrUnknownDevice    = errors.New("unknown device")
-	ErrDeviceRevoked    = errors.New("the device was revoked")
-	ErrUnknownPayment   = errors.New("no such payment") // also: not yours to see
-	ErrUnknownCard      = errors.New("no such card")    // also: not yours to see
-	ErrUnknownPayee     = errors.New("no payee with this handle")
-	ErrUnknownAccount   = errors.New("no such account")
-	ErrUnknownOperator  = errors.New("no such operator")
-	ErrPaymentExists    = errors.New("a payment with this id is already there")
-	ErrCardExists       = errors.New("a card with this account number is already there")
-	ErrCardState        = errors.New("not possible in the card's state")
-	ErrTapUsed          = errors.New("the card's message was used before")
-	ErrPayeeExists      = errors.New("a payee with this handle is already there")
-	ErrAlreadyEnrolled  = errors.New("the first operator is already enrolled")
-	ErrOperatorExists   = errors.New("an operator with this key is already there")
-	ErrCurrency         = errors.New("the payee takes another currency")
-	ErrStatement        = errors.New("not the statement that was issued")
-	ErrTooManyApprovals = errors.New("too many second confirmations for this card")
-	ErrTooLarge         = errors.New("the account cannot hold that much")
+	ErrUnknownDevice     = errors.New("unknown device")
+	ErrDeviceRevoked     = errors.New("the device was revoked")
+	ErrUnknownPayment    = errors.New("no such payment") // also: not yours to see
+	ErrUnknownCard       = errors.New("no such card")    // also: not yours to see
+	ErrUnknownPayee      = errors.New("no payee with this handle")
+	ErrUnknownAccount    = errors.New("no such account")
+	ErrUnknownOperator   = errors.New("no such operator")
+	ErrPaymentExists     = errors.New("a payment with this id is already there")
+	ErrCardExists        = errors.New("a card with this account number is already there")
+	ErrCardState         = errors.New("not possible in the card's state")
+	ErrTapUsed           = errors.New("the card's message was used before")
+	ErrPayeeExists       = errors.New("a payee with this handle is already there")
+	ErrAlreadyEnrolled   = errors.New("the first operator is already enrolled")
+	ErrOperatorExists    = errors.New("an operator with this key is already there")
+	ErrCurrency          = errors.New("the payee takes another currency")
+	ErrStatement         = errors.New("not the statement that was issued")
+	ErrTooManyApprovals  = errors.New("too many second confirmations for this card")
+	ErrTooManyChallenges = errors.New("too many tap challenges of this device are open")
+	ErrTooLarge          = errors.New("the account cannot hold that much")
 )
 
 // TryError refuses an authentication try: there are none left for now, or at all.

@@ -18,7 +18,8 @@ type Instruct struct {
 	CardKeys  []CardKey // of the number that was tapped, newest first
 	CardLast4 string
 	Assurance payment.Assurance
-	SUN       SUNTap // what the card proved; zero for a number that was only read
+	SUN       SUNTap      // what the card proved; zero for a number that was only read
+	Challenge ChallengeID // that the card was to sign; zero for none
 
 	OrderNumber      string
 	OrderDescription string
@@ -35,6 +36,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	w.Payees = append(w.Payees, c.Payee)
 	w.CardKeys = append(w.CardKeys, c.CardKeys...)
+	c.Challenge.want(w)
 	if payee, ok := u.Payees.rows[c.Payee]; ok {
 		w.Accounts = append(w.Accounts, payee.Account)
 	}
@@ -62,6 +64,7 @@ func (c *Instruct) Do(u *Unit) error {
 	if payee.Currency != c.Amount.Currency {
 		return ErrCurrency
 	}
+	assurance := u.spendChallenge(c.Challenge, c.Assurance)
 	card, key, known := u.cardOf(c.CardKeys)
 	last4 := c.CardLast4
 	if known {
@@ -85,12 +88,12 @@ func (c *Instruct) Do(u *Unit) error {
 		CardLast4: last4, CardKey: string(key),
 		OrderNumber: c.OrderNumber, OrderDescription: c.OrderDescription,
 		Initiator: c.Device, InitiatorLabel: device.Label,
-		Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: c.Assurance, Nonce: c.Nonce,
+		Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: assurance, Nonce: c.Nonce,
 	}}
 	if known && card.State == CardActive {
 		p.Card, p.CardAccount, p.CardLabel, p.Associated = card.ID, card.Account, card.Label, card.Associated
 		p.CardVersion = card.Version
-		p.Level = c.Policy.Needs(card.tapFacts(c, u.Now))
+		p.Level = c.Policy.Needs(card.tapFacts(c, assurance, u.Now))
 	}
 	if c.Payment, err = u.Do(p, payment.Command{Verb: payment.Instruct}); err != nil {
 		return err
@@ -102,9 +105,9 @@ func (c *Instruct) Do(u *Unit) error {
 	return nil
 }
 
-func (c Card) tapFacts(i *Instruct, now time.Time) payment.TapFacts {
+func (c Card) tapFacts(i *Instruct, a payment.Assurance, now time.Time) payment.TapFacts {
 	f := payment.TapFacts{
-		Assurance: i.Assurance, FromAssociated: i.Device == c.Associated, Minor: i.Amount.Minor, CardLevel: c.Level,
+		Assurance: a, FromAssociated: i.Device == c.Associated, Minor: i.Amount.Minor, CardLevel: c.Level,
 	}
 	if !day(now).After(c.TapDay) { // not Equal: a clock that was set back does not open the limit again
 		f.TapSpentToday = c.TapSpent

@@ -13,7 +13,9 @@ type asked struct {
 	cardKeys map[CardKey]bool
 	openOf   map[payment.CardID]bool
 	boundTo  map[payment.CardID]bool
-	anyOf    bool
+
+	challengesOf map[payment.DeviceID]bool
+	anyOf        bool
 }
 
 func newUnit() *Unit {
@@ -21,7 +23,11 @@ func newUnit() *Unit {
 		cardsByKey: map[CardKey]payment.CardID{},
 		openOf:     map[payment.CardID][]payment.ID{},
 		boundTo:    map[payment.CardID][]BindingID{},
-		asked:      asked{cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{}},
+		asked: asked{
+			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
+			challengesOf: map[payment.DeviceID]bool{},
+		},
+		challengesOf: map[payment.DeviceID][]ChallengeID{},
 	}
 }
 
@@ -76,11 +82,13 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Payees: u.Payees.missing(w.Payees), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
 		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys),
+		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
 		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
-		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys)
+		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) +
+		len(m.Challenges) + len(m.ChallengesOf)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -131,6 +139,10 @@ func (u *Unit) add(r Rows) {
 	}
 	for _, x := range r.Operators {
 		u.Operators.add(x.ID, x)
+	}
+	for _, x := range r.Challenges {
+		u.Challenges.add(x.ChallengeID, x)
+		u.challengesOf[x.Device] = appendNew(u.challengesOf[x.Device], x.ChallengeID)
 	}
 	for _, x := range r.Keys {
 		u.Keys.add(x.KeyID, x)

@@ -91,6 +91,9 @@ type Wants struct {
 	AnyOf     bool // whether there is an operator at all: loads one
 	Keys      []KeyID
 	Evidence  []payment.ID
+
+	Challenges   []ChallengeID
+	ChallengesOf []payment.DeviceID // the challenges of these devices that were not used, in time or not
 }
 
 // Rows are rows of each table.
@@ -107,6 +110,8 @@ type Rows struct {
 	Keys      []Key
 	Evidence  []Evidence
 	Audit     []Audit
+
+	Challenges []TapChallenge
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

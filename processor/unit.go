@@ -25,6 +25,8 @@ type Unit struct {
 	Operators table[OperatorID, Operator]
 	Keys      table[KeyID, Key]
 
+	Challenges table[ChallengeID, TapChallenge]
+
 	entries  []ledger.Entry
 	events   []Event
 	evidence []Evidence
@@ -34,7 +36,9 @@ type Unit struct {
 	cardsByKey map[CardKey]payment.CardID
 	openOf     map[payment.CardID][]payment.ID
 	boundTo    map[payment.CardID][]BindingID
-	asked      asked
+
+	challengesOf map[payment.DeviceID][]ChallengeID
+	asked        asked
 }
 
 type lengths struct{ entries, events, evidence, audit int }
@@ -204,7 +208,8 @@ type keeper interface {
 }
 
 func (u *Unit) tables() []keeper {
-	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys}
+	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
+		&u.Challenges}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -221,6 +226,9 @@ func (u *Unit) keep() {
 		if authenticated(p) {
 			u.openOf[p.Card] = appendNew(u.openOf[p.Card], id)
 		}
+	}
+	for id := range u.Challenges.staged {
+		u.challengesOf[id.Device] = appendNew(u.challengesOf[id.Device], id)
 	}
 	for _, t := range u.tables() {
 		t.keep()
@@ -250,6 +258,7 @@ func (u *Unit) changes() Changes {
 	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()
 	c.New.Operators, c.Changed.Operators = u.Operators.split()
 	c.New.Keys, c.Changed.Keys = u.Keys.split()
+	c.New.Challenges, c.Changed.Challenges = u.Challenges.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tapline/consent"
+	"tapline/money"
+	"tapline/payment"
 	"tapline/processor"
 )
 
@@ -27,11 +29,16 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 	event := func(subject string, at time.Time) processor.Event {
 		return processor.Event{Type: "x", Subject: subject, To: []processor.Principal{"p", "q"}, At: at}
 	}
+	challenge := func(id consent.ChallengeID, expires time.Time) processor.TapChallenge {
+		return processor.TapChallenge{ChallengeID: processor.ChallengeID{Device: "laptop", ID: id}, Number: make([]byte, 4),
+			Amount: money.Amount{Minor: 1, Currency: "CNY"}, ExpiresAt: expires}
+	}
 	err := s.Update(t.Context(), func(tx processor.Tx) error {
 		return tx.Save(processor.Changes{
 			New: processor.Rows{
-				Keys:  []processor.Key{key("old", later), key("young", later.Add(1000)), key("waiting", now), key("direct", now)},
-				Tries: []processor.Tries{count("idle", consent.Tries{Used: 2}), count("locked", consent.Tries{Locked: true}), count("paused", consent.Tries{PausedUntil: later.Add(time.Hour)})},
+				Keys:       []processor.Key{key("old", later), key("young", later.Add(1000)), key("waiting", now), key("direct", now)},
+				Challenges: []processor.TapChallenge{challenge("old", later), challenge("open", later.Add(1000))},
+				Tries:      []processor.Tries{count("idle", consent.Tries{Used: 2}), count("locked", consent.Tries{Locked: true}), count("paused", consent.Tries{PausedUntil: later.Add(time.Hour)})},
 			},
 			Events: []processor.Event{event("old", later.Add(-EventsKept-1000)), event("young", later.Add(-EventsKept))},
 		})
@@ -49,7 +56,7 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 		}
 	}
 	left := leftAfterPurge(t, s)
-	want := []string{"event young", "key waiting", "key young", "tries locked", "tries paused"}
+	want := []string{"challenge open", "event young", "key waiting", "key young", "tries locked", "tries paused"}
 	if diff := cmp.Diff(want, left); diff != "" {
 		t.Errorf("left after Purge (-want +got):\n%s", diff)
 	}
@@ -63,7 +70,7 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 
 // leftAfterPurge names what is left of the rows that TestPurgeForgetsWhatNobodyNeeds saves, and of older ones.
 func leftAfterPurge(t *testing.T, s *Store) (left []string) {
-	var wants processor.Wants
+	wants := processor.Wants{ChallengesOf: []payment.DeviceID{"laptop"}}
 	for _, id := range []string{"direct", "old", "waiting", "young"} {
 		wants.Keys = append(wants.Keys, processor.KeyID{Principal: "device:laptop", Key: id})
 	}
@@ -74,6 +81,9 @@ func leftAfterPurge(t *testing.T, s *Store) (left []string) {
 		rows, err := r.Load(wants)
 		if err != nil {
 			return err
+		}
+		for _, c := range rows.Challenges {
+			left = append(left, "challenge "+string(c.ID))
 		}
 		for _, k := range rows.Keys {
 			left = append(left, "key "+k.Key)

@@ -31,6 +31,7 @@ var (
 	boundTo   = bindings.by("", "card")
 	cardsOf   = bindings.by("", "device")
 	ofPayment = evidence.by("", "payment")
+	unused    = challenges.by("used_at = 0", "device")
 	anyOf     = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
 )
 
@@ -51,6 +52,9 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 			return key{string(id.Principal), id.Key}
 		})),
 		Operators: pick(r, operators, operators.byKey, single(w.Operators)),
+		Challenges: pick(r, challenges, challenges.byKey, pairs(w.Challenges, func(id processor.ChallengeID) key {
+			return key{string(id.Device), string(id.ID)}
+		})),
 	}
 	for _, t := range pick(r, tries, tries.byKey, pairs(w.Tries, func(id processor.TriesID) key {
 		return key{string(id.Card), id.By}
@@ -75,6 +79,8 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 	}
 	found.Bindings = join(found.Bindings, pick(r, bindings, boundTo, single(w.BoundTo)), idOf)
 	found.Bindings = join(found.Bindings, pick(r, bindings, cardsOf, single(w.CardsOf)), idOf)
+	found.Challenges = join(found.Challenges, pick(r, challenges, unused, single(w.ChallengesOf)),
+		func(c processor.TapChallenge) processor.ChallengeID { return c.ChallengeID })
 	if w.AnyOf {
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
 			func(o processor.Operator) processor.OperatorID { return o.ID })

@@ -26,6 +26,7 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, operators, c.New.Operators, c.Changed.Operators)
 	store(t, cards, c.New.Cards, c.Changed.Cards)
 	store(t, bindings, c.New.Bindings, c.Changed.Bindings)
+	store(t, challenges, c.New.Challenges, c.Changed.Challenges)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
 	store(t, payments, c.New.Payments, c.Changed.Payments)
 	t.saveEntries(c)

@@ -89,6 +89,16 @@ var bindings = newTable("card_devices", 2,
 	instant("bound_at", func(b *processor.Binding) *time.Time { return &b.BoundAt }),
 )
 
+var challenges = newTable("tap_challenges", 2,
+	text("device", func(c *processor.TapChallenge) *payment.DeviceID { return &c.Device }),
+	text("id", func(c *processor.TapChallenge) *consent.ChallengeID { return &c.ID }),
+	fixed(octets("number", func(c *processor.TapChallenge) *[]byte { return &c.Number })),
+	fixed(integer("amount", func(c *processor.TapChallenge) *int64 { return &c.Amount.Minor })),
+	fixed(text("currency", func(c *processor.TapChallenge) *money.Currency { return &c.Amount.Currency })),
+	fixed(instant("expires_at", func(c *processor.TapChallenge) *time.Time { return &c.ExpiresAt })),
+	instant("used_at", func(c *processor.TapChallenge) *time.Time { return &c.UsedAt }),
+)
+
 // datedTries adds when tries were last counted, so that those nobody needs any more can be forgotten.
 type datedTries struct {
 	processor.Tries

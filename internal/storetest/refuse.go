@@ -61,6 +61,7 @@ func (s *suite) references() {
 		"card's associated device":      {New: processor.Rows{Cards: []processor.Card{unbound}}},
 		"binding's card":                {New: processor.Rows{Bindings: []processor.Binding{{Card: "none", Device: "laptop"}}}},
 		"binding's device":              {New: processor.Rows{Bindings: []processor.Binding{{Card: "c1", Device: "none"}}}},
+		"tap challenge's device":        {New: processor.Rows{Challenges: []processor.TapChallenge{challenge("none", "t1")}}},
 		"evidence's payment":            {New: processor.Rows{Evidence: []processor.Evidence{{Payment: "none", Role: "first", Device: "laptop", JWS: "x", At: noon}}}},
 		"audit record's operator":       {New: processor.Rows{Audit: []processor.Audit{{Operator: "none", Action: "x", At: noon}}}},
 		"posting's account":             {Entries: []ledger.Entry{entry("x", noon, ledger.Posting{Debit: "card1", Credit: "none", Amount: cny(1)})}},

@@ -39,8 +39,9 @@ func (s *suite) changesComeBack() {
 	r.Tries[0].Used, r.Tries[0].PausedUntil, r.Tries[0].Locked = 5, time.Time{}, true
 	r.Payments[0] = stepped(r.Payments[0], payment.Authenticate, payment.Confirm)
 	r.Keys[1].Digest, r.Keys[1].Status, r.Keys[1].Answer, r.Keys[1].At, r.Keys[1].KeepTill = "f", 409, []byte("sealed"), later, later
+	r.Challenges[0].UsedAt = later
 	s.save(processor.Changes{Changed: processor.Rows{
-		Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
+		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
 		Operators: r.Operators[:1], Cards: r.Cards[:1], Bindings: r.Bindings[:1], Tries: r.Tries[:1],
 		Payments: r.Payments[:1], Keys: r.Keys[1:2],
 	}})
@@ -72,6 +73,7 @@ func (s *suite) timesAreCut() {
 
 func (s *suite) absentRows() {
 	w := everythingWants()
+	w.ChallengesOf = []payment.DeviceID{"phone1"}
 	w.OpenOf, w.BoundTo, w.CardKeys, w.AnyOf = []payment.CardID{"c1"}, []payment.CardID{"c1"}, []processor.CardKey{"1.key1"}, true
 	s.holds(w, processor.Rows{})
 	s.save(world())
@@ -115,6 +117,7 @@ func (s *suite) rowsByOtherColumns() {
 		processor.Rows{Bindings: []processor.Binding{c.New.Bindings[0], c.New.Bindings[2]}})
 	s.holds(processor.Wants{CardsOf: []payment.DeviceID{"lost", "none"}}, processor.Rows{Bindings: c.New.Bindings[2:]})
 	s.holds(processor.Wants{CardKeys: []processor.CardKey{"1.key3", "1.none"}}, processor.Rows{Cards: c.New.Cards[2:]})
+	s.holds(processor.Wants{ChallengesOf: []payment.DeviceID{"phone1", "none"}}, processor.Rows{Challenges: c.New.Challenges[:1]}) // and no used one
 	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators})
 }
 
@@ -139,6 +142,7 @@ func (s *suite) newRowIsThere() {
 		"tries":             {New: processor.Rows{Tries: r.Tries[1:]}},
 		"payment":           {New: processor.Rows{Payments: r.Payments[2:3]}},
 		"key":               {New: processor.Rows{Keys: r.Keys[:1]}},
+		"tap challenge":     {New: processor.Rows{Challenges: r.Challenges[1:2]}},
 		"evidence":          {New: processor.Rows{Evidence: r.Evidence[:1]}},
 		"entry":             {Entries: c.Entries[:1]},
 		"two in one change": {New: processor.Rows{Devices: []processor.Device{device("twin"), device("twin")}}},

@@ -116,11 +116,18 @@ func everything() processor.Changes {
 		{KeyID: processor.KeyID{Principal: "device:laptop", Key: "p1"}, Digest: "d", Status: 201, Answer: []byte{0, 9}, At: noon,
 			KeepTill: noon.Add(time.Hour)},
 		{KeyID: processor.KeyID{Principal: "payee:shop", Key: "p1"}, Digest: "e", At: noon, KeepTill: noon}}
+	c.New.Challenges = []processor.TapChallenge{challenge("phone1", "t1"), challenge("laptop", "t1"), challenge("phone1", "t2")}
+	c.New.Challenges[2].UsedAt = noon
 	c.New.Evidence = []processor.Evidence{
 		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
 		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
 		{Payment: "p2", Role: "instruction", Device: "laptop", JWS: "g.h.i", At: noon}}
 	return c
+}
+
+func challenge(device payment.DeviceID, id consent.ChallengeID) processor.TapChallenge {
+	return processor.TapChallenge{ChallengeID: processor.ChallengeID{Device: device, ID: id}, Number: []byte{0, 1, 2, 255},
+		Amount: cny(1250), ExpiresAt: noon.Add(time.Minute)}
 }
 
 // everythingWants names every row of everything.
@@ -134,6 +141,7 @@ func everythingWants() processor.Wants {
 	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
+	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
 	w.Evidence = []payment.ID{"p3", "p2", "p1"}
 	return w
 }

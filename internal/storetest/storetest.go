@@ -129,6 +129,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Operators = by(r.Operators, func(o processor.Operator) string { return string(o.ID) })
 	r.Keys = by(r.Keys, func(k processor.Key) string { return string(k.Principal) + " " + k.Key })
 	r.Evidence = by(r.Evidence, func(e processor.Evidence) string { return string(e.Payment) + " " + string(e.Role) })
+	r.Challenges = by(r.Challenges, func(c processor.TapChallenge) string { return string(c.Device) + " " + string(c.ID) })
 	r.Accounts = by(r.Accounts, accountKey)
 	return r
 }

@@ -106,6 +106,21 @@ CREATE TABLE card_devices (
 
 CREATE INDEX card_devices_by_device ON card_devices (device);
 
+-- Numbers that a device may have a card sign, each once. A row is deleted some time after it has expired; one that is
+-- not there is as good as used.
+CREATE TABLE tap_challenges (
+  device     TEXT   NOT NULL REFERENCES devices (id),
+  id         TEXT   NOT NULL CHECK (id <> ''),
+  number     BYTEA  NOT NULL CHECK (length(number) = 4),
+  amount     BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 999999999999),
+  currency   TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  expires_at BIGINT NOT NULL CHECK (expires_at > 0),
+  used_at    BIGINT NOT NULL CHECK (used_at >= 0),
+  PRIMARY KEY (device, id)
+) BY KEY;
+
+CREATE INDEX tap_challenges_by_age ON tap_challenges (expires_at);
+
 -- Counted for card numbers that nobody has issued, and for one-use codes, as well, so card_key refers to nothing.
 CREATE TABLE tries (
   card_key     TEXT   NOT NULL CHECK (card_key <> ''),
