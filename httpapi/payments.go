@@ -235,7 +235,7 @@ func (c *call) authenticatePayment() (answer, error) {
 		key: key, digest: c.digest(m), pin: pin,
 		reserve: &processor.ReserveTry{Device: device, Payment: id},
 		finish: func(_ context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
-			command := &processor.Authenticate{Payment: id, Device: device, Right: right}
+			command := &processor.Authenticate{Payment: id, Device: device, Right: right, Policy: c.Policy}
 			return command, func(now time.Time) (int, []byte) {
 				if !command.Result.Right {
 					return c.wrongTry(command.Result, string(command.After.State))
@@ -262,6 +262,8 @@ func (c *call) stepped(p payment.Payment, role string, now time.Time) (int, []by
 		code = "expired"
 	case p.State == payment.Rejected && p.Reason == payment.InsufficientFunds:
 		code = "insufficient_funds"
+	case p.State == payment.Rejected && p.Reason == payment.LimitExceeded:
+		code = "limit_exceeded"
 	case p.State == payment.Rejected && p.Reason == payment.PayeeUnavailable:
 		code = "payee_unavailable"
 	case p.State == payment.Rejected || p.State == payment.Cancelled:

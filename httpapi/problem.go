@@ -100,6 +100,7 @@ var rules = []rule{
 	{Code{"idempotency_key_reused", 422, "the idempotency key was used for another request", false}, []error{processor.ErrKeyReused}},
 	{Code{"pin_weak", 422, "a PIN of one repeated digit or a straight run is too easy to guess", false}, []error{consent.ErrPINWeak}},
 	{Code{"insufficient_funds", 422, "there is not enough money on the card account", false}, nil},
+	{Code{"limit_exceeded", 422, "more than may be paid, at once or in a day, with a card that does not prove itself", false}, []error{processor.ErrLimitExceeded}},
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
 	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency}},
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},

@@ -76,7 +76,7 @@ func paymentRoutes() []*route {
 				"is the same whether the card is known or not.",
 			by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
 			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
-			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "card_state", "tap_used"},
+			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "limit_exceeded", "card_state", "tap_used"},
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
 			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",
@@ -101,7 +101,7 @@ func paymentRoutes() []*route {
 			method: "POST", path: "/v1/payments/{id}/authentication", id: "authenticatePayment", summary: "Authenticate with the card's PIN",
 			by: []credential{bySignature}, typ: consent.TypAuthentication, claims: typeOf[consent.Authentication](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).authenticatePayment,
-			codes: slices.Concat(stepCodes, pinCodes, []string{"insufficient_funds", "payee_unavailable"}),
+			codes: slices.Concat(stepCodes, pinCodes, []string{"insufficient_funds", "limit_exceeded", "payee_unavailable"}),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/confirmation", id: "confirmPayment", summary: "Give the first confirmation, or decline",
 			text: "On the device that made the payment. The statement is to be returned byte for byte.",

@@ -52,8 +52,9 @@ func (c *call) tappedSUN(text consent.SUNMessage) (tapped, error) {
 	}
 	if version == 0 {
 		uid := claimed.UID[:]
+		stranger := processor.StrangersKey(c.Keys, uid)
 		return tapped{
-			kind: api.TapSUN, keys: []processor.CardKey{processor.StrangersKey(c.Keys, uid)},
+			kind: api.TapSUN, keys: []processor.CardKey{stranger}, sun: processor.SUNTap{Stranger: stranger},
 			last4: processor.DigitsOfUID(c.Keys, uid), assurance: payment.Identified,
 		}, nil
 	}

@@ -178,7 +178,7 @@ func (l *life) prove(t *rapid.T, funds int64) {
 }
 
 func TestNeedsIsTheStrictestRule(t *testing.T) {
-	open := Policy{Level: LevelTap, TapLimit: 5000, TapDailyLimit: 15000}
+	open := Policy{Level: LevelTap, TapLimit: 5000, TapDailyLimit: 15000, IdentifiedDailyLimit: 15000}
 	allowed := open
 	allowed.AllowIdentifiedTap = true
 	own := TapFacts{Assurance: Authentic, FromAssociated: true, Minor: 5000}

@@ -64,6 +64,7 @@ const (
 	WrongCode            Reason = "wrong_code"            // the approval code was mistyped too often
 	AuthenticationFailed Reason = "authentication_failed" // no tries were left
 	InsufficientFunds    Reason = "insufficient_funds"
+	LimitExceeded        Reason = "limit_exceeded"    // more than the card may pay in a day by its number alone
 	PayeeUnavailable     Reason = "payee_unavailable" // the payee account no longer takes money
 	CardChanged          Reason = "card_changed"      // card frozen, rebound, or its PIN changed
 	DeviceRevoked        Reason = "device_revoked"    // the device that made it may not act any more

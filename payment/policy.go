@@ -50,19 +50,26 @@ type Policy struct {
 	// settle at level tap.
 	TapLimit      int64
 	TapDailyLimit int64
+	// IdentifiedLimit and IdentifiedDailyLimit bound, in minor units, one payment and all of a card's payments of a UTC
+	// day whose number was only read, at whatever level. Nothing that anybody confirms lifts them.
+	IdentifiedLimit      int64
+	IdentifiedDailyLimit int64
 }
 
 // DefaultPolicy asks for everything. Its tap limits count once an operator lowers the level: 50.00 for a payment and
-// 150.00 a day in a currency with two decimal digits.
-var DefaultPolicy = Policy{Level: LevelApprove, TapLimit: 5000, TapDailyLimit: 15000}
+// 150.00 a day in a currency with two decimal digits. With a number that was only read, 500.00 and 1,000.00 at any level.
+var DefaultPolicy = Policy{
+	Level: LevelApprove, TapLimit: 50_00, TapDailyLimit: 150_00, IdentifiedLimit: 500_00, IdentifiedDailyLimit: 1000_00,
+}
 
 // TapFacts is what the level of a payment depends on, besides the policy.
 type TapFacts struct {
-	Assurance      Assurance
-	FromAssociated bool  // the card's associated device sent it
-	Minor          int64 // the amount
-	TapSpentToday  int64 // what the card has already settled at level tap on this UTC day, minor units
-	CardLevel      Level // the least level the cardholder wants; 0 for no wish
+	Assurance       Assurance
+	FromAssociated  bool  // the card's associated device sent it
+	Minor           int64 // the amount
+	TapSpentToday   int64 // what the card has already settled at level tap on this UTC day, minor units
+	IdentifiedToday int64 // what it settled on this UTC day, and may yet settle, by a number that was only read
+	CardLevel       Level // the least level the cardholder wants; 0 for no wish
 }
 
 // Needs is the level of a payment: the strictest of the operator's policy, the tap's assurance and the cardholder's
@@ -81,5 +88,17 @@ func (p Policy) Needs(t TapFacts) Level {
 
 func (p Policy) tapIsOpen(t TapFacts) bool {
 	return t.FromAssociated && (t.Assurance == Authentic || p.AllowIdentifiedTap) &&
-		t.Minor <= p.TapLimit && t.TapSpentToday <= p.TapDailyLimit-t.Minor
+		t.Minor <= p.TapLimit && t.TapSpentToday <= p.TapDailyLimit-t.Minor && p.FitsDay(t.Assurance, t.Minor, t.IdentifiedToday)
+}
+
+// Fits reports whether a tap may open a payment of so many minor units. It asks nothing of the card, so that the answer
+// says nothing of it.
+func (p Policy) Fits(a Assurance, minor int64) bool {
+	return a == Authentic || minor <= p.IdentifiedLimit
+}
+
+// FitsDay reports whether a payment of so many minor units fits into what a card may pay in a day, besides what it has
+// settled today, and may yet settle, by its number alone.
+func (p Policy) FitsDay(a Assurance, minor, today int64) bool {
+	return a == Authentic || today <= p.IdentifiedDailyLimit-minor
 }

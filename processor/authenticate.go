@@ -90,17 +90,22 @@ type Authenticate struct {
 	Payment payment.ID
 	Device  payment.DeviceID
 	Right   bool
+	Policy  payment.Policy
 
 	After  payment.Payment // results
 	Result TryResult
 }
 
-// Wants names the payment and the counts of tries.
+// Wants names the payment, the counts of tries, and what else the card may yet pay today.
 func (c *Authenticate) Wants(u *Unit, w *Wants) {
 	(&ReserveTry{Device: c.Device, Payment: c.Payment}).Wants(u, w)
+	if p, ok := u.Payments.rows[c.Payment]; ok && !p.Decoy() {
+		w.OpenOf = append(w.OpenOf, p.Card)
+	}
 }
 
-// Do gives a right try back and steps the payment; with no try left, the payment is rejected.
+// Do gives a right try back and steps the payment; with no try left, the payment is rejected. It is rejected as well if
+// the card would pay more in a day than it may by its number alone: whoever knows the PIN may know that.
 func (c *Authenticate) Do(u *Unit) (err error) {
 	if _, err := u.activeDevice(c.Device); err != nil {
 		return err
@@ -115,10 +120,17 @@ func (c *Authenticate) Do(u *Unit) (err error) {
 		return nil
 	}
 	switch {
+	case right && !c.fitsDay(u, p):
+		c.After, err = u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.LimitExceeded})
 	case right:
 		c.After, err = u.Do(p, payment.Command{Verb: payment.Authenticate, By: c.Device})
 	case c.Result.Left == 0:
 		c.After, err = u.Do(p, payment.Command{Verb: payment.FailAuthentication, By: c.Device})
 	}
 	return err
+}
+
+func (c *Authenticate) fitsDay(u *Unit, p payment.Payment) bool {
+	card, _ := u.Cards.Get(p.Card)
+	return c.Policy.FitsDay(p.Assurance, p.Amount.Minor, u.identifiedToday(card))
 }

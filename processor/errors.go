@@ -24,6 +24,7 @@ var (
 	ErrOperatorExists    = errors.New("an operator with this key is already there")
 	ErrCurrency          = errors.New("the payee takes another currency")
 	ErrStatement         = errors.New("not the statement that was issued")
+	ErrLimitExceeded     = errors.New("more than a card that does not prove itself may pay at once")
 	ErrTooManyApprovals  = errors.New("too many second confirmations for this card")
 	ErrTooManyChallenges = errors.New("too many tap challenges of this device are open")
 	ErrTooLarge          = errors.New("the account cannot hold that much")

@@ -1,8 +1,6 @@
 package processor
 
 import (
-	"time"
-
 	"tapline/money"
 	"tapline/payment"
 )
@@ -44,6 +42,9 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 		if id, ok := u.cardsByKey[k]; ok {
 			w.Accounts = append(w.Accounts, u.Cards.rows[id].Account)
 			c.SUN.want(w, id, c.Device)
+			if c.mayTapIdentified() {
+				w.OpenOf = append(w.OpenOf, id)
+			}
 		}
 	}
 }
@@ -65,6 +66,9 @@ func (c *Instruct) Do(u *Unit) error {
 		return ErrCurrency
 	}
 	assurance := u.spendChallenge(c.Challenge, c.Assurance)
+	if !c.SUN.claimed() && !c.Policy.Fits(assurance, c.Amount.Minor) {
+		return ErrLimitExceeded
+	}
 	card, key, known := u.cardOf(c.CardKeys)
 	last4 := c.CardLast4
 	if known {
@@ -93,34 +97,49 @@ func (c *Instruct) Do(u *Unit) error {
 	if known && card.State == CardActive {
 		p.Card, p.CardAccount, p.CardLabel, p.Associated = card.ID, card.Account, card.Label, card.Associated
 		p.CardVersion = card.Version
-		p.Level = c.Policy.Needs(card.tapFacts(c, assurance, u.Now))
+		p.Level = c.Policy.Needs(c.facts(u, card, assurance))
 	}
-	if c.Payment, err = u.Do(p, payment.Command{Verb: payment.Instruct}); err != nil {
-		return err
-	}
-	if c.Payment.State == payment.Settled {
-		card.countTap(c.Amount.Minor, u.Now)
-		u.Cards.Put(card.ID, card)
-	}
-	return nil
+	c.Payment, err = u.Do(p, payment.Command{Verb: payment.Instruct})
+	return err
 }
 
-func (c Card) tapFacts(i *Instruct, a payment.Assurance, now time.Time) payment.TapFacts {
+func (c *Instruct) facts(u *Unit, card Card, a payment.Assurance) payment.TapFacts {
 	f := payment.TapFacts{
-		Assurance: a, FromAssociated: i.Device == c.Associated, Minor: i.Amount.Minor, CardLevel: c.Level,
+		Assurance: a, FromAssociated: c.Device == card.Associated, Minor: c.Amount.Minor, CardLevel: card.Level,
+		TapSpentToday: card.Tapped.on(u.Now),
 	}
-	if !day(now).After(c.TapDay) { // not Equal: a clock that was set back does not open the limit again
-		f.TapSpentToday = c.TapSpent
+	if a != payment.Authentic && c.mayTapIdentified() {
+		f.IdentifiedToday = u.identifiedToday(card)
 	}
 	return f
 }
 
-func (c *Card) countTap(minor int64, now time.Time) {
-	if today := day(now); today.After(c.TapDay) {
-		c.TapDay, c.TapSpent = today, 0
-	}
-	c.TapSpent += minor
+// mayTapIdentified reports whether a number alone may settle at once, and so has to fit into its day.
+func (c *Instruct) mayTapIdentified() bool {
+	return c.Policy.AllowIdentifiedTap && c.Policy.Level == payment.LevelTap
 }
 
-// day is the UTC day of a time.
-func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+// identifiedToday is what a card has settled today by its number alone, and may yet settle: the open payments that have
+// been authenticated, so that many at once cannot pass a limit that each of them keeps. They count until they end, on
+// whatever day.
+func (u *Unit) identifiedToday(card Card) int64 {
+	sum := card.Identified.on(u.Now)
+	for _, p := range u.OpenOf(card.ID) {
+		if p.Assurance != payment.Authentic && !p.Rehearsal {
+			sum += p.Amount.Minor
+		}
+	}
+	return sum
+}
+
+// countSpent adds a payment that settles to its card's sums of the day.
+func (u *Unit) countSpent(p payment.Payment) {
+	card, _ := u.Cards.Get(p.Card)
+	if p.Level == payment.LevelTap {
+		card.Tapped.add(p.Amount.Minor, u.Now)
+	}
+	if p.Assurance != payment.Authentic {
+		card.Identified.add(p.Amount.Minor, u.Now)
+	}
+	u.Cards.Put(card.ID, card)
+}

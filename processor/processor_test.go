@@ -149,7 +149,7 @@ func (s *shop) authenticated(device payment.DeviceID, minor int64) payment.Payme
 	i := s.instruct(device, minor)
 	s.must(i)
 	s.must(&ReserveTry{Device: device, Payment: i.ID})
-	a := &Authenticate{Payment: i.ID, Device: device, Right: true}
+	a := &Authenticate{Payment: i.ID, Device: device, Right: true, Policy: s.Policy}
 	s.must(a)
 	if a.After.State != payment.ConfirmationRequired {
 		s.t.Fatalf("after authentication: %s", a.After.State)
@@ -368,7 +368,7 @@ func TestAFrozenOrUnknownCardGetsADecoy(t *testing.T) {
 		if len(r.Record.Sum) != 0 {
 			t.Errorf("%s card: there is a PIN to compare with", name)
 		}
-		a := &Authenticate{Payment: i.ID, Device: kiosk, Right: true}
+		a := &Authenticate{Payment: i.ID, Device: kiosk, Right: true, Policy: s.Policy}
 		s.must(a)
 		if a.After.State == payment.ConfirmationRequired {
 			t.Errorf("%s card was authenticated", name)

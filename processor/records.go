@@ -89,8 +89,8 @@ type Card struct {
 	Version          int64
 	FrozenByOperator bool // then its holder cannot unfreeze it
 
-	TapDay   time.Time // the UTC day that TapSpent counts
-	TapSpent int64     // minor units settled at level tap on that day
+	Tapped     DaySum // settled at level tap
+	Identified DaySum // settled by the number alone, at whatever level
 
 	// SUNVersion is the version of the master key that the keys of a card that proves itself are made of; 0 for other
 	// cards. SUNCounter is the counter of its last tap: a message with no higher one was used.
@@ -101,6 +101,30 @@ type Card struct {
 	Approvals      int       // second confirmations asked for in that hour
 	CreatedAt      time.Time
 }
+
+// DaySum is a sum of minor units of one UTC day.
+type DaySum struct {
+	Day   time.Time
+	Minor int64
+}
+
+// on is the sum at a time: nothing on a later day. A clock that was set back does not begin a day anew.
+func (s DaySum) on(now time.Time) int64 {
+	if day(now).After(s.Day) {
+		return 0
+	}
+	return s.Minor
+}
+
+func (s *DaySum) add(minor int64, now time.Time) {
+	if today := day(now); today.After(s.Day) {
+		*s = DaySum{Day: today}
+	}
+	s.Minor += minor
+}
+
+// day is the UTC day of a time.
+func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 // Binding says that a device has been the card's associated device, now or before: it is no stranger to the card.
 type Binding struct {

@@ -4,11 +4,15 @@ import "tapline/payment"
 
 // SUNTap is what a card that proves itself said at a tap: its message was genuine. The zero value is another card's tap.
 type SUNTap struct {
-	Version  int     // of the master key
+	Version  int     // of the master key; 0 where a message was claimed to be such a card's and is not
 	Counter  int64   // of the card's taps, this one included
 	Stranger CardKey // what tries are counted under if the message was used before
 	SkimStep int64   // a counter that rises by more is told as suspicious; 0 for never
 }
+
+// claimed reports whether a message was presented, genuine or not. One that is not opens a decoy, and meets no other limit
+// than a genuine one, which would tell it from that.
+func (t SUNTap) claimed() bool { return t.Stranger != "" }
 
 // want names what an alarm needs.
 func (t SUNTap) want(w *Wants, card payment.CardID, device payment.DeviceID) {

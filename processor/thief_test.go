@@ -107,7 +107,7 @@ func TestAChangeOfTheCardTellsAStrangerNothing(t *testing.T) {
 	}
 	r := &ReserveTry{Device: kiosk, Payment: watched.ID}
 	s.must(r)
-	a := &Authenticate{Payment: watched.ID, Device: kiosk, Right: true}
+	a := &Authenticate{Payment: watched.ID, Device: kiosk, Right: true, Policy: s.Policy}
 	s.must(a)
 	if len(r.Record.Sum) != 0 || a.After.State == payment.ConfirmationRequired {
 		t.Error("a payment from before the card changed was authenticated")
@@ -161,7 +161,7 @@ func TestACheckBegunBeforeThePINWasChangedDoesNotFinish(t *testing.T) {
 }
 
 func TestAClockSetBackOpensNoTapLimitAndEndsNothingBeforeItsBeginning(t *testing.T) {
-	policy := payment.Policy{Level: payment.LevelTap, AllowIdentifiedTap: true, TapLimit: 1000, TapDailyLimit: 1000}
+	policy := payment.Policy{Level: payment.LevelTap, AllowIdentifiedTap: true, TapLimit: 1000, TapDailyLimit: 1000, IdentifiedLimit: 9000, IdentifiedDailyLimit: 9000}
 	s := openShop(t, func(c *Config) { c.Policy = policy })
 	s.must(s.instruct(phone, 1000))
 	s.clock.Advance(-24 * time.Hour)

@@ -283,6 +283,9 @@ func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error)
 			return p, err
 		}
 	}
+	if out.Payment.State == payment.Settled {
+		u.countSpent(out.Payment)
+	}
 	u.Payments.Put(out.Payment.ID, out.Payment)
 	u.tellPayment(out.Event)
 	return out.Payment, nil

@@ -55,6 +55,7 @@ var codeHints = map[string]string{
 	"authentication_locked":  `ask the operator for a code: "tapline card pin CARD --operator"`,
 	"too_many_approvals":     "this card has had too many payments from other devices; wait, or pay from its own",
 	"insufficient_funds":     `ask the operator: "tapline account top-up ACCOUNT --amount …"`,
+	"limit_exceeded":         "pay less, or tomorrow (UTC), or with a card that proves itself; the operator sets the limits",
 	"tap_used":               "tap the card again: each tap pays once",
 	"card_exists":            `find it with "tapline card list --operator"`,
 	"payee_exists":           `find it with "tapline payee list"`,

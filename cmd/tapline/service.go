@@ -32,13 +32,15 @@ type serviceOptions struct {
 	Keys        string `help:"Folder of secret keys. Default: the database's name with -keys." env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER"`
 	Environment string `help:"live or test. A database belongs to one for ever." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
 
-	Policy             string `help:"What a payment needs: tap, authenticate, confirm or approve." enum:"tap,authenticate,confirm,approve" default:"approve" env:"TAPLINE_POLICY"`
-	AllowIdentifiedTap bool   `help:"Let card numbers that were only read, and may be copies, settle at level tap." env:"TAPLINE_ALLOW_IDENTIFIED_TAP"`
-	TapLimit           int64  `help:"Greatest payment at level tap, minor units." default:"5000" env:"TAPLINE_TAP_LIMIT"`
-	TapDailyLimit      int64  `help:"Greatest sum of a card's payments at level tap in a UTC day, minor units." default:"15000" env:"TAPLINE_TAP_DAILY_LIMIT"`
-	CodeDigits         int    `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
-	SkimStep           int64  `help:"By how much the counter of a card that proves itself may rise between two taps without an alarm; 0 for none." default:"50" env:"TAPLINE_SKIM_STEP"`
-	PINQueue           int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
+	Policy               string `help:"What a payment needs: tap, authenticate, confirm or approve." enum:"tap,authenticate,confirm,approve" default:"approve" env:"TAPLINE_POLICY"`
+	AllowIdentifiedTap   bool   `help:"Let card numbers that were only read, and may be copies, settle at level tap." env:"TAPLINE_ALLOW_IDENTIFIED_TAP"`
+	TapLimit             int64  `help:"Greatest payment at level tap, minor units." default:"5000" env:"TAPLINE_TAP_LIMIT"`
+	TapDailyLimit        int64  `help:"Greatest sum of a card's payments at level tap in a UTC day, minor units." default:"15000" env:"TAPLINE_TAP_DAILY_LIMIT"`
+	IdentifiedLimit      int64  `help:"Greatest payment with a card number that was only read, at any level, minor units." default:"50000" env:"TAPLINE_IDENTIFIED_LIMIT"`
+	IdentifiedDailyLimit int64  `help:"Greatest sum of a card's payments in a UTC day by a number that was only read, at any level, minor units." default:"100000" env:"TAPLINE_IDENTIFIED_DAILY_LIMIT"`
+	CodeDigits           int    `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
+	SkimStep             int64  `help:"By how much the counter of a card that proves itself may rise between two taps without an alarm; 0 for none." default:"50" env:"TAPLINE_SKIM_STEP"`
+	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
 
 	log *slog.Logger
 }
@@ -48,8 +50,13 @@ type serviceOptions struct {
 const maxPINQueue = 512
 
 func (o *serviceOptions) check() error {
-	if o.TapLimit < 0 || o.TapLimit > money.MaxMinor || o.TapDailyLimit < 0 || o.TapDailyLimit > money.MaxMinor {
-		return &usageError{fmt.Sprintf("--tap-limit, --tap-daily-limit: want 0 to %d", money.MaxMinor), "they are minor units: 5000 is 50.00"}
+	for _, limit := range []int64{o.TapLimit, o.TapDailyLimit, o.IdentifiedLimit, o.IdentifiedDailyLimit} {
+		if limit < 0 || limit > money.MaxMinor {
+			return &usageError{
+				fmt.Sprintf("--tap-limit, --tap-daily-limit, --identified-limit, --identified-daily-limit: want 0 to %d", money.MaxMinor),
+				"they are minor units: 5000 is 50.00",
+			}
+		}
 	}
 	if o.SkimStep < 0 {
 		return &usageError{"--skim-step: want at least 0", "0 switches the alarm off"}
@@ -73,6 +80,7 @@ func (o *serviceOptions) policy() (payment.Policy, error) {
 	level, err := payment.ParseLevel(o.Policy)
 	return payment.Policy{
 		Level: level, AllowIdentifiedTap: o.AllowIdentifiedTap, TapLimit: o.TapLimit, TapDailyLimit: o.TapDailyLimit,
+		IdentifiedLimit: o.IdentifiedLimit, IdentifiedDailyLimit: o.IdentifiedDailyLimit,
 	}, err
 }
 
@@ -248,6 +256,7 @@ func demoOptions(dir string) serviceOptions {
 	o := serviceOptions{
 		DB: filepath.Join(dir, "tapline.db"), Environment: "test", Policy: payment.DefaultPolicy.Level.String(),
 		TapLimit: payment.DefaultPolicy.TapLimit, TapDailyLimit: payment.DefaultPolicy.TapDailyLimit,
+		IdentifiedLimit: payment.DefaultPolicy.IdentifiedLimit, IdentifiedDailyLimit: payment.DefaultPolicy.IdentifiedDailyLimit,
 		CodeDigits: 2, SkimStep: 50, PINQueue: 64, log: slog.New(slog.DiscardHandler),
 	}
 	o.Keys = o.besideDB("-keys")

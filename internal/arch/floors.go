@@ -58,7 +58,7 @@ var table = []floor{
 	{"internal/testenv", nil},
 	{"internal/storetest", []string{"money", "ledger", "payment", "consent", "processor"}},
 	{"internal/sim", []string{anything}},
-	{"internal/docgen", []string{"payment", "httpapi"}},
+	{"internal/docgen", []string{"money", "payment", "httpapi"}},
 	{"scripts/gotest", nil},
 
 	// Where everything meets.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"tapline/httpapi"
+	"tapline/money"
 	"tapline/payment"
 )
 
@@ -21,6 +22,8 @@ var blocks = map[string]func() string{
 	"payment diagram": func() string { return "```mermaid\n" + payment.Diagram() + "```\n" },
 	"payment table":   payment.Table,
 	"policy table":    policyTable,
+	"assurance table": assuranceTable,
+	"limits table":    limitsTable,
 	"problem codes":   problemCodes,
 }
 
@@ -87,6 +90,74 @@ func policyTable() string {
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", level, assurance, needs(true), needs(false))
 		}
+	}
+	return b.String()
+}
+
+// assuranceTable says for each kind of tap what a person has to do, asking the policy and the payment's own rule.
+func assuranceTable() string {
+	var b strings.Builder
+	b.WriteString("| operator's `--policy` | proved itself, on the card's own device | proved itself, on another device " +
+		"| only read, on the card's own device | only read, on another device |\n|---|---|---|---|---|\n")
+	for _, level := range payment.Levels {
+		p := payment.DefaultPolicy
+		p.Level = level
+		b.WriteString(assuranceRow("`"+level.String()+"`", p))
+		if level == payment.LevelTap {
+			p.AllowIdentifiedTap = true
+			b.WriteString(assuranceRow("`tap` with `--allow-identified-tap`", p))
+		}
+	}
+	return b.String()
+}
+
+func assuranceRow(name string, p payment.Policy) string {
+	row := "| " + name
+	for _, assurance := range []payment.Assurance{payment.Authentic, payment.Identified} {
+		for _, own := range []bool{true, false} {
+			facts := payment.TapFacts{Assurance: assurance, FromAssociated: own, Minor: p.TapLimit}
+			row += " | " + stepsOf(p.Needs(facts), own)
+		}
+	}
+	return row + " |\n"
+}
+
+// stepsOf is what a person does in a payment at a level, besides tapping the card and sending.
+func stepsOf(level payment.Level, own bool) string {
+	p := payment.Payment{Terms: payment.Terms{Level: level, Initiator: "own", Associated: "own"}}
+	if !own {
+		p.Initiator = "other"
+	}
+	switch {
+	case p.NeedsSecond():
+		return "PIN, both confirmations"
+	case level >= payment.LevelConfirm:
+		return "PIN, first confirmation"
+	case level == payment.LevelAuthenticate:
+		return "PIN"
+	}
+	return "nothing more¹"
+}
+
+// limitsTable is the limits by default, in minor units and as money of currencies with two, no and three decimal digits.
+func limitsTable() string {
+	p := payment.DefaultPolicy
+	var b strings.Builder
+	b.WriteString("| flag | what it bounds | default | in CNY | in JPY | in KWD |\n|---|---|---|---|---|---|\n")
+	for _, l := range []struct {
+		flag, what string
+		minor      int64
+	}{
+		{"tap-limit", "one payment that a tap alone settles", p.TapLimit},
+		{"tap-daily-limit", "all of a card's in a UTC day that a tap alone settled", p.TapDailyLimit},
+		{"identified-limit", "one payment by a number that was only read", p.IdentifiedLimit},
+		{"identified-daily-limit", "all of a card's in a UTC day by a number that was only read", p.IdentifiedDailyLimit},
+	} {
+		fmt.Fprintf(&b, "| `--%s` | %s | %d", l.flag, l.what, l.minor)
+		for _, c := range []money.Currency{"CNY", "JPY", "KWD"} {
+			fmt.Fprintf(&b, " | %s", money.FormatMinor(l.minor, c))
+		}
+		b.WriteString(" |\n")
 	}
 	return b.String()
 }

@@ -69,7 +69,8 @@ func card(i int) processor.Card {
 		PIN: consent.PINRecord{Salt: []byte{0, 1, 2}, Sum: []byte{3, 0, 255}, Pepper: 2, Memory: 8192, Passes: 1, Lanes: 4},
 		Code: processor.OneUseCode{Purpose: processor.CodeRebinds, MAC: "1.mac", NotBefore: noon,
 			ExpiresAt: noon.Add(time.Hour)},
-		TapDay: noon.Truncate(24 * time.Hour), TapSpent: 1200, SUNVersion: 2, SUNCounter: 16_777_215,
+		Tapped:     processor.DaySum{Day: noon.Truncate(24 * time.Hour), Minor: 1200},
+		Identified: processor.DaySum{Day: noon.Truncate(24 * time.Hour), Minor: 41_200}, SUNVersion: 2, SUNCounter: 16_777_215,
 		ApprovalsSince: noon, Approvals: 2, Version: 3, FrozenByOperator: true, CreatedAt: noon,
 	}
 }

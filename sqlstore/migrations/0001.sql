@@ -89,6 +89,8 @@ CREATE TABLE cards (
   frozen_by_operator BIGINT NOT NULL CHECK (frozen_by_operator IN (0, 1)),
   tap_day         BIGINT NOT NULL CHECK (tap_day >= 0),
   tap_spent       BIGINT NOT NULL CHECK (tap_spent >= 0),
+  identified_day   BIGINT NOT NULL CHECK (identified_day >= 0),
+  identified_spent BIGINT NOT NULL CHECK (identified_spent >= 0),
   sun_version     BIGINT NOT NULL CHECK (sun_version BETWEEN 0 AND 255),
   sun_counter     BIGINT NOT NULL CHECK (sun_counter BETWEEN 0 AND 16777215),
   approvals_since BIGINT NOT NULL CHECK (approvals_since >= 0),
