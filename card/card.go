@@ -1,6 +1,6 @@
-// Package card reads the card account from a smart card: EMV payment cards and T-Union transport cards, over anything
-// that carries APDUs. It needs no key and asks the card for nothing but what it tells every reader, so what it reads
-// is `identified`: it may come from a copy. Start at Read.
+// Package card reads the card account from a smart card, over anything that carries APDUs: EMV payment cards, T-Union and
+// other transport cards of China, and the NDEF message of a tag. It needs no key and asks the card for nothing but what it tells every reader, so what it
+// reads is `identified`: it may come from a copy. Start at Read.
 package card
 
 import (
@@ -36,8 +36,14 @@ var (
 // Assurance says how far a tap proves that the card itself was there.
 type Assurance string
 
-// Identified means that the account was only read and may be that of a copy.
-const Identified Assurance = "identified"
+// What a reading proves.
+const (
+	// Identified means that the account was only read and may be that of a copy. A SUN message, too, is no more than
+	// that until the service has verified it.
+	Identified Assurance = "identified"
+	// None means that nothing was read that belongs to an account.
+	None Assurance = "none"
+)
 
 // Note is something unusual about a reading that does not make it useless.
 type Note string
@@ -49,25 +55,26 @@ const (
 	NoteLuhn           Note = "luhn"            // the check digit does not fit, as on honest transport cards
 )
 
-// Reading is what Read found on a card. Its JSON shows only the last four digits of the number.
+// Reading is what a card told. Its JSON is that of its Report.
 type Reading struct {
-	Number    Number        `json:"number"`
-	Scheme    Scheme        `json:"scheme"`
-	AID       AID           `json:"aid"`                  // of the application as it names itself
-	Label     string        `json:"label,omitempty"`      // the application's name for people, tag 50
-	Expiry    string        `json:"expiry,omitempty"`     // YYMM, the last month the card is valid
-	PSN       string        `json:"psn,omitempty"`        // two digits that tell cards of one account apart, 5F34
-	PAR       string        `json:"par,omitempty"`        // payment account reference, 9F24
-	ValidFrom string        `json:"valid_from,omitempty"` // YYYYMMDD, T-Union only
-	ValidTo   string        `json:"valid_to,omitempty"`   // YYYYMMDD, T-Union only
-	Notes     []Note        `json:"notes,omitempty"`
-	Assurance Assurance     `json:"assurance"`
-	APDUs     int           `json:"apdus"` // commands sent to the card
-	Elapsed   time.Duration `json:"elapsed_ns"`
+	Number    Number // of the account; zero if the card only has a message
+	Scheme    Scheme
+	AID       AID      // of the application as it names itself
+	Label     string   // the application's name for people, tag 50
+	Expiry    string   // YYMM, the last month the card is valid
+	PSN       string   // two digits that tell cards of one account apart, 5F34
+	PAR       string   // payment account reference, 9F24
+	ValidFrom string   // YYYYMMDD, transport cards only
+	ValidTo   string   // YYYYMMDD, transport cards only
+	NDEF      *Message // of a tag, see ReadAny
+	Notes     []Note
+	Assurance Assurance
+	APDUs     int // commands sent to the card
+	Elapsed   time.Duration
 
 	// Transcript is what a service needs to judge whether the card was there: every exchange from the selection of
-	// the application on. It is set if Terminal.Prove is, and is no part of the JSON.
-	Transcript Transcript `json:"-"`
+	// the application on. It is set if Terminal.Prove is, and is no part of the Report.
+	Transcript Transcript
 }
 
 // Read finds the card account. It looks for the directory of contactless payment applications (PPSE, EMV Book B
@@ -77,18 +84,7 @@ type Reading struct {
 // Errors are ErrNoAccount, ErrNoApplication, ErrBlocked or ErrMalformed, or that of the Transmitter. APDUs and Elapsed
 // are set with an error, too.
 func Read(ctx context.Context, t Transmitter, terminal Terminal) (Reading, error) {
-	start := time.Now()
-	terminal, err := terminal.complete(start)
-	if err != nil {
-		return Reading{}, err
-	}
-	s := &session{transmitter: t}
-	reading, err := s.read(ctx, terminal)
-	if err != nil {
-		reading = Reading{}
-	}
-	reading.APDUs, reading.Elapsed = s.sent, time.Since(start)
-	return reading, err
+	return begin(ctx, t, terminal, func(s *session, terminal Terminal) (Reading, error) { return s.read(ctx, terminal) })
 }
 
 func (s *session) read(ctx context.Context, terminal Terminal) (Reading, error) {
@@ -132,7 +128,7 @@ func (s *session) readKnown(ctx context.Context, directory statusWord, terminal 
 		case err == nil && status.OK():
 			return reading, nil
 		case err == nil && i == 0 && unknownCommand(directory) && unknownCommand(status):
-			return Reading{}, fmt.Errorf("%w: it answers SELECT with %s", ErrNoAccount, status)
+			return Reading{}, fmt.Errorf("%w: it answers SELECT with %s", errNoApplications, status)
 		case err == nil && status == statusInvalidated:
 			err = fmt.Errorf("%w: SELECT %s answers %s", ErrBlocked, known.AID, status)
 		case err != nil && !aboutCard(err):
@@ -142,6 +138,9 @@ func (s *session) readKnown(ctx context.Context, directory statusWord, terminal 
 	}
 	return Reading{}, verdict
 }
+
+// errNoApplications is ErrNoAccount of a card that does not know SELECT.
+var errNoApplications = fmt.Errorf("%w, it has no applications", ErrNoAccount)
 
 // aboutCard reports whether the card is to blame, so that another application may still work.
 func aboutCard(err error) bool { return weight(err) > 0 && !errors.Is(err, errTooMany) }
@@ -155,7 +154,7 @@ func weightier(a, b error) error {
 }
 
 func weight(err error) int {
-	for i, sentinel := range []error{ErrNoApplication, ErrNoAccount, ErrMalformed, ErrBlocked} {
+	for i, sentinel := range []error{ErrNoMessage, ErrNoApplication, ErrNoAccount, ErrMalformed, ErrBlocked} {
 		if errors.Is(err, sentinel) {
 			return i + 1
 		}

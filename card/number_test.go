@@ -39,7 +39,7 @@ func TestNumberShowsItsLastFourDigitsOnly(t *testing.T) {
 	if got := fmt.Sprintf("%v %s %d", n, n, n); got != "•••• 0005 •••• 0005 •••• 0005" {
 		t.Errorf("printed %q", got)
 	}
-	if !strings.Contains(string(encoded), `"number":"•••• 0005"`) {
+	if !strings.Contains(string(encoded), `"account_last4":"0005"`) {
 		t.Errorf("JSON %s", encoded)
 	}
 	if err := gob.NewEncoder(&log).Encode(n); err == nil {

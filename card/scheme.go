@@ -32,8 +32,12 @@ func aidOf(raw []byte) AID { return AID(strings.ToUpper(hex.EncodeToString(raw))
 // Scheme is the card scheme an application belongs to.
 type Scheme string
 
-// The schemes that Tapline knows by name. A card of any other is read as well.
+// The schemes that Tapline knows by name. A card of any other is read as well. NDEF and SUN are no schemes but what tags
+// are reported as: with a message, and with one that looks as if the card had signed this tap.
 const (
+	NDEF Scheme = "ndef"
+	SUN  Scheme = "sun"
+
 	Amex       Scheme = "amex"
 	CB         Scheme = "cb"
 	Discover   Scheme = "discover" // and Diners Club

@@ -56,26 +56,27 @@ func readTUnion(fci tlv.List, reading *Reading) error {
 type Purse struct {
 	Reading  Reading
 	Balance  int64     // fen, less what is overdrawn
-	Journeys []Journey // newest first, at most ten
+	Journeys []Journey // newest first, at most ten; nil unless asked for
 }
 
 // Journey is one line of a transport card's log.
 type Journey struct {
-	Sequence  uint16
-	Overdraft uint32    // fen
-	Amount    uint32    // fen
-	Type      byte      // 02 load, 06 and 09 fare (JT/T 978.2)
-	Terminal  string    // hex
-	Time      time.Time // as on the card: the time of China
+	Sequence  uint16    `json:"sequence"`
+	Overdraft uint32    `json:"overdraft_fen"`
+	Amount    uint32    `json:"amount_fen"`
+	Type      byte      `json:"type"`     // 2 load, 6 and 9 fare (JT/T 978.2)
+	Terminal  string    `json:"terminal"` // hex
+	Time      time.Time `json:"time"`     // as on the card: the time of China
 }
 
 var chinaTime = time.FixedZone("UTC+8", 8*60*60)
 
-// ReadPurse reads account, balance and journey log of a T-Union transport card. Errors are as of Read.
-func ReadPurse(ctx context.Context, t Transmitter) (Purse, error) {
+// ReadPurse reads account and balance of a T-Union transport card and, if log is true, its journeys. Errors are as of
+// Read.
+func ReadPurse(ctx context.Context, t Transmitter, log bool) (Purse, error) {
 	start := time.Now()
 	s := &session{transmitter: t}
-	purse, err := s.readPurse(ctx)
+	purse, err := s.readPurse(ctx, log)
 	if err != nil {
 		return Purse{}, err
 	}
@@ -83,13 +84,13 @@ func ReadPurse(ctx context.Context, t Transmitter) (Purse, error) {
 	return purse, nil
 }
 
-func (s *session) readPurse(ctx context.Context) (Purse, error) {
+func (s *session) readPurse(ctx context.Context, log bool) (Purse, error) {
 	reading, status, err := s.readApplication(ctx, candidate{aid: aidTUnion}, Terminal{})
 	if err != nil {
 		return Purse{}, err
 	}
 	if !status.OK() {
-		return Purse{}, fmt.Errorf("%w: SELECT %s answers %s", ErrNoApplication, aidTUnion, status)
+		return Purse{}, fmt.Errorf("%w: it is no T-Union transport card (SELECT answers %s)", ErrNoApplication, status)
 	}
 	loaded, err := s.purse(ctx, 0)
 	if err != nil {
@@ -99,8 +100,11 @@ func (s *session) readPurse(ctx context.Context) (Purse, error) {
 	if err != nil {
 		return Purse{}, err
 	}
-	journeys, err := s.journeys(ctx)
-	return Purse{Reading: reading, Balance: loaded - overdrawn, Journeys: journeys}, err
+	purse := Purse{Reading: reading, Balance: loaded - overdrawn}
+	if log {
+		purse.Journeys, err = s.journeys(ctx)
+	}
+	return purse, err
 }
 
 // purse reads one counter of fen: 0 what is loaded, 1 what is overdrawn.

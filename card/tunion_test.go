@@ -15,7 +15,7 @@ func TestPurseOfATransportCardHasBalanceAndJourneys(t *testing.T) {
 	for name, want := range map[string]int{"tunion-beijing": 13, "tunion-zero-balance": 4} {
 		transcript := transcripts(t)[name]
 		player := transcript.Player()
-		got, err := card.ReadPurse(t.Context(), player)
+		got, err := card.ReadPurse(t.Context(), player, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func TestPurseOfATransportCardHasBalanceAndJourneys(t *testing.T) {
 }
 
 func TestJourneyHasItsTimeInChina(t *testing.T) {
-	purse, err := card.ReadPurse(t.Context(), transcripts(t)["tunion-beijing"].Player())
+	purse, err := card.ReadPurse(t.Context(), transcripts(t)["tunion-beijing"].Player(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestTransportCardWithoutAGoodAccountFileIsRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", answer, err, want)
 		}
 	}
-	if _, err := card.ReadPurse(t.Context(), &cardtest.EMV{}); !errors.Is(err, card.ErrNoApplication) {
+	if _, err := card.ReadPurse(t.Context(), &cardtest.EMV{}, true); !errors.Is(err, card.ErrNoApplication) {
 		t.Errorf("purse of a payment card: got %v", err)
 	}
 }

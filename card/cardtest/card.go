@@ -28,7 +28,7 @@ type Kind string
 const (
 	KindEMV     Kind = "emv"     // a contactless payment card
 	KindTUnion  Kind = "tunion"  // a transport card
-	KindStorage Kind = "storage" // a card without an account
+	KindStorage Kind = "storage" // an NTAG 213: no account, an empty message
 )
 
 // Kinds returns all kinds, the most useful first.

@@ -79,13 +79,16 @@ func TestVirtualPaymentCardHasAnHonestStatusForEverything(t *testing.T) {
 	}
 }
 
-func TestStorageCardTellsItsSerialNumberOnly(t *testing.T) {
+func TestStorageCardTellsItsSerialNumberAndItsPages(t *testing.T) {
 	c := &cardtest.Storage{}
-	if got := send(t, c, "FFCA000000"); got != "DEADBEEF9000" {
-		t.Errorf("serial number: %s", got)
-	}
-	if got := send(t, c, "00A4040000"); got != "6E00" {
-		t.Errorf("SELECT: %s", got)
+	for command, want := range map[string]string{
+		"FFCA000000": "041122334455809000", "00A4040000": "6E00", "FFB0000310": "E11012000103A00C340300FE000000009000",
+		"FFB0000300": "6C10", "FFB0002D10": "6A82", "FFB0002C10": "00000000041122BF33445580A24800009000", "FFD6000404": "6D00",
+		"FF": "6700",
+	} {
+		if got := send(t, c, command); got != want {
+			t.Errorf("%s: got %s, want %s", command, got, want)
+		}
 	}
 }
 

@@ -70,6 +70,15 @@ func ReadTranscript(path string) (Transcript, error) {
 	return ParseTranscript(text)
 }
 
+// RecordedATR is the answer to reset, nil if it was not recorded.
+func (t Transcript) RecordedATR() []byte {
+	atr, err := hex.DecodeString(t.ATR)
+	if err != nil || len(atr) == 0 {
+		return nil
+	}
+	return atr
+}
+
 // Player returns a card that answers as the transcript does, from its beginning.
 func (t Transcript) Player() *Player { return &Player{transcript: t} }
 
@@ -86,7 +95,7 @@ type Player struct {
 
 // ATR is the recorded one, else that of a contactless card without historical bytes.
 func (p *Player) ATR() []byte {
-	if atr, err := hex.DecodeString(p.transcript.ATR); err == nil && len(atr) > 0 {
+	if atr := p.transcript.RecordedATR(); atr != nil {
 		return atr
 	}
 	return []byte{0x3B, 0x80, 0x80, 0x01, 0x01}

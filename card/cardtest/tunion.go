@@ -67,25 +67,3 @@ func (c *TUnion) file15() []byte {
 	}
 	return file
 }
-
-// Storage is a virtual memory card: it has no application and no account, and a reader answers in its place.
-type Storage struct{}
-
-// ATR is what PC/SC readers report for a MIFARE Classic 1K card (PC/SC Part 3 §3.1.3.2.3).
-func (*Storage) ATR() []byte {
-	return []byte{0x3B, 0x8F, 0x80, 0x01, 0x80, 0x4F, 0x0C, 0xA0, 0, 0, 3, 6, 3, 0, 1, 0, 0, 0, 0, 0x6A}
-}
-
-// Reset does nothing.
-func (*Storage) Reset() {}
-
-// Transmit refuses every command with 6E00, but for the serial number, FF CA 00 00 (PC/SC Part 3 §3.2.2.1.3).
-func (*Storage) Transmit(ctx context.Context, raw []byte) ([]byte, error) {
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	if bytes.HasPrefix(raw, []byte{0xFF, 0xCA, 0x00, 0x00}) {
-		return data([]byte{0xDE, 0xAD, 0xBE, 0xEF}).Bytes(), nil
-	}
-	return status(apdu.StatusNoSuchClass).Bytes(), nil
-}

@@ -49,7 +49,7 @@ var explanations = map[Code]struct{ name, text string }{
 		"is pcscd running? try: apt-get install pcscd; systemctl start pcscd"},
 	ServiceStopped:   {"SCARD_E_SERVICE_STOPPED", "pcscd stopped; try: systemctl start pcscd"},
 	NoReaders:        {"SCARD_E_NO_READERS_AVAILABLE", "no reader is plugged in; plug one in"},
-	UnresponsiveCard: {"SCARD_W_UNRESPONSIVE_CARD", "the card does not answer; turn it or use another"},
+	UnresponsiveCard: {"SCARD_W_UNRESPONSIVE_CARD", "the card does not answer; turn it, keep other cards away, or use another"},
 	UnpoweredCard:    {"SCARD_W_UNPOWERED_CARD", "the card lost its power; tap it again"},
 	ResetCard:        {"SCARD_W_RESET_CARD", "another program reset the card; tap it again"},
 	RemovedCard:      {"SCARD_W_REMOVED_CARD", "the card was removed; tap it again"},

@@ -5,7 +5,9 @@ package pcsc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
+	"time"
 )
 
 // DefaultSocket is where pcscd listens. The environment variable PCSCLITE_CSOCK_NAME names another place.
@@ -79,6 +81,45 @@ func (c *Client) WaitForCard(ctx context.Context, name ReaderName) (Reader, erro
 		}
 		return Reader{}, false, nil
 	})
+}
+
+// Bounds on the pauses between attempts to reach pcscd again.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
+// AwaitCard is WaitForCard that outlives a restart of pcscd and an unplugged reader: it tries again with growing pauses
+// until ctx ends. lost, which may be nil, is called once with what was lost, as an *Error. Other errors are as of
+// WaitForCard; if ctx ends meanwhile, the error is its cause.
+func (c *Client) AwaitCard(ctx context.Context, name ReaderName, lost func(error)) (Reader, error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		reader, err := c.WaitForCard(ctx, name)
+		if err == nil || !canReturn(err) {
+			return reader, err
+		}
+		if lost != nil {
+			lost(err)
+			lost = nil
+		}
+		select {
+		case <-ctx.Done():
+			return Reader{}, context.Cause(ctx)
+		case <-c.ctx.Done():
+			return Reader{}, ErrClosed
+		case <-time.After(pause):
+		}
+	}
+}
+
+// canReturn reports errors of a service or a reader that may come back.
+func canReturn(err error) bool {
+	for _, code := range []Code{NoService, ServiceStopped, UnknownReader, ReaderUnavailable, NoReaders, SystemCancelled} {
+		if errors.Is(err, &Error{Code: code}) {
+			return true
+		}
+	}
+	return false
 }
 
 // WaitForRemoval waits until the card that was in reader, as WaitForCard returned it, is gone, even if another has

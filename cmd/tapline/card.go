@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,51 +29,6 @@ type cardCmd struct {
 	Code      cardCodeCmd      `cmd:"" help:"Make a new activation code for a card that was not activated yet (operator)."`
 	Close     cardCloseCmd     `cmd:"" help:"End a card for ever (operator)."`
 	Limits    cardLimitsCmd    `cmd:"" help:"Set the least that payments with your card need."`
-}
-
-// cardReadCmd reads a card.
-type cardReadCmd struct {
-	readerFlags
-	ShowAccount bool `help:"Show the whole account number, not only its last four digits."`
-	jsonFlag
-}
-
-// Help explains what is read.
-func (*cardReadCmd) Help() string {
-	return `Reads the card account as a payment does, and shows it masked. The reading is "identified": the number may come from a
-copy of the card. --replay reads a transcript, a JSON file of what a card and a reader said to each other.`
-}
-
-// Run reads the card.
-func (cmd *cardReadCmd) Run(a *app) error {
-	reading, err := cmd.read(a)
-	if err != nil {
-		return err
-	}
-	if cmd.JSON {
-		out := struct {
-			card.Reading
-			AccountNumber string `json:"account_number,omitempty"`
-		}{Reading: reading}
-		if cmd.ShowAccount {
-			out.AccountNumber = reading.Number.Reveal()
-		}
-		return a.printJSON(out)
-	}
-	number := reading.Number.String()
-	if cmd.ShowAccount {
-		number = reading.Number.Reveal()
-	}
-	var notes []string
-	for _, note := range reading.Notes {
-		notes = append(notes, string(note))
-	}
-	return a.result(false, nil,
-		pair{"card account", number}, pair{"scheme", string(reading.Scheme)}, pair{"application", string(reading.AID)},
-		pair{"label", reading.Label}, pair{"expiry (YYMM)", reading.Expiry}, pair{"sequence", reading.PSN},
-		pair{"reference", reading.PAR}, pair{"valid from", reading.ValidFrom}, pair{"valid to", reading.ValidTo},
-		pair{"assurance", string(reading.Assurance)}, pair{"notes", strings.Join(notes, ", ")},
-		pair{"commands", fmt.Sprint(reading.APDUs)})
 }
 
 // cardReadersCmd lists readers.
@@ -106,7 +62,8 @@ func (cmd *cardReadersCmd) Run(a *app) error {
 type cardEmulateCmd struct {
 	Kind        string `default:"emv" enum:"emv,tunion,storage" help:"What card: ${enum} (${default})."`
 	VPCD        string `name:"vpcd" default:"127.0.0.1:35963" env:"TAPLINE_VPCD" placeholder:"HOST:PORT" help:"The virtual reader, of the package vsmartcard-vpcd (${default})."`
-	AccountFile string `placeholder:"FILE" help:"Take the account number from a file, - for standard input; a published test number by default."`
+	AccountFile string `xor:"content" placeholder:"FILE" help:"Take the account number from a file, - for standard input; a published test number by default."`
+	Message     string `xor:"content" placeholder:"URL" help:"An https address for a storage card to carry as its NDEF message; none by default."`
 }
 
 // Help explains how to try it.
@@ -135,8 +92,26 @@ func (cmd *cardEmulateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if cmd.Message != "" {
+		if err := writeMessage(virtual, cmd.Message); err != nil {
+			return err
+		}
+	}
 	a.say("The virtual card (%s) is in the reader at %s. Ctrl-C takes it out.", cmd.Kind, cmd.VPCD)
 	return cardtest.ServeVPCD(a.ctx, cmd.VPCD, virtual)
+}
+
+// writeMessage puts an address on a storage card.
+func writeMessage(virtual cardtest.Card, address string) error {
+	storage, is := virtual.(*cardtest.Storage)
+	if !is {
+		return errors.New("only a storage card takes a message: add --kind storage")
+	}
+	if most := cardtest.MaxStorageMessage - 5; len(address) > most || !strings.HasPrefix(address, "https://") {
+		return fmt.Errorf("the message must be an https address of at most %d characters", most)
+	}
+	storage.Message = cardtest.URLMessage(address)
+	return nil
 }
 
 func cardFacts(c api.Card) []pair {

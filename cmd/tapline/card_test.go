@@ -23,6 +23,19 @@ func runQuietly(ctx context.Context, args ...string) (code int, stdout, stderr s
 	return code, out.String(), errs.String()
 }
 
+// curiousCard keeps what it was told about the reader.
+type curiousCard struct {
+	cardtest.EMV
+	options []byte
+}
+
+func (c *curiousCard) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	if bytes.HasPrefix(command, []byte{0x80, 0xA8}) {
+		c.options = bytes.Clone(command)
+	}
+	return c.EMV.Transmit(ctx, command)
+}
+
 func TestCardIsReadOnARealReader(t *testing.T) {
 	reader, err := cardtest.StartReader(t.Context())
 	unavailable, missing := errors.AsType[*cardtest.UnavailableError](err)
@@ -47,16 +60,21 @@ func TestCardIsReadOnARealReader(t *testing.T) {
 	if code, _, errs := runQuietly(t.Context(), "card", "read", "--tap-timeout", "50ms"); code != 1 || !strings.Contains(errs, "no card was tapped") {
 		t.Errorf("no card: %d\n%s", code, errs)
 	}
-	if err := reader.Insert(t.Context(), &cardtest.EMV{}); err != nil {
+	curious := &curiousCard{}
+	if err := reader.Insert(t.Context(), curious); err != nil {
 		t.Fatal(err)
 	}
-	code, out, errs := runQuietly(t.Context(), "card", "read", "--json", "--show-account", "--reader", "Virtual PCD 00 00")
+	code, out, errs := runQuietly(t.Context(), "card", "read", "--json", "--show-account", "--reader", "Virtual PCD 00 00",
+		"--country", "826", "--currency", "978")
+	if told := curious.options; !bytes.Contains(told, []byte{0x08, 0x26, 0x09, 0x78}) {
+		t.Errorf("the card was told %X, not country 826 and currency 978", told)
+	}
 	var reading struct {
-		Number  string `json:"number"`
-		Account string `json:"account_number"`
+		Last4   string `json:"account_last4"`
+		Account string `json:"account"`
 	}
 	if err := json.Unmarshal([]byte(out), &reading); code != 0 || err != nil ||
-		reading.Number != "•••• 0005" || reading.Account != "6200000000000005" {
+		reading.Last4 != "0005" || reading.Account != "6200000000000005" {
 		t.Errorf("read: %d, %v\n%s%s", code, err, out, errs)
 	}
 	if !strings.Contains(errs, "Tap the card on the reader.") {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"tapline/card"
@@ -62,14 +64,32 @@ func (f tapFlags) account(a *app) (consent.AccountNumber, error) {
 	return consent.AccountNumber(reading.Number.Reveal()), err
 }
 
-// read reads the card that is tapped.
+// read reads the account of the card that is tapped.
 func (f readerFlags) read(a *app) (card.Reading, error) {
+	return f.tap(a, func(ctx context.Context, t card.Transmitter, _ []byte) (card.Reading, error) {
+		return card.Read(ctx, t, card.Terminal{})
+	})
+}
+
+// readAny reads the account of the card that is tapped or, if it has none, its message.
+func (f readerFlags) readAny(a *app) (card.Reading, error) {
+	return f.tap(a, func(ctx context.Context, t card.Transmitter, atr []byte) (card.Reading, error) {
+		return card.ReadAny(ctx, t, card.Terminal{}, atr)
+	})
+}
+
+// readFunc reads a card with the answer to reset that its reader reported.
+type readFunc func(ctx context.Context, t card.Transmitter, atr []byte) (card.Reading, error)
+
+// tap waits for a card and reads it. A card that left too early may come again; so may pcscd and the reader while nobody
+// has tapped yet.
+func (f readerFlags) tap(a *app, read readFunc) (card.Reading, error) {
 	if f.Replay != "" {
 		transcript, err := cardtest.ReadTranscript(f.Replay)
 		if err != nil {
 			return card.Reading{}, err
 		}
-		return card.Read(a.ctx, transcript.Player(), card.Terminal{})
+		return read(a.ctx, transcript.Player(), transcript.RecordedATR())
 	}
 	ctx, cancel := context.WithTimeoutCause(a.ctx, f.TapTimeout,
 		withHint(errors.New("no card was tapped"), "hold the card on the reader until it has been read"))
@@ -83,13 +103,69 @@ func (f readerFlags) read(a *app) (card.Reading, error) {
 		return card.Reading{}, err
 	}
 	a.say("Tap the card on the reader.")
+	told := false
 	for {
-		reading, err := tap(ctx, readers, pcsc.ReaderName(f.Reader))
+		in, err := readers.AwaitCard(ctx, pcsc.ReaderName(f.Reader), func(err error) {
+			a.say("%v. Still waiting.", err)
+		})
+		if err == nil {
+			err = f.alone(ctx, readers)
+		}
+		if err != nil {
+			return card.Reading{}, err
+		}
+		reading, err := readIn(ctx, readers, in, read)
 		if !errors.Is(err, card.ErrRemoved) {
 			return reading, err
 		}
-		a.say("%v", card.ErrRemoved)
+		if !told {
+			a.say("%v", card.ErrRemoved)
+			told = true
+		}
+		settle(ctx, readers, in)
 	}
+}
+
+// alone refuses to choose between cards in several readers.
+func (f readerFlags) alone(ctx context.Context, readers *pcsc.Client) error {
+	if f.Reader != "" {
+		return nil
+	}
+	all, err := readers.Readers(ctx)
+	if err != nil {
+		return err
+	}
+	var with []string
+	for _, r := range all {
+		if r.Present {
+			with = append(with, strconv.Quote(string(r.Name)))
+		}
+	}
+	if len(with) > 1 {
+		return withHint(fmt.Errorf("there are cards in %d readers: %s", len(with), strings.Join(with, ", ")),
+			"take all but one away, or name a reader with --reader")
+	}
+	return nil
+}
+
+// readIn reads the card in a reader while no other program may use it.
+func readIn(ctx context.Context, readers *pcsc.Client, in pcsc.Reader, read readFunc) (card.Reading, error) {
+	c, err := readers.Connect(ctx, in.Name)
+	if err != nil {
+		return card.Reading{}, err
+	}
+	defer c.Disconnect()
+	if err := c.Begin(ctx); err != nil {
+		return card.Reading{}, err
+	}
+	return read(ctx, c, in.ATR)
+}
+
+// settle gives a card that was read badly a moment to leave or to come to rest.
+func settle(ctx context.Context, readers *pcsc.Client, in pcsc.Reader) {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	readers.WaitForRemoval(ctx, in)
 }
 
 // check tells at once what would otherwise look like waiting for a card.
@@ -110,21 +186,4 @@ func (f readerFlags) check(ctx context.Context, a *app, readers *pcsc.Client) er
 		return nil
 	}
 	return withHint(fmt.Errorf("there is no reader %q", f.Reader), `list them with "tapline card readers"`)
-}
-
-// tap waits for one card and reads it.
-func tap(ctx context.Context, readers *pcsc.Client, name pcsc.ReaderName) (card.Reading, error) {
-	reader, err := readers.WaitForCard(ctx, name)
-	if err != nil {
-		return card.Reading{}, err
-	}
-	c, err := readers.Connect(ctx, reader.Name)
-	if err != nil {
-		return card.Reading{}, err
-	}
-	defer c.Disconnect()
-	if err := c.Begin(ctx); err != nil {
-		return card.Reading{}, err
-	}
-	return card.Read(ctx, c, card.Terminal{})
 }
