@@ -27,6 +27,7 @@ type Service struct {
 	Version     string `json:"version"`
 	Environment string `json:"environment" enum:"live,test"`
 	Audience    string `json:"audience" doc:"What the aud of everything a device signs must be."`
+	PasskeyHost string `json:"passkey_host" doc:"The relying party's id of passkeys (WebAuthn rp.id)."`
 	CodeDigits  int    `json:"code_digits" doc:"How many digits an approval code has."`
 }
 
@@ -85,7 +86,7 @@ const (
 // Next says what the payment waits for, from the side of the one who asks.
 type Next struct {
 	Action    string   `json:"action" enum:"authenticate,confirm,approve,wait_for_approval,done"`
-	Methods   []string `json:"methods,omitempty" doc:"How: pin, signature or code."`
+	Methods   []string `json:"methods,omitempty" doc:"How: passkey, pin, signature or code."`
 	ExpiresIn int      `json:"expires_in" doc:"Seconds until the wait is over."`
 }
 
@@ -102,6 +103,7 @@ type Payment struct {
 	Order        Order        `json:"order"`
 	DeviceLabel  string       `json:"initiating_device_label,omitempty" doc:"For the approver: which device asks."`
 	Statement    string       `json:"statement,omitempty" doc:"The exact text to confirm, when it is this side's turn."`
+	Passkeys     []string     `json:"passkeys,omitempty" doc:"For an initiator that is bound to the card: the credentials, in base64url, one of which may authenticate and confirm the statement in one gesture."`
 	Code         string       `json:"code,omitempty" doc:"For the initiator while approval is awaited: the digits to tell the approver."`
 	Next         Next         `json:"next"`
 	InstructedAt time.Time    `json:"instructed_at"`
@@ -139,6 +141,22 @@ type BoundDevice struct {
 	ID      string    `json:"id"`
 	Label   string    `json:"label"`
 	BoundAt time.Time `json:"bound_at"`
+}
+
+// Passkey is a passkey with which a card's holder may authenticate and confirm.
+type Passkey struct {
+	Credential string     `json:"credential" doc:"Its id in base64url."`
+	Label      string     `json:"label"`
+	Synced     bool       `json:"synced" doc:"It may be on other devices of its user, too."`
+	Usable     bool       `json:"usable" doc:"False once another device is associated with the card than the one that registered it."`
+	Device     string     `json:"device" doc:"The device that registered it."`
+	CreatedAt  time.Time  `json:"created_at"`
+	UsedAt     *time.Time `json:"used_at,omitempty"`
+}
+
+// Passkeys is a card's passkeys.
+type Passkeys struct {
+	Passkeys []Passkey `json:"passkeys"`
 }
 
 // Cards is a list of cards.

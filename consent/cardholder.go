@@ -109,3 +109,46 @@ func (m *Rebind) bind(e Envelope, _ time.Time) error {
 	}
 	return nil
 }
+
+// PasskeyRegistration makes a passkey known that its holder may pay with, with the PIN: whoever has only the phone must
+// not be able to add a way to pay without it.
+type PasskeyRegistration struct {
+	Claims
+	Card    CardID          `json:"card"`
+	PIN     PIN             `json:"pin" pattern:"^[0-9]{4,12}$"`
+	Label   string          `json:"label" maxLength:"64" doc:"What its user calls the passkey, such as 'phone'."`
+	Passkey PasskeyCreation `json:"passkey" doc:"Made for the challenge SHA-256('tapline-passkey/1', line feed, card, line feed, jti), the user handle being the card's id."`
+}
+
+func (*PasskeyRegistration) fits(t Typ) bool { return t == TypPasskey }
+
+// Validate checks the form of all parts but the passkey, which RelyingParty.Register reads.
+func (m *PasskeyRegistration) Validate() error {
+	if err := m.Card.Check(); err != nil {
+		return err
+	}
+	if label, err := CleanText(m.Label, MaxLabel); err != nil || label == "" {
+		return ErrInvalid.at("label")
+	}
+	return m.PIN.Check()
+}
+
+// PasskeyRemoval ends the use of a passkey.
+type PasskeyRemoval struct {
+	Claims
+	Card       CardID `json:"card"`
+	Credential string `json:"credential" maxLength:"1364" doc:"The credential's id in base64url."`
+}
+
+func (*PasskeyRemoval) fits(t Typ) bool { return t == TypPasskeyRemoval }
+
+// Validate checks the form of both parts.
+func (m *PasskeyRemoval) Validate() error {
+	if err := m.Card.Check(); err != nil {
+		return err
+	}
+	if _, err := (PasskeyAssertion{Credential: m.Credential}).ID(); err != nil {
+		return ErrInvalid.at("credential")
+	}
+	return nil
+}

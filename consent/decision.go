@@ -19,6 +19,8 @@ type Decision struct {
 	Decision  Verdict   `json:"decision" enum:"approve,decline,not_me" doc:"not_me is for the second confirmation only."`
 	Statement string    `json:"statement" doc:"The statement's exact text as the service issued it; may be empty when declining."`
 	Code      Code      `json:"code,omitempty" doc:"Second confirmation only: the digits that the initiating device shows."`
+
+	Passkey *PasskeyAssertion `json:"passkey,omitempty" doc:"First confirmation only: a passkey's answer to the statement, which authenticates as well. Its challenge is the SHA-256 of 'tapline-confirm/1', a line feed and the statement."`
 }
 
 func (*Decision) fits(t Typ) bool { return t == TypConfirmation || t == TypApproval }
@@ -37,6 +39,14 @@ func (m *Decision) Validate() error {
 	default:
 		return ErrInvalid.at("decision")
 	}
+	if m.Passkey != nil {
+		if m.Decision != Approve {
+			return ErrInvalid.at("passkey") // whoever declines need not prove who they are
+		}
+		if _, err := m.Passkey.ID(); err != nil {
+			return err
+		}
+	}
 	if m.Code != "" && (len(m.Code) > 6 || !allDigits(string(m.Code))) {
 		return ErrInvalid.at("code")
 	}
@@ -45,6 +55,8 @@ func (m *Decision) Validate() error {
 
 func (m *Decision) bind(e Envelope, _ time.Time) error {
 	switch {
+	case e.typ == TypApproval && m.Passkey != nil:
+		return ErrInvalid.at("passkey")
 	case e.typ == TypApproval:
 		return nil
 	case m.Decision == NotMe:

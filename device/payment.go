@@ -83,18 +83,30 @@ func (p *Payment) Confirm(ctx context.Context, s consent.Statement) (api.Payment
 	if err := p.asked.checkStatement(p.id, s); err != nil {
 		return p.View(), err
 	}
-	return p.confirmation(ctx, consent.Approve, s.Text())
+	return p.confirmation(ctx, consent.Approve, s.Text(), nil)
+}
+
+// ConfirmWith is authentication and first confirmation in one gesture: a passkey's answer to the statement that the user
+// was shown. The statement is checked once more.
+func (p *Payment) ConfirmWith(ctx context.Context, s consent.Statement, a consent.PasskeyAssertion) (api.Payment, error) {
+	if err := s.Validate(); err != nil {
+		return p.View(), err
+	}
+	if err := p.asked.checkStatement(p.id, s); err != nil {
+		return p.View(), err
+	}
+	return p.confirmation(ctx, consent.Approve, s.Text(), &a)
 }
 
 // Decline ends the payment in place of a confirmation.
 func (p *Payment) Decline(ctx context.Context) (api.Payment, error) {
-	return p.confirmation(ctx, consent.Decline, "")
+	return p.confirmation(ctx, consent.Decline, "", nil)
 }
 
-func (p *Payment) confirmation(ctx context.Context, verdict consent.Verdict, text string) (api.Payment, error) {
+func (p *Payment) confirmation(ctx context.Context, verdict consent.Verdict, text string, by *consent.PasskeyAssertion) (api.Payment, error) {
 	return p.answer(write[api.Payment](ctx, p.client, paymentPath(p.id)+"/confirmation", consent.TypConfirmation,
 		func(c consent.Claims) any {
-			return &consent.Decision{Claims: c, Payment: p.id, Decision: verdict, Statement: text}
+			return &consent.Decision{Claims: c, Payment: p.id, Decision: verdict, Statement: text, Passkey: by}
 		}))
 }
 

@@ -16,7 +16,8 @@ import (
 // getService is GET /v1/service.
 func (c *call) getService() (answer, error) {
 	return ok(api.Service{
-		Name: "tapline", Version: c.Version, Environment: c.Environment, Audience: c.audience, CodeDigits: c.CodeDigits,
+		Name: "tapline", Version: c.Version, Environment: c.Environment, Audience: c.audience,
+		PasskeyHost: c.party.ID, CodeDigits: c.CodeDigits,
 	})
 }
 

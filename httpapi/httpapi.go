@@ -58,6 +58,7 @@ type Config struct {
 type Service struct {
 	Config
 	audience string
+	party    consent.RelyingParty
 	masters  []sun.Master  // newest first
 	pins     chan struct{} // a place for each request that may check or make PINs; see places
 	devices  deviceKeys
@@ -73,7 +74,7 @@ type Service struct {
 }
 
 // New makes a service. It panics if the configuration has no processor, store, keys, PINs, address or environment, or
-// codes of another length: that is for the caller to have checked.
+// codes of another length, or if the address is no origin: that is for the caller to have checked.
 func New(c Config) *Service {
 	if c.Processor == nil || c.Store == nil || c.Keys == nil || c.PINs == nil {
 		panic("httpapi: New without a processor, store, keys or PIN hasher")
@@ -100,9 +101,14 @@ func New(c Config) *Service {
 		c.Metrics = NewMetrics()
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	party, err := consent.RelyingPartyOf(c.PublicURL)
+	if err != nil {
+		panic("httpapi: New with an address that is no origin")
+	}
 	s := &Service{
 		Config:   c,
 		audience: consent.Audience(c.PublicURL, c.Environment),
+		party:    party,
 		masters:  sunMasters(c.Keys),
 		pins:     make(chan struct{}, c.PINs.Places()),
 		streams:  waiting{maxOne: maxStreamsOne},

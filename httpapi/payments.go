@@ -40,7 +40,11 @@ func (c *call) getPayment() (answer, error) {
 			if err != nil {
 				return answer{}, err
 			}
-			return ok(c.paymentView(p, role, now))
+			passkeys, err := c.passkeysFor(p, role)
+			if err != nil {
+				return answer{}, err
+			}
+			return ok(offerPasskeys(c.paymentView(p, role, now), p, passkeys))
 		}
 		pause := time.NewTimer(min(until.Sub(now), p.Deadline.Sub(now)) + time.Millisecond)
 		select {
@@ -214,7 +218,8 @@ func (c *call) instruct() (answer, error) {
 		Nonce: consent.NewNonce(c.Keys), Policy: c.Policy,
 	}
 	a, err := c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {
-		return http.StatusCreated, encode(c.paymentView(command.Payment, api.RoleInitiator, now))
+		v := c.paymentView(command.Payment, api.RoleInitiator, now)
+		return http.StatusCreated, encode(offerPasskeys(v, command.Payment, command.Passkeys))
 	}})
 	return a.created("/v1/payments/" + m.ID), err
 }
@@ -285,8 +290,13 @@ func (c *call) confirm() (answer, error) {
 	if err := c.about(string(m.Payment)); err != nil {
 		return answer{}, err
 	}
+	gesture, err := c.gesture(m)
+	if err != nil {
+		return answer{}, err
+	}
 	command := &processor.Confirm{
-		Payment: payment.ID(m.Payment), Device: device, Decision: m.Decision, Statement: m.Statement, JWS: string(c.body),
+		Payment: payment.ID(m.Payment), Device: device, Decision: m.Decision, Statement: m.Statement, Gesture: gesture,
+		JWS: string(c.body),
 	}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {
 		return c.stepped(command.After, api.RoleInitiator, now)

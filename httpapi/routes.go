@@ -104,10 +104,13 @@ func paymentRoutes() []*route {
 			codes: slices.Concat(stepCodes, pinCodes, []string{"insufficient_funds", "limit_exceeded", "payee_unavailable"}),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/confirmation", id: "confirmPayment", summary: "Give the first confirmation, or decline",
-			text: "On the device that made the payment. The statement is to be returned byte for byte.",
-			by:   []credential{bySignature}, typ: consent.TypConfirmation, claims: typeOf[consent.Decision](),
+			text: "On the device that made the payment. The statement is to be returned byte for byte. With the answer of one of " +
+				"the payment's passkeys it is the authentication as well.",
+			by: []credential{bySignature}, typ: consent.TypConfirmation, claims: typeOf[consent.Decision](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).confirm,
-			codes: append([]string{"statement_mismatch", "insufficient_funds", "payee_unavailable", "too_many_approvals"}, stepCodes...),
+			codes: append([]string{
+				"statement_mismatch", "insufficient_funds", "payee_unavailable", "too_many_approvals", "passkey_refused", "card_state",
+			}, stepCodes...),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/approval", id: "approvePayment", summary: "Give the second confirmation, decline, or disown",
 			text: "On the card's associated device, with the digits that the initiating device shows. not_me declines and freezes the card.",
@@ -175,6 +178,23 @@ func cardRoutes() []*route {
 			by:   []credential{bySignature}, typ: consent.TypPIN, claims: typeOf[consent.PINChange](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).changePIN,
 			codes: append([]string{"id_mismatch", "unknown_card", "pin_weak", "code_format", "reset_refused"}, pinCodes...),
+		}, {
+			method: "POST", path: "/v1/cards/{id}/passkeys", id: "registerPasskey", summary: "Register a passkey to pay with",
+			text: "By its associated device, with the PIN. The passkey is made for the card's id as user handle, with its user " +
+				"verified, and serves while this device is the card's associated device.",
+			by: []credential{bySignature}, typ: consent.TypPasskey, claims: typeOf[consent.PasskeyRegistration](),
+			status: http.StatusCreated, out: typeOf[api.Passkey](), handle: (*call).registerPasskey,
+			codes: append([]string{"id_mismatch", "unknown_card", "passkey_refused", "passkey_exists", "too_many_passkeys"}, pinCodes...),
+		}, {
+			method: "GET", path: "/v1/cards/{id}/passkeys", id: "listPasskeys", summary: "List a card's passkeys",
+			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Passkeys](), handle: (*call).listPasskeys,
+			codes: []string{"unknown_card"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/passkeys/remove", id: "removePasskey", summary: "Remove a passkey",
+			text: "By its associated device.",
+			by:   []credential{bySignature}, typ: consent.TypPasskeyRemoval, claims: typeOf[consent.PasskeyRemoval](),
+			status: http.StatusOK, out: typeOf[api.Passkey](), handle: (*call).removePasskey,
+			codes: []string{"id_mismatch", "unknown_card", "unknown_passkey"},
 		}, {
 			method: "POST", path: "/v1/cards/{id}/associated-device", id: "rebindCard", summary: "Make another device the associated device",
 			text: "Signed by the old one. Open payments are cancelled.",

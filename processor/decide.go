@@ -20,6 +20,7 @@ type Confirm struct {
 	Device    payment.DeviceID
 	Decision  consent.Verdict
 	Statement string
+	Gesture   *Gesture // of a passkey; nil where authentication came before
 	JWS       string
 
 	After payment.Payment // result
@@ -29,19 +30,23 @@ type Confirm struct {
 func (c *Confirm) Wants(u *Unit, w *Wants) {
 	w.Payments = append(w.Payments, c.Payment)
 	w.Devices = append(w.Devices, c.Device)
-	if p, ok := u.Payments.rows[c.Payment]; ok && p.NeedsSecond() && !p.Decoy() {
+	p, ok := u.Payments.rows[c.Payment]
+	if ok && p.NeedsSecond() && !p.Decoy() {
 		w.OpenOf = append(w.OpenOf, p.Card)
+	}
+	if ok {
+		u.wantGesture(w, c.Gesture, p)
 	}
 }
 
 // Do compares the statement byte for byte with the one that was issued and steps the payment. Without enough money
-// the payment is rejected.
+// the payment is rejected. A passkey's answer authenticates as well, and that is recorded as a step of its own.
 func (c *Confirm) Do(u *Unit) error {
 	p, err := u.initiated(c.Payment, c.Device)
 	if err != nil {
 		return err
 	}
-	if p.State != payment.ConfirmationRequired {
+	if p.State != payment.ConfirmationRequired && (p.State != payment.AuthenticationRequired || c.Gesture == nil) {
 		return payment.ErrNotAllowed
 	}
 	if c.Decision == consent.Decline {
@@ -51,16 +56,31 @@ func (c *Confirm) Do(u *Unit) error {
 	if c.Statement != Statement(p) {
 		return ErrStatement
 	}
-	if p.NeedsSecond() {
-		if err := u.countApproval(p.Card); err != nil {
+	if c.Gesture != nil {
+		if p, err = u.authenticateBy(c.Gesture, p); err != nil {
 			return err
 		}
 	}
-	c.After, err = u.Do(p, payment.Command{Verb: payment.Confirm, By: c.Device, Digest: consent.StatementDigest(c.Statement)})
-	if err == nil && !c.After.ConfirmedAt.IsZero() {
+	if p.State == payment.ConfirmationRequired {
+		if p, err = c.confirm(u, p); err != nil {
+			return err
+		}
+	}
+	c.After = p
+	if !p.ConfirmedAt.IsZero() || c.Gesture != nil && !p.AuthenticatedAt.IsZero() {
 		u.Sign(Evidence{Payment: p.ID, Role: consent.First, Device: c.Device, JWS: c.JWS})
 	}
-	return err
+	return nil
+}
+
+// confirm takes the step of the first confirmation.
+func (c *Confirm) confirm(u *Unit, p payment.Payment) (payment.Payment, error) {
+	if p.NeedsSecond() {
+		if err := u.countApproval(p.Card); err != nil {
+			return p, err
+		}
+	}
+	return u.Do(p, payment.Command{Verb: payment.Confirm, By: c.Device, Digest: consent.StatementDigest(c.Statement)})
 }
 
 // countApproval takes one of the card's second confirmations, if there is one left.

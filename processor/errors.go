@@ -12,6 +12,7 @@ var (
 	ErrDeviceRevoked     = errors.New("the device was revoked")
 	ErrUnknownPayment    = errors.New("no such payment") // also: not yours to see
 	ErrUnknownCard       = errors.New("no such card")    // also: not yours to see
+	ErrUnknownPasskey    = errors.New("no such passkey")
 	ErrUnknownPayee      = errors.New("no payee with this handle")
 	ErrUnknownAccount    = errors.New("no such account")
 	ErrUnknownOperator   = errors.New("no such operator")

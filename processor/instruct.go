@@ -25,7 +25,8 @@ type Instruct struct {
 	Nonce  string // fresh and random
 	Policy payment.Policy
 
-	Payment payment.Payment // result
+	Payment  payment.Payment // results
+	Passkeys []string        // that may authenticate and confirm it at once: see PasskeysFor
 }
 
 // Wants names the payment, the device, the payee and the card, and then their accounts.
@@ -41,6 +42,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	for _, k := range c.CardKeys {
 		if id, ok := u.cardsByKey[k]; ok {
 			w.Accounts = append(w.Accounts, u.Cards.rows[id].Account)
+			u.wantPasskeys(w, u.Cards.rows[id], c.Device)
 			c.SUN.want(w, id, c.Device)
 			if c.mayTapIdentified() {
 				w.OpenOf = append(w.OpenOf, id)
@@ -100,6 +102,7 @@ func (c *Instruct) Do(u *Unit) error {
 		p.Level = c.Policy.Needs(c.facts(u, card, assurance))
 	}
 	c.Payment, err = u.Do(p, payment.Command{Verb: payment.Instruct})
+	c.Passkeys = u.passkeysFor(c.Payment, card)
 	return err
 }
 

@@ -15,6 +15,7 @@ type asked struct {
 	boundTo  map[payment.CardID]bool
 
 	challengesOf map[payment.DeviceID]bool
+	passkeys     map[payment.CardID]bool
 	anyOf        bool
 }
 
@@ -25,9 +26,10 @@ func newUnit() *Unit {
 		boundTo:    map[payment.CardID][]BindingID{},
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
-			challengesOf: map[payment.DeviceID]bool{},
+			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
 		},
 		challengesOf: map[payment.DeviceID][]ChallengeID{},
+		passkeysOf:   map[payment.CardID][]string{},
 	}
 }
 
@@ -83,12 +85,13 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
 		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
+		Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
 		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) +
-		len(m.Challenges) + len(m.ChallengesOf)
+		len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -126,6 +129,12 @@ func (u *Unit) add(r Rows) {
 		u.Bindings.add(id, x)
 		if u.asked.boundTo[x.Card] {
 			u.boundTo[x.Card] = appendNew(u.boundTo[x.Card], id)
+		}
+	}
+	for _, x := range r.Passkeys {
+		u.Passkeys.add(x.ID, x)
+		if u.asked.passkeys[x.Card] {
+			u.passkeysOf[x.Card] = appendNew(u.passkeysOf[x.Card], x.ID)
 		}
 	}
 	for _, x := range r.Tries {

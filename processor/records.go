@@ -97,6 +97,8 @@ type Card struct {
 	SUNVersion int
 	SUNCounter int64
 
+	Passkeys int // how many there are that were not removed
+
 	ApprovalsSince time.Time // the hour that Approvals counts
 	Approvals      int       // second confirmations asked for in that hour
 	CreatedAt      time.Time
@@ -137,6 +139,20 @@ type Binding struct {
 type BindingID struct {
 	Card   payment.CardID
 	Device payment.DeviceID
+}
+
+// Passkey is a passkey of a card's holder. It counts while the device that registered it is the card's associated device.
+type Passkey struct {
+	ID        string // of the credential, base64url
+	Card      payment.CardID
+	Device    payment.DeviceID // that registered it
+	PublicKey []byte           // COSE_Key
+	Counter   int64            // of its signatures
+	Synced    bool             // it does not prove which device it is on
+	Label     string
+	CreatedAt time.Time
+	UsedAt    time.Time // zero if it never was
+	RemovedAt time.Time // zero while it may be used
 }
 
 // Tries is a count of tries.

@@ -6,7 +6,9 @@ import (
 )
 
 // Statement is the exact text that a payment waits to have confirmed, and "" if it waits for no confirmation. The text
-// follows from the payment alone, so every node issues the same bytes.
+// follows from the payment alone, so every node issues the same bytes. A payment that waits for authentication has one as
+// well, for a passkey that authenticates and confirms at once; it is shown only to devices that are or were bound to the
+// card.
 func Statement(p payment.Payment) string {
 	s := consent.Statement{
 		Version: consent.StatementVersion, Payment: consent.PaymentID(p.ID),
@@ -18,6 +20,11 @@ func Statement(p payment.Payment) string {
 		Nonce: p.Nonce, ExpiresAt: consent.At(p.Deadline),
 	}
 	switch p.State {
+	case payment.AuthenticationRequired:
+		if p.Decoy() {
+			return ""
+		}
+		s.Role = consent.First
 	case payment.ConfirmationRequired:
 		s.Role = consent.First
 	case payment.ApprovalRequired:

@@ -75,22 +75,24 @@ type ListQuery struct {
 
 // Wants names rows to load. A row that is not there is left out of Rows.
 type Wants struct {
-	Payments  []payment.ID
-	OpenOf    []payment.CardID // the open payments of these cards that have been authenticated
-	Cards     []payment.CardID
-	CardKeys  []CardKey // cards by their number's key
-	Accounts  []ledger.AccountID
-	Devices   []payment.DeviceID
-	Bindings  []BindingID
-	BoundTo   []payment.CardID   // all bindings of these cards
-	CardsOf   []payment.DeviceID // all bindings of these devices
-	Tries     []TriesID
-	Payees    []payment.Handle
-	APIKeys   []string // by MAC
-	Operators []OperatorID
-	AnyOf     bool // whether there is an operator at all: loads one
-	Keys      []KeyID
-	Evidence  []payment.ID
+	Payments   []payment.ID
+	OpenOf     []payment.CardID // the open payments of these cards that have been authenticated
+	Cards      []payment.CardID
+	CardKeys   []CardKey // cards by their number's key
+	Accounts   []ledger.AccountID
+	Devices    []payment.DeviceID
+	Bindings   []BindingID
+	BoundTo    []payment.CardID   // all bindings of these cards
+	CardsOf    []payment.DeviceID // all bindings of these devices
+	Tries      []TriesID
+	Passkeys   []string         // by credential id
+	PasskeysOf []payment.CardID // all passkeys of these cards
+	Payees     []payment.Handle
+	APIKeys    []string // by MAC
+	Operators  []OperatorID
+	AnyOf      bool // whether there is an operator at all: loads one
+	Keys       []KeyID
+	Evidence   []payment.ID
 
 	Challenges   []ChallengeID
 	ChallengesOf []payment.DeviceID // the challenges of these devices that were not used, in time or not
@@ -104,6 +106,7 @@ type Rows struct {
 	Devices   []Device
 	Bindings  []Binding
 	Tries     []Tries
+	Passkeys  []Passkey
 	Payees    []Payee
 	APIKeys   []APIKey
 	Operators []Operator

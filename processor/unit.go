@@ -20,6 +20,7 @@ type Unit struct {
 	Devices   table[payment.DeviceID, Device]
 	Bindings  table[BindingID, Binding]
 	Tries     table[TriesID, Tries]
+	Passkeys  table[string, Passkey]
 	Payees    table[payment.Handle, Payee]
 	APIKeys   table[string, APIKey]
 	Operators table[OperatorID, Operator]
@@ -38,6 +39,7 @@ type Unit struct {
 	boundTo    map[payment.CardID][]BindingID
 
 	challengesOf map[payment.DeviceID][]ChallengeID
+	passkeysOf   map[payment.CardID][]string
 	asked        asked
 }
 
@@ -209,7 +211,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges}
+		&u.Challenges, &u.Passkeys}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -226,6 +228,9 @@ func (u *Unit) keep() {
 		if authenticated(p) {
 			u.openOf[p.Card] = appendNew(u.openOf[p.Card], id)
 		}
+	}
+	for id, k := range u.Passkeys.staged {
+		u.passkeysOf[k.Card] = appendNew(u.passkeysOf[k.Card], id)
 	}
 	for id := range u.Challenges.staged {
 		u.challengesOf[id.Device] = appendNew(u.challengesOf[id.Device], id)
@@ -254,6 +259,7 @@ func (u *Unit) changes() Changes {
 	c.New.Devices, c.Changed.Devices = u.Devices.split()
 	c.New.Bindings, c.Changed.Bindings = u.Bindings.split()
 	c.New.Tries, c.Changed.Tries = u.Tries.split()
+	c.New.Passkeys, c.Changed.Passkeys = u.Passkeys.split()
 	c.New.Payees, c.Changed.Payees = u.Payees.split()
 	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()
 	c.New.Operators, c.Changed.Operators = u.Operators.split()

@@ -100,6 +100,10 @@ var rules = []rule{
 		SELECT x.id, 'it is in ' || x.currency || ' and its account ' || a.id || ' in ' || a.currency FROM
 			(SELECT id, account, currency FROM cards UNION ALL SELECT handle, account, currency FROM payees) AS x
 		JOIN accounts a ON a.id = x.account WHERE a.currency <> x.currency`),
+	newRule("a card's passkeys are counted", `
+		SELECT c.id, 'it has ' || CAST(c.passkeys AS TEXT) || ' passkeys, but there are ' || CAST(COUNT(k.id) AS TEXT)
+		FROM cards c LEFT JOIN passkeys k ON k.card = c.id AND k.removed_at = 0
+		GROUP BY c.id, c.passkeys HAVING COUNT(k.id) <> c.passkeys`),
 	newRule("a settled payment has posted its money", `
 		SELECT p.id, 'there is no entry ' || p.id || '/post that posts it' FROM payments p
 		LEFT JOIN entries e ON e.id = p.id || '/post' AND e.reference = p.id AND e.action IN ('post', 'post_hold')

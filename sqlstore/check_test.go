@@ -131,6 +131,7 @@ var damages = map[string]struct {
 		[]string{totals + ": card1", totals + ": shop1", "a settled payment has posted its money: direct"}},
 	"settled by hand": {"UPDATE payments SET state = 'settled', ended_at = 1 WHERE id = 'waiting'",
 		[]string{"a settled payment has posted its money: waiting", "the database is sound: file"}},
+	"count of passkeys": {"UPDATE cards SET passkeys = 1 WHERE id = 'c1'", []string{"a card's passkeys are counted: c1"}},
 	"unsettled by hand": {"UPDATE payments SET state = 'declined' WHERE id = 'direct'",
 		[]string{"a payment that is not settled has posted nothing: direct"}},
 	"amount of a payment": {"UPDATE payments SET amount = amount + 1 WHERE id = 'direct'",

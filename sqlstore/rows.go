@@ -32,6 +32,7 @@ var (
 	cardsOf   = bindings.by("", "device")
 	ofPayment = evidence.by("", "payment")
 	unused    = challenges.by("used_at = 0", "device")
+	ofCard    = passkeys.by("", "card")
 	anyOf     = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
 )
 
@@ -42,6 +43,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Cards:    pick(r, cards, cards.byKey, single(w.Cards)),
 		Accounts: pick(r, accounts, accounts.byKey, single(w.Accounts)),
 		Devices:  pick(r, devices, devices.byKey, single(w.Devices)),
+		Passkeys: pick(r, passkeys, passkeys.byKey, single(w.Passkeys)),
 		Payees:   pick(r, payees, payees.byKey, single(w.Payees)),
 		APIKeys:  pick(r, apiKeys, apiKeys.byKey, single(w.APIKeys)),
 		Evidence: pick(r, evidence, ofPayment, single(w.Evidence)),
@@ -81,6 +83,8 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 	found.Bindings = join(found.Bindings, pick(r, bindings, cardsOf, single(w.CardsOf)), idOf)
 	found.Challenges = join(found.Challenges, pick(r, challenges, unused, single(w.ChallengesOf)),
 		func(c processor.TapChallenge) processor.ChallengeID { return c.ChallengeID })
+	found.Passkeys = join(found.Passkeys, pick(r, passkeys, ofCard, single(w.PasskeysOf)),
+		func(k processor.Passkey) string { return k.ID })
 	if w.AnyOf {
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
 			func(o processor.Operator) processor.OperatorID { return o.ID })

@@ -27,6 +27,7 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, cards, c.New.Cards, c.Changed.Cards)
 	store(t, bindings, c.New.Bindings, c.Changed.Bindings)
 	store(t, challenges, c.New.Challenges, c.Changed.Challenges)
+	store(t, passkeys, c.New.Passkeys, c.Changed.Passkeys)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
 	store(t, payments, c.New.Payments, c.Changed.Payments)
 	t.saveEntries(c)

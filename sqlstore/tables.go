@@ -80,6 +80,7 @@ var cards = newTable("cards", 1,
 	integer("identified_spent", func(c *processor.Card) *int64 { return &c.Identified.Minor }),
 	fixed(integer("sun_version", func(c *processor.Card) *int { return &c.SUNVersion })),
 	integer("sun_counter", func(c *processor.Card) *int64 { return &c.SUNCounter }),
+	integer("passkeys", func(c *processor.Card) *int { return &c.Passkeys }),
 	instant("approvals_since", func(c *processor.Card) *time.Time { return &c.ApprovalsSince }),
 	integer("approvals", func(c *processor.Card) *int { return &c.Approvals }),
 	fixed(instant("created_at", func(c *processor.Card) *time.Time { return &c.CreatedAt })),
@@ -99,6 +100,19 @@ var challenges = newTable("tap_challenges", 2,
 	fixed(text("currency", func(c *processor.TapChallenge) *money.Currency { return &c.Amount.Currency })),
 	fixed(instant("expires_at", func(c *processor.TapChallenge) *time.Time { return &c.ExpiresAt })),
 	instant("used_at", func(c *processor.TapChallenge) *time.Time { return &c.UsedAt }),
+)
+
+var passkeys = newTable("passkeys", 1,
+	text("id", func(k *processor.Passkey) *string { return &k.ID }),
+	fixed(text("card", func(k *processor.Passkey) *payment.CardID { return &k.Card })),
+	fixed(text("device", func(k *processor.Passkey) *payment.DeviceID { return &k.Device })),
+	fixed(octets("public_key", func(k *processor.Passkey) *[]byte { return &k.PublicKey })),
+	integer("counter", func(k *processor.Passkey) *int64 { return &k.Counter }),
+	fixed(boolean("synced", func(k *processor.Passkey) *bool { return &k.Synced })),
+	text("label", func(k *processor.Passkey) *string { return &k.Label }),
+	fixed(instant("created_at", func(k *processor.Passkey) *time.Time { return &k.CreatedAt })),
+	instant("used_at", func(k *processor.Passkey) *time.Time { return &k.UsedAt }),
+	instant("removed_at", func(k *processor.Passkey) *time.Time { return &k.RemovedAt }),
 )
 
 // datedTries adds when tries were last counted, so that those nobody needs any more can be forgotten.

@@ -37,12 +37,14 @@ func (s *suite) changesComeBack() {
 	r.Cards[0] = frozen
 	r.Bindings[0].BoundAt = later
 	r.Tries[0].Used, r.Tries[0].PausedUntil, r.Tries[0].Locked = 5, time.Time{}, true
+	r.Passkeys[0].Counter, r.Passkeys[0].Label, r.Passkeys[0].UsedAt, r.Passkeys[0].RemovedAt = 0, "New", noon, later
+	r.Cards[0].Passkeys = 0
 	r.Payments[0] = stepped(r.Payments[0], payment.Authenticate, payment.Confirm)
 	r.Keys[1].Digest, r.Keys[1].Status, r.Keys[1].Answer, r.Keys[1].At, r.Keys[1].KeepTill = "f", 409, []byte("sealed"), later, later
 	r.Challenges[0].UsedAt = later
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
-		Operators: r.Operators[:1], Cards: r.Cards[:1], Bindings: r.Bindings[:1], Tries: r.Tries[:1],
+		Operators: r.Operators[:1], Cards: r.Cards[:1], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		Payments: r.Payments[:1], Keys: r.Keys[1:2],
 	}})
 	s.holds(everythingWants(), c.New)
@@ -118,6 +120,8 @@ func (s *suite) rowsByOtherColumns() {
 	s.holds(processor.Wants{CardsOf: []payment.DeviceID{"lost", "none"}}, processor.Rows{Bindings: c.New.Bindings[2:]})
 	s.holds(processor.Wants{CardKeys: []processor.CardKey{"1.key3", "1.none"}}, processor.Rows{Cards: c.New.Cards[2:]})
 	s.holds(processor.Wants{ChallengesOf: []payment.DeviceID{"phone1", "none"}}, processor.Rows{Challenges: c.New.Challenges[:1]}) // and no used one
+	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1", "c2"}}, processor.Rows{Passkeys: c.New.Passkeys})
+	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1"}, Passkeys: []string{"key1"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators})
 }
 
@@ -140,6 +144,7 @@ func (s *suite) newRowIsThere() {
 		"card number":       {New: processor.Rows{Cards: []processor.Card{again}}},
 		"binding":           {New: processor.Rows{Bindings: r.Bindings[:1]}},
 		"tries":             {New: processor.Rows{Tries: r.Tries[1:]}},
+		"passkey":           {New: processor.Rows{Passkeys: r.Passkeys[1:]}},
 		"payment":           {New: processor.Rows{Payments: r.Payments[2:3]}},
 		"key":               {New: processor.Rows{Keys: r.Keys[:1]}},
 		"tap challenge":     {New: processor.Rows{Challenges: r.Challenges[1:2]}},

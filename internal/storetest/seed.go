@@ -109,6 +109,11 @@ func everything() processor.Changes {
 	c.New.Tries = []processor.Tries{
 		{TriesID: processor.TriesID{Card: "1.key1", By: processor.Owner}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
 		{TriesID: processor.TriesID{Card: "1.unknown", By: processor.Strangers}, Tries: consent.Tries{Used: 5, Locked: true}}}
+	c.New.Passkeys = []processor.Passkey{
+		{ID: "key1", Card: "c1", Device: "phone1", PublicKey: []byte{1, 0, 2}, Counter: 1<<32 - 1, Synced: true, Label: "Face",
+			CreatedAt: noon, UsedAt: noon.Add(time.Minute)},
+		{ID: "key2", Card: "c1", Device: "phone1", PublicKey: []byte{3}, Label: "Old", CreatedAt: noon, RemovedAt: noon}}
+	c.New.Cards[0].Passkeys = 1
 	c.New.Payments = []payment.Payment{openPayment("p1"), decoy("p2"),
 		stepped(openPayment("p3"), payment.Authenticate, payment.Confirm, payment.MistypeCode, payment.Approve),
 		stepped(openPayment("p4"), payment.Authenticate, payment.Confirm, payment.Disown),
@@ -140,6 +145,7 @@ func everythingWants() processor.Wants {
 	w.APIKeys = []string{"1.aaa", "1.bbb"}
 	w.Payees = append(w.Payees, "shut")
 	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}
+	w.Passkeys = []string{"key1", "key2"}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}

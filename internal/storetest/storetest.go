@@ -124,6 +124,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Devices = by(r.Devices, func(d processor.Device) string { return string(d.ID) })
 	r.Bindings = by(r.Bindings, func(b processor.Binding) string { return string(b.Card) + " " + string(b.Device) })
 	r.Tries = by(r.Tries, func(t processor.Tries) string { return string(t.Card) + " " + t.By })
+	r.Passkeys = by(r.Passkeys, func(k processor.Passkey) string { return k.ID })
 	r.Payees = by(r.Payees, func(p processor.Payee) string { return string(p.Handle) })
 	r.APIKeys = by(r.APIKeys, func(k processor.APIKey) string { return k.MAC })
 	r.Operators = by(r.Operators, func(o processor.Operator) string { return string(o.ID) })

@@ -93,6 +93,7 @@ CREATE TABLE cards (
   identified_spent BIGINT NOT NULL CHECK (identified_spent >= 0),
   sun_version     BIGINT NOT NULL CHECK (sun_version BETWEEN 0 AND 255),
   sun_counter     BIGINT NOT NULL CHECK (sun_counter BETWEEN 0 AND 16777215),
+  passkeys        BIGINT NOT NULL CHECK (passkeys >= 0),
   approvals_since BIGINT NOT NULL CHECK (approvals_since >= 0),
   approvals       BIGINT NOT NULL CHECK (approvals >= 0),
   created_at      BIGINT NOT NULL CHECK (created_at >= 0),
@@ -122,6 +123,21 @@ CREATE TABLE tap_challenges (
 ) BY KEY;
 
 CREATE INDEX tap_challenges_by_age ON tap_challenges (expires_at);
+
+CREATE TABLE passkeys (
+  id         TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  card       TEXT   NOT NULL REFERENCES cards (id),
+  device     TEXT   NOT NULL REFERENCES devices (id),
+  public_key BYTEA  NOT NULL,
+  counter    BIGINT NOT NULL CHECK (counter BETWEEN 0 AND 4294967295),
+  synced     BIGINT NOT NULL CHECK (synced IN (0, 1)),
+  label      TEXT   NOT NULL,
+  created_at BIGINT NOT NULL CHECK (created_at >= 0),
+  used_at    BIGINT NOT NULL CHECK (used_at >= 0),
+  removed_at BIGINT NOT NULL CHECK (removed_at >= 0)
+) BY KEY;
+
+CREATE INDEX passkeys_by_card ON passkeys (card);
 
 -- Counted for card numbers that nobody has issued, and for one-use codes, as well, so card_key refers to nothing.
 CREATE TABLE tries (
