@@ -125,8 +125,8 @@ func (u *Unit) wantPasskeys(w *Wants, c Card, device payment.DeviceID) {
 
 // passkeysFor is PasskeysFor with the rows that wantPasskeys has named.
 func (u *Unit) passkeysFor(p payment.Payment, c Card) []string {
-	if c.Passkeys == 0 || p.Decoy() {
-		return nil
+	if p.Decoy() || !u.asked.passkeys[c.ID] {
+		return nil // not asked for either where the first was registered in this very batch: the next look at it tells
 	}
 	var all []Passkey
 	for _, id := range u.passkeysOf[c.ID] {
