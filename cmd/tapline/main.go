@@ -31,6 +31,7 @@ type root struct {
 	Approve  approveCmd  `cmd:"" help:"Wait for second confirmations on this associated device, and decide them."`
 	Device   deviceCmd   `cmd:"" help:"Make, show and register the key of this device."`
 	Card     cardCmd     `cmd:"" help:"Read, issue, activate, freeze and rebind cards."`
+	Reader   readerCmd   `cmd:"" help:"Let a web page wait for a tap on this computer's card reader."`
 	Payee    payeeCmd    `cmd:"" help:"Look payees up, add and list them."`
 	Account  accountCmd  `cmd:"" help:"Top accounts up and report their entries (operator)."`
 	Operator operatorCmd `cmd:"" help:"Enrol and list operators."`

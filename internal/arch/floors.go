@@ -35,6 +35,7 @@ var table = []floor{
 	{"card/sun", []string{"card", "card/apdu", "card/tlv"}},
 	{"card/oda", []string{"card", "card/apdu", "card/tlv"}},
 	{"card/pcsc", []string{"card", "card/apdu"}},
+	{"card/bridge", []string{"card", "consent", "internal/strictjson"}},
 	{"card/cardtest", []string{"card", "card/apdu", "card/tlv", "card/sun", "card/oda", "card/pcsc"}},
 
 	// What goes over the wire, and its clients.

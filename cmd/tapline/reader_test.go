@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tapline/card/cardtest"
+	"tapline/internal/testenv"
+)
+
+// heard is what a command that still runs has written.
+type heard struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func newHeard() *heard { return &heard{more: make(chan struct{}, 1)} }
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case h.more <- struct{}{}:
+	default:
+	}
+	return h.text.Write(p)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
+}
+
+// expect waits until something was written.
+func (h *heard) expect(t *testing.T, want string) {
+	t.Helper()
+	limit := time.After(patience)
+	for !strings.Contains(h.String(), want) {
+		select {
+		case <-h.more:
+		case <-limit:
+			t.Fatalf("waited for %q, got:\n%s", want, h)
+		}
+	}
+}
+
+// openReader runs "tapline reader" for a shop until the test ends, and returns where it is and the token.
+func openReader(t *testing.T, args ...string) (address, token string, told *heard) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	out, told := newHeard(), newHeard()
+	a := &app{ctx: ctx, stdin: strings.NewReader(""), stdout: out, stderr: told, now: time.Now}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(a, append([]string{"reader", "--json", "--origin", "https://shop.example"}, args...))
+	}()
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d\n%s", code, told)
+		}
+		if said := out.String() + told.String(); strings.Count(said, token) != 1 || strings.Contains(said, "620000000000") {
+			t.Errorf("the token is shown once and numbers never, but:\n%s", said)
+		}
+	})
+	out.expect(t, "\n")
+	var opened struct{ Address, Code string }
+	if err := json.Unmarshal([]byte(out.String()), &opened); err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ = strings.Cut(opened.Code, ".")
+	return opened.Address, token, told
+}
+
+// fromPage is a request of the shop's page.
+func fromPage(ctx context.Context, method, url, token, body string) (int, string) {
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	r.Header.Set("Origin", "https://shop.example")
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return response.StatusCode, string(raw)
+}
+
+func TestAPageGetsEachTapOnARealReaderOnce(t *testing.T) {
+	reader, err := cardtest.StartReader(t.Context())
+	unavailable, missing := errors.AsType[*cardtest.UnavailableError](err)
+	if missing {
+		testenv.Require(t, "pcscd", false, unavailable.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := reader.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("PCSCLITE_CSOCK_NAME", reader.Socket())
+	address, token, told := openReader(t, "--reader", "Virtual PCD 00 00")
+	tap := func(wait string) (int, string) {
+		return fromPage(t.Context(), "POST", address+"/v1/tap", token, `{"wait":`+wait+`}`)
+	}
+	insert := func(c cardtest.Card) {
+		t.Helper()
+		if err := reader.Insert(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, body := fromPage(t.Context(), "GET", address+"/v1/reader", token, ""); code != 200 || !strings.Contains(body, `"readers":[{"name":"Virtual PCD 00 00","card":false}]`) {
+		t.Errorf("status: %d %s", code, body)
+	}
+
+	// A page waits; another goes away while it waits, and the reader is free for the next.
+	gone, leave := context.WithCancel(t.Context())
+	go fromPage(gone, "POST", address+"/v1/tap", token, `{}`)
+	told.expect(t, "A page of https://shop.example waits for a tap.")
+	leave()
+	told.expect(t, "does not wait any more")
+	insert(&cardtest.EMV{Number: cardtest.Number("6200000000000005")})
+	if code, body := tap("25"); code != 200 || !strings.Contains(body, `"tap":{"account":"6200000000000005"}`) {
+		t.Errorf("first tap: %d %s", code, body)
+	}
+	told.expect(t, "A card (unionpay) was read")
+
+	// The card that was left on the reader is not read again; the next one is.
+	if code, body := tap("1"); code != http.StatusNoContent {
+		t.Errorf("card left on the reader: %d %s, want 204", code, body)
+	}
+	reader.Remove()
+	insert(&cardtest.EMV{Number: cardtest.Number("6200000000000047")})
+	if code, body := tap("25"); code != 200 || !strings.Contains(body, "6200000000000047") {
+		t.Errorf("second tap: %d %s", code, body)
+	}
+
+	// A card without an account is told as such.
+	reader.Remove()
+	insert(&cardtest.Storage{})
+	if code, body := tap("25"); code != http.StatusUnprocessableEntity || !strings.Contains(body, "no_account") {
+		t.Errorf("storage card: %d %s", code, body)
+	}
+}
+
+func TestReaderIsForNamedPagesOnThisComputerOnly(t *testing.T) {
+	t.Setenv("PCSCLITE_CSOCK_NAME", t.TempDir()+"/no-pcscd")
+	for want, args := range map[string][]string{
+		"missing flags: --origin":              {},
+		"--origin null: ":                      {"--origin", "null"},
+		"--origin *: ":                         {"--origin", "*"},
+		"--origin http://shop.example: ":       {"--origin", "http://shop.example"},
+		"--origin https://shop.example/pay: ":  {"--origin", "https://shop.example/pay"},
+		"--listen 0.0.0.0:80: a reader is for": {"--origin", "https://shop.example", "--listen", "0.0.0.0:80"},
+		"--listen :80: a reader is for":        {"--origin", "https://shop.example", "--listen", ":80"},
+		"--listen localhost: a reader is for":  {"--origin", "https://shop.example", "--listen", "localhost"},
+	} {
+		if code, out, errs := runQuietly(t.Context(), append([]string{"reader"}, args...)...); code != exitUsage || !strings.Contains(errs, want) || out != "" {
+			t.Errorf("%q: got %d %s%s, want %q", args, code, out, errs, want)
+		}
+	}
+	if code, _, errs := runQuietly(t.Context(), "reader", "--origin", "https://shop.example"); code != exitFailed || !strings.Contains(errs, "is pcscd running?") {
+		t.Errorf("without pcscd: %d %s", code, errs)
+	}
+}
