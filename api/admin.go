@@ -64,11 +64,14 @@ type CardCode struct {
 
 // SUNSetup is what is written to a card so that it proves itself to this service. The keys are 32 hexadecimal digits.
 type SUNSetup struct {
+	UID            string `json:"uid" doc:"Of the one card that these keys fit."`
 	URLTemplate    string `json:"url_template" doc:"The card's NDEF URL. Zeros are where the card writes encrypted UID and counter (PICCDataOffset) and the MAC; the MAC covers no text of the URL."`
 	KeyVersion     int    `json:"key_version" doc:"Version of the service's master key."`
 	ApplicationKey string `json:"application_key" doc:"Key 0, which changes settings and keys."`
 	MetaKey        string `json:"meta_key" doc:"Key 1, SDMMetaReadKey: encrypts UID and counter. The same on all cards."`
 	FileKey        string `json:"file_key" doc:"Key 2, SDMFileReadKey: makes the MACs. This card's own."`
+	DataKey        string `json:"data_key" doc:"Key 3, which writes the card's own data file. That stays empty; a key that nobody changed would let anybody write it."`
+	SpareKey       string `json:"spare_key" doc:"Key 4, without a use."`
 }
 
 // LogValue is the version alone.

@@ -84,7 +84,9 @@ func sunMasters(keys *keyring.Keyring) []sun.Master {
 func (s *Service) setup(uid sun.UID) *api.SUNSetup {
 	m := s.masters[0]
 	return &api.SUNSetup{
+		UID:         uid.String(),
 		URLTemplate: s.PublicURL + "/t#e=00000000000000000000000000000000&c=0000000000000000", KeyVersion: m.Version(),
 		ApplicationKey: m.Application(uid).Reveal(), MetaKey: m.Meta().Reveal(), FileKey: m.File(uid).Reveal(),
+		DataKey: m.Data(uid).Reveal(), SpareKey: m.Spare(uid).Reveal(),
 	}
 }

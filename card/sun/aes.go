@@ -1,6 +1,14 @@
 package sun
 
-import "crypto/cipher"
+import (
+	"crypto/aes"
+	"crypto/cipher"
+
+	"tapline/card/cmac"
+)
+
+// block is 16 bytes, the size of all that is encrypted here.
+type block = cmac.Block
 
 // Session vectors begin so: data sheet §9.3.9.1, SV1 for encryption and SV2 for the MAC.
 var (
@@ -14,13 +22,13 @@ func sessionKey(key Key, prefix [6]byte, t Tap) block {
 	for len(vector)%16 != 0 {
 		vector = append(vector, 0)
 	}
-	return aesCMAC(key.octets[:], vector)
+	return cmac.AES(key.octets[:], vector)
 }
 
 // aes returns the MAC that the message should have, and the file data.
 func (m Message) aes(key Key, t Tap) (mac [8]byte, data []byte) {
 	session := sessionKey(key, sv2, t)
-	mac = truncate(aesCMAC(session[:], []byte(m.MACInput)))
+	mac = cmac.Truncate(cmac.AES(session[:], []byte(m.MACInput)))
 	if m.Enc == nil {
 		return mac, nil
 	}
@@ -47,4 +55,12 @@ func (m Message) decryptPICC(meta Key) (plain block) {
 	}
 	newAES(meta.octets[:]).Decrypt(plain[:], m.PICC) // one block, and the IV is zero
 	return plain
+}
+
+func newAES(key []byte) cipher.Block {
+	c, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // a length that the caller has not checked
+	}
+	return c
 }

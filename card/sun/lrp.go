@@ -1,6 +1,10 @@
 package sun
 
-import "slices"
+import (
+	"slices"
+
+	"tapline/card/cmac"
+)
 
 // lrp is the leakage resilient primitive of NXP AN12304 with one of its updated keys.
 type lrp struct {
@@ -58,7 +62,7 @@ func nibbles(octets []byte) []byte {
 
 // cmac is CMAC_LRP, AN12304 §3.3.
 func (l *lrp) cmac(message []byte) block {
-	return cmac(func(b *block) { *b = l.eval(nibbles(b[:]), true) }, message)
+	return cmac.Sum(func(b *block) { *b = l.eval(nibbles(b[:]), true) }, message)
 }
 
 // crypt is LRICB, AN12304 algorithms 4 and 5: every block under a key of its own, numbered by the counter.
@@ -96,7 +100,7 @@ func sessionMaster(key Key, t Tap) block {
 // lrp returns the MAC that the message should have, and the file data.
 func (m Message) lrp(key Key, t Tap) (mac [8]byte, data []byte) {
 	master := sessionMaster(key, t)
-	mac = truncate(newLRP(master, 0).cmac([]byte(m.MACInput)))
+	mac = cmac.Truncate(newLRP(master, 0).cmac([]byte(m.MACInput)))
 	if m.Enc != nil {
 		data = newLRP(master, 1).decrypt(fileCounter(t), m.Enc)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
+	"tapline/card/cmac"
 )
 
 // Master is the key of which all cards' keys are made, with its version. A new version makes the keys of cards that are
@@ -32,6 +34,8 @@ const (
 	keyApplication = 0 // AppMasterKey: changes the card's settings and keys
 	keyMeta        = 1 // SDMMetaReadKey: the same on all cards, for it is needed to know which card it is
 	keyFile        = 2 // SDMFileReadKey
+	keyData        = 3 // writes the card's own data file, which stays empty
+	keySpare       = 4 // no use; changed so that nobody finds one for it
 )
 
 // Application is the key that changes a card's settings (key number 0).
@@ -43,6 +47,12 @@ func (m Master) Meta() Key { return m.derive(UID{}, keyMeta) }
 // File is the key that makes a card's MACs and encrypts its file data (key number 2).
 func (m Master) File(u UID) Key { return m.derive(u, keyFile) }
 
+// Data is the key that writes the card's own data file, of which tapline makes no use (key number 3).
+func (m Master) Data(u UID) Key { return m.derive(u, keyData) }
+
+// Spare is the key without a use (key number 4).
+func (m Master) Spare(u UID) Key { return m.derive(u, keySpare) }
+
 // system identifies the derivation: the "system identifier" of AN10922 §2.2.
 const system = "tapline sun"
 
@@ -52,7 +62,7 @@ const system = "tapline sun"
 func (m Master) derive(u UID, number byte) Key {
 	input := append([]byte{0x01}, u[:]...)
 	input = append(append(input, number), system...)
-	return Key{aesCMAC(m.secret[:m.size], input)}
+	return Key{cmac.AES(m.secret[:m.size], input)}
 }
 
 // Format writes "[master key]", whatever the verb.

@@ -155,11 +155,3 @@ func (t Tap) context() []byte {
 	}
 	return out
 }
-
-// truncate keeps the bytes with odd numbers, as all MACs of the card are sent (data sheet §9.1.3).
-func truncate(mac [16]byte) (short [8]byte) {
-	for i := range short {
-		short[i] = mac[2*i+1]
-	}
-	return short
-}

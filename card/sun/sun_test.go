@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tapline/card/cmac"
 )
 
 var (
@@ -96,7 +98,7 @@ func TestMACInputMayBeginAnywhere(t *testing.T) {
 	tap := Tap{UID: testUID, Counter: 3, HasCounter: true}
 	session := sessionKey(key, sv2, tap)
 	code := func(input string) string {
-		mac := truncate(aesCMAC(session[:], []byte(input)))
+		mac := cmac.Truncate(cmac.AES(session[:], []byte(input)))
 		return hex.EncodeToString(mac[:])
 	}
 	const before = "https://pay.example/?uid=04958CAA5C5E80&ctr=000003&enc="
@@ -131,7 +133,7 @@ func TestMessageWithoutCounterSaysSo(t *testing.T) {
 	key := Key{block{2}}
 	tap := Tap{Mode: AES, UID: testUID}
 	session := sessionKey(key, sv2, tap)
-	mac := truncate(aesCMAC(session[:], nil))
+	mac := cmac.Truncate(cmac.AES(session[:], nil))
 	message, err := Format{}.Parse("https://pay.example/#u=04958CAA5C5E80&c=" + hex.EncodeToString(mac[:]))
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +147,7 @@ func TestMessageWithoutCounterSaysSo(t *testing.T) {
 func TestPlainMirrorsInLRPMode(t *testing.T) {
 	key := Key{block{3}}
 	want := Tap{Mode: LRP, UID: testUID, Counter: 0x123456, HasCounter: true}
-	mac := truncate(newLRP(sessionMaster(key, want), 0).cmac(nil))
+	mac := cmac.Truncate(newLRP(sessionMaster(key, want), 0).cmac(nil))
 	text := "https://pay.example/#u=04958caa5c5e80&n=123456&c=" + hex.EncodeToString(mac[:])
 	message, err := Format{LRP: true}.Parse(text)
 	if err != nil {
@@ -207,7 +209,7 @@ func TestReservedPICCDataTagsAreRefused(t *testing.T) {
 		newAES(meta.octets[:]).Encrypt(picc, plain)
 		tap := Tap{UID: testUID, Counter: 1, HasCounter: tag&tagCounter != 0}
 		session := sessionKey(file, sv2, tap)
-		message := Message{Mode: AES, PICC: picc, MAC: truncate(aesCMAC(session[:], nil))}
+		message := Message{Mode: AES, PICC: picc, MAC: cmac.Truncate(cmac.AES(session[:], nil))}
 		if _, err := message.Verify(meta, func(UID) Key { return file }); !errors.Is(err, ErrNotGenuine) {
 			t.Errorf("tag %02X: %v", tag, err)
 		}
@@ -219,7 +221,7 @@ func TestEveryKeyOfACardIsItsOwn(t *testing.T) {
 	short := testMaster(t, 16)
 	seen := map[string]bool{}
 	for _, k := range []Key{
-		m.Meta(), m.File(testUID), m.File(otherUID), m.Application(testUID), m.Application(otherUID),
+		m.Meta(), m.File(testUID), m.File(otherUID), m.Application(testUID), m.Application(otherUID), m.Data(testUID), m.Spare(testUID),
 		short.Meta(), short.File(testUID), short.Application(testUID),
 	} {
 		if seen[k.Reveal()] {

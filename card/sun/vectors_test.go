@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tapline/card/cmac"
 )
 
 // octets are bytes that a vector gives in hexadecimal digits.
@@ -133,7 +135,7 @@ func TestPublishedIntermediateValuesAreOurs(t *testing.T) {
 			continue
 		}
 		sesMAC, sesEnc := sessionKey(key, sv2, tap), sessionKey(key, sv1, tap)
-		full := aesCMAC(sesMAC[:], []byte(x.message().MACInput))
+		full := cmac.AES(sesMAC[:], []byte(x.message().MACInput))
 		_, iv := fileCipher(key, tap)
 		same("MAC session key", x.SesMAC, sesMAC[:])
 		same("encryption session key", x.SesEnc, sesEnc[:])
@@ -183,7 +185,7 @@ func TestPublishedForgeriesAreRefused(t *testing.T) {
 func TestAESCMACIsThatOfRFC4493(t *testing.T) {
 	v := published(t).RFC4493
 	for _, x := range v.Cases {
-		if got := aesCMAC(v.Key, x.Message); got != block(x.MAC) {
+		if got := cmac.AES(v.Key, x.Message); got != block(x.MAC) {
 			t.Errorf("CMAC(%X) = %X, want %X", []byte(x.Message), got, []byte(x.MAC))
 		}
 	}
@@ -211,7 +213,7 @@ func TestLRPIsThatOfAN12304(t *testing.T) {
 func TestDiversificationIsThatOfAN10922(t *testing.T) {
 	master, _ := hex.DecodeString("00112233445566778899AABBCCDDEEFF")
 	input, _ := hex.DecodeString("01" + "04782E21801D80" + "3042F5" + "4E585020416275")
-	if got, want := upper(first(aesCMAC(master, input))), "A8DD63A3B89D54B37CA802473FDA9175"; got != want {
+	if got, want := upper(first(cmac.AES(master, input))), "A8DD63A3B89D54B37CA802473FDA9175"; got != want {
 		t.Errorf("diversified key %s, want %s", got, want)
 	}
 }

@@ -132,7 +132,7 @@ func codeFacts(c api.CardCode) []pair {
 	if s := c.SUN; s != nil {
 		facts = append(facts, pair{"card URL", s.URLTemplate}, pair{"key version", fmt.Sprint(s.KeyVersion)},
 			pair{"key 0 (application)", s.ApplicationKey}, pair{"key 1 (SDM meta read)", s.MetaKey},
-			pair{"key 2 (SDM file read)", s.FileKey})
+			pair{"key 2 (SDM file read)", s.FileKey}, pair{"key 3 (data file)", s.DataKey}, pair{"key 4 (spare)", s.SpareKey})
 	}
 	return facts
 }

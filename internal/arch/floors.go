@@ -32,11 +32,13 @@ var table = []floor{
 	{"card/apdu", nil},
 	{"card/tlv", nil},
 	{"card", []string{"card/apdu", "card/tlv"}},
-	{"card/sun", []string{"card", "card/apdu", "card/tlv"}},
+	{"card/cmac", nil},
+	{"card/sun", []string{"card", "card/apdu", "card/tlv", "card/cmac"}},
+	{"card/ntag", []string{"card", "card/apdu", "card/cmac", "card/sun"}},
 	{"card/oda", []string{"card", "card/apdu", "card/tlv"}},
 	{"card/pcsc", []string{"card", "card/apdu"}},
 	{"card/bridge", []string{"card", "consent", "internal/strictjson"}},
-	{"card/cardtest", []string{"card", "card/apdu", "card/tlv", "card/sun", "card/oda", "card/pcsc"}},
+	{"card/cardtest", []string{"card", "card/apdu", "card/tlv", "card/cmac", "card/sun", "card/oda", "card/pcsc"}},
 
 	// What goes over the wire, and its clients.
 	{"api", []string{"money", "consent", "internal/strictjson"}},
