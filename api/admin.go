@@ -99,6 +99,14 @@ type AdminPayee struct {
 	Account  string         `json:"account"`
 	Currency money.Currency `json:"currency"`
 	APIKey   string         `json:"api_key,omitempty"`
+
+	Rehearsals bool `json:"rehearsals" doc:"Whether payments to it may be rehearsed."`
+}
+
+// NewRehearsals says whether payments to a payee may be rehearsed.
+type NewRehearsals struct {
+	Allowed bool   `json:"allowed" doc:"Only for a payee that wants it and knows a rehearsal from money."`
+	Note    string `json:"note,omitempty" maxLength:"280"`
 }
 
 // Payees is a list of payees.

@@ -29,6 +29,7 @@ type Service struct {
 	Audience    string `json:"audience" doc:"What the aud of everything a device signs must be."`
 	PasskeyHost string `json:"passkey_host" doc:"The relying party's id of passkeys (WebAuthn rp.id)."`
 	CodeDigits  int    `json:"code_digits" doc:"How many digits an approval code has."`
+	Rehearsals  bool   `json:"rehearsals" doc:"Whether the service knows rehearsals: ask for one only if it does."`
 }
 
 // Device is a registered device.
@@ -59,6 +60,8 @@ type Payee struct {
 	Name     string         `json:"name" doc:"Verified by the operator."`
 	Account  string         `json:"account" doc:"Masked."`
 	Currency money.Currency `json:"currency"`
+
+	Rehearsals bool `json:"rehearsals,omitempty" doc:"Whether payments to it may be rehearsed; told where a payee is looked up."`
 }
 
 // Order is what the payer gets for the money.
@@ -96,6 +99,7 @@ type Payment struct {
 	Role         string       `json:"role" enum:"initiator,approver,payee"`
 	State        string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected,rehearsed"`
 	Reason       string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
+	Rehearsal    bool         `json:"rehearsal,omitempty" doc:"No money moves, whatever else it says: it ends rehearsed, not settled."`
 	Version      int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
 	Amount       money.Amount `json:"amount"`
 	Payee        Payee        `json:"payee"`

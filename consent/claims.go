@@ -131,6 +131,8 @@ type Instruction struct {
 	Payee  string       `json:"payee" doc:"The payee's handle, such as shop@example."`
 	Tap    Tap          `json:"tap"`
 	Order  Order        `json:"order"`
+
+	Rehearsal bool `json:"rehearsal,omitempty" doc:"Go through every step and move no money, for payees that take rehearsals."`
 }
 
 // Payment is the id of the payment that the instruction asks for.

@@ -59,6 +59,7 @@ func TestClaimsOfRegistrationActivationAndInstructionAreChecked(t *testing.T) {
 		"activation, no tap":    {TypActivation, &Activation{Code: code, PIN: "8305"}, "tap.account"},
 		"activation, bad code":  {TypActivation, &Activation{Code: "0000-0000-0000-1", Tap: Tap{Account: secretNo}}, "-"},
 		"instruction":           {TypInstruction, instruct(func(*Instruction) {}), ""},
+		"rehearsal":             {TypInstruction, instruct(func(m *Instruction) { m.Rehearsal = true }), ""},
 		"no order":              {TypInstruction, instruct(func(m *Instruction) { m.Order = Order{} }), ""},
 		"id of no payment":      {TypInstruction, instruct(func(m *Instruction) { m.ID = NewID() }), "jti"},
 		"longest payment id":    {TypInstruction, instruct(func(m *Instruction) { m.ID = "pay_" + strings.Repeat("a", 60) }), ""},

@@ -11,8 +11,12 @@ import (
 	"tapline/money"
 )
 
-// StatementVersion is the "v" of the statements this package writes and reads.
-const StatementVersion = "tapline-statement/1"
+// StatementVersion is the "v" of the statements this package writes and reads, and RehearsalVersion that of a
+// rehearsal's: a device that does not know rehearsals does not take one for a payment.
+const (
+	StatementVersion = "tapline-statement/1"
+	RehearsalVersion = "tapline-rehearsal/1"
+)
 
 // Role is which of the two confirmations a statement is for.
 type Role string
@@ -68,8 +72,9 @@ type Statement struct {
 	Version      string       `json:"v"`
 	Payment      PaymentID    `json:"payment"`
 	Role         Role         `json:"role"`
+	Rehearsal    bool         `json:"rehearsal,omitempty"` // no money moves
 	Amount       money.Amount `json:"amount"`
-	AmountText   string       `json:"amount_text"` // Amount.String(), such as "12.50 CNY"
+	AmountText   string       `json:"amount_text"` // see AmountText
 	PayeeHandle  string       `json:"payee_handle"`
 	PayeeName    string       `json:"payee_name"`
 	PayeeAccount string       `json:"payee_account"`
@@ -83,6 +88,23 @@ type Statement struct {
 	Nonce        string       `json:"nonce"`                  // fresh for each payment
 	ExpiresAt    Instant      `json:"expires_at"`             // the confirmation must arrive before
 	FirstDigest  string       `json:"first_digest,omitempty"` // second only: StatementDigest of the first
+}
+
+// AmountText is the amount as a statement writes it: "12.50 CNY", or "REHEARSAL, no money moves: 12.50 CNY", so that
+// whatever shows a statement's amount to a person says so.
+func AmountText(amount money.Amount, rehearsal bool) string {
+	if rehearsal {
+		return "REHEARSAL, no money moves: " + amount.String()
+	}
+	return amount.String()
+}
+
+// VersionOf is the "v" of a payment's or a rehearsal's statements.
+func VersionOf(rehearsal bool) string {
+	if rehearsal {
+		return RehearsalVersion
+	}
+	return StatementVersion
 }
 
 // Text is the statement's exact text: compact JSON, fields in fixed order, nothing escaped for HTML. The service issues
@@ -134,11 +156,11 @@ func (s Statement) Validate() error {
 		field string
 		ok    bool
 	}{
-		{"v", s.Version == StatementVersion},
+		{"v", s.Version == VersionOf(s.Rehearsal)},
 		{"payment", s.Payment.Check() == nil},
 		{"role", s.Role == First || s.Role == Second},
 		{"amount", s.Amount.Valid()},
-		{"amount_text", s.AmountText == s.Amount.String()},
+		{"amount_text", s.AmountText == AmountText(s.Amount, s.Rehearsal)},
 		{"payee_handle", CheckHandle(s.PayeeHandle) == nil},
 		{"payee_name", s.PayeeName != "" && clean(s.PayeeName, 128)},
 		{"payee_account", s.PayeeAccount != "" && clean(s.PayeeAccount, 64)},

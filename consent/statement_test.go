@@ -24,6 +24,12 @@ func statement() Statement {
 	return s
 }
 
+func rehearsalStatement() Statement {
+	s := statement()
+	s.Version, s.Rehearsal, s.AmountText = RehearsalVersion, true, "REHEARSAL, no money moves: 12.50 CNY"
+	return s
+}
+
 func secondStatement() Statement {
 	s := statement()
 	s.FirstDigest = StatementDigest(s.Text())
@@ -58,8 +64,52 @@ func TestStatementTextIsGolden(t *testing.T) {
 	}
 }
 
+// A rehearsal's text differs in three places, each of which is enough to tell it: for a program that knows rehearsals, for
+// one that knows the version only, and for a person who is shown the amount.
+func TestRehearsalsTextIsGolden(t *testing.T) {
+	want := goldenFirst
+	for _, change := range [][2]string{
+		{`"v":"tapline-statement/1"`, `"v":"tapline-rehearsal/1"`},
+		{`"role":"first",`, `"role":"first","rehearsal":true,`},
+		{`"12.50 CNY"`, `"REHEARSAL, no money moves: 12.50 CNY"`},
+	} {
+		want = strings.Replace(want, change[0], change[1], 1)
+	}
+	if got := rehearsalStatement().Text(); got != want {
+		t.Errorf("rehearsal:\n got %s\nwant %s", got, want)
+	}
+	if StatementDigest(want) == goldenDigest {
+		t.Error("a rehearsal has the payment's digest")
+	}
+}
+
+func TestStatementsThatAreHalfARehearsalAreRefused(t *testing.T) {
+	for name, change := range map[string]func(s *Statement){
+		"version":                    func(s *Statement) { s.Version = RehearsalVersion },
+		"flag":                       func(s *Statement) { s.Rehearsal = true },
+		"amount's text":              func(s *Statement) { s.AmountText = AmountText(s.Amount, true) },
+		"version and flag":           func(s *Statement) { s.Version, s.Rehearsal = RehearsalVersion, true },
+		"version and amount's text":  func(s *Statement) { s.Version, s.AmountText = RehearsalVersion, AmountText(s.Amount, true) },
+		"flag and amount's text":     func(s *Statement) { s.Rehearsal, s.AmountText = true, AmountText(s.Amount, true) },
+		"another amount in its text": func(s *Statement) { *s = rehearsalStatement(); s.Amount.Minor++ },
+	} {
+		s := statement()
+		change(&s)
+		if got, err := ParseStatement(s.Text()); err == nil {
+			t.Errorf("%s: taken: %+v", name, got)
+		}
+	}
+	// The flag in any other form than the one.
+	for _, flag := range []string{`"rehearsal":false,`, `"rehearsal":"true",`, `"rehearsal":1,`, `"rehearsal":null,`, `"rehearsal":true,"rehearsal":true,`} {
+		text := strings.Replace(rehearsalStatement().Text(), `"rehearsal":true,`, flag, 1)
+		if got, err := ParseStatement(text); err == nil {
+			t.Errorf("%s: taken: %+v", flag, got)
+		}
+	}
+}
+
 func TestStatementReadsBack(t *testing.T) {
-	for _, want := range []Statement{statement(), secondStatement()} {
+	for _, want := range []Statement{statement(), secondStatement(), rehearsalStatement()} {
 		got, err := ParseStatement(want.Text())
 		if err != nil {
 			t.Fatal(err)
@@ -161,7 +211,8 @@ func TestEveryIssuedStatementReadsBack(t *testing.T) {
 			}
 		}
 		s.Amount.Minor = rapid.Int64Range(1, money.MaxMinor).Draw(t, "minor")
-		s.AmountText = s.Amount.String()
+		s.Rehearsal = rapid.Bool().Draw(t, "rehearsal")
+		s.Version, s.AmountText = VersionOf(s.Rehearsal), AmountText(s.Amount, s.Rehearsal)
 		s.OrderHash = OrderHash(Order{s.OrderNumber, s.OrderText}, s.Amount, s.PayeeHandle)
 		s.ExpiresAt = At(time.UnixMilli(rapid.Int64Range(1e12, 1e13).Draw(t, "expires")))
 		got, err := ParseStatement(s.Text())
@@ -177,6 +228,7 @@ func TestEveryIssuedStatementReadsBack(t *testing.T) {
 func FuzzParseStatement(f *testing.F) {
 	f.Add(statement().Text())
 	f.Add(secondStatement().Text())
+	f.Add(rehearsalStatement().Text())
 	f.Add(strings.Replace(statement().Text(), "{", `{"v":1,`, 1))
 	f.Add("{}")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -184,7 +236,7 @@ func FuzzParseStatement(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if s.Text() != text || s.Validate() != nil || s.AmountText != s.Amount.String() {
+		if s.Text() != text || s.Validate() != nil || s.AmountText != AmountText(s.Amount, s.Rehearsal) {
 			t.Fatalf("ParseStatement(%q) = %+v", text, s)
 		}
 	})

@@ -29,6 +29,8 @@ type asked struct {
 	order   consent.Order
 	account string // masked
 	device  consent.DeviceID
+
+	rehearsal bool
 }
 
 // fact is one comparison.
@@ -51,7 +53,8 @@ func (a asked) checkStatement(id consent.PaymentID, s consent.Statement) error {
 	return differs(
 		fact{"payment", s.Payment == id},
 		fact{"role", s.Role == consent.First},
-		fact{"amount", s.Amount == a.amount && s.AmountText == a.amount.String()},
+		fact{"rehearsal", s.Rehearsal == a.rehearsal},
+		fact{"amount", s.Amount == a.amount && s.AmountText == consent.AmountText(a.amount, a.rehearsal)},
 		fact{"payee_handle", s.PayeeHandle == a.payee.Handle},
 		fact{"payee_name", s.PayeeName == a.payee.Name},
 		fact{"payee_account", a.isPayeeAccount(s.PayeeAccount)},
@@ -73,6 +76,9 @@ func (a asked) isPayeeAccount(account string) bool {
 func (a asked) checkView(id consent.PaymentID, p api.Payment) error {
 	return differs(
 		fact{"payment", p.ID == string(id)},
+		fact{"rehearsal", p.Rehearsal == a.rehearsal},
+		fact{"state", !a.rehearsal || p.State != "settled"},
+		fact{"state", a.rehearsal || p.State != "rehearsed"},
 		fact{"amount", p.Amount == a.amount},
 		fact{"payee_handle", p.Payee.Handle == a.payee.Handle},
 		fact{"card_account", p.CardAccount == "" || p.CardAccount == a.account},
@@ -82,6 +88,7 @@ func (a asked) checkView(id consent.PaymentID, p api.Payment) error {
 // checkReceipt compares a receipt with what was asked.
 func (a asked) checkReceipt(r consent.Receipt) error {
 	return differs(
+		fact{"rehearsal", !a.rehearsal}, // which has no receipt
 		fact{"amount", r.Amount == a.amount},
 		fact{"payee_handle", r.PayeeHandle == a.payee.Handle},
 		fact{"payee_name", r.PayeeName == a.payee.Name},
@@ -99,6 +106,7 @@ func checkSecond(view api.Payment, s consent.Statement) error {
 	return differs(
 		fact{"payment", string(s.Payment) == view.ID},
 		fact{"role", s.Role == consent.Second},
+		fact{"rehearsal", s.Rehearsal == view.Rehearsal},
 		fact{"amount", s.Amount == view.Amount},
 		fact{"payee_handle", s.PayeeHandle == view.Payee.Handle},
 		fact{"payee_name", s.PayeeName == view.Payee.Name},

@@ -39,6 +39,9 @@ type service struct {
 	lie  func(*consent.Statement)
 	role consent.Role
 
+	rehearses bool // knows rehearsals, as its payee does, and takes every payment for one
+	lieView   func(*api.Payment)
+
 	mu     sync.Mutex
 	seen   []string // method and path
 	bodies []string // what the requests carried, payloads of JWS decoded
@@ -52,12 +55,16 @@ func newService(t *testing.T) (*service, *device.Client) {
 	}
 	s := &service{ServeMux: http.NewServeMux(), t: t, key: key, role: consent.First}
 	s.HandleFunc("GET /v1/service", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, api.Service{Environment: "test", Audience: origin + "/test"})
+		answer(w, 200, api.Service{Environment: "test", Audience: origin + "/test", Rehearsals: s.rehearses})
 	})
 	s.HandleFunc("POST /v1/token", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, api.Token{AccessToken: "token", TokenType: "Bearer", ExpiresIn: 300})
 	})
-	s.HandleFunc("GET /v1/payees/books@shop", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, books) })
+	s.HandleFunc("GET /v1/payees/books@shop", func(w http.ResponseWriter, _ *http.Request) {
+		payee := books
+		payee.Rehearsals = s.rehearses
+		answer(w, 200, payee)
+	})
 	s.HandleFunc("POST /v1/payments", s.instruct)
 	s.HandleFunc("POST /v1/payments/{id}/confirmation", func(w http.ResponseWriter, r *http.Request) {
 		view := s.view(r.PathValue("id"))
@@ -110,7 +117,7 @@ func (s *service) read(r *http.Request, typ consent.Typ, m consent.Message) {
 func (s *service) instruct(w http.ResponseWriter, r *http.Request) {
 	var m consent.Instruction
 	s.read(r, consent.TypInstruction, &m)
-	if m.Tap != (consent.Tap{Account: account}) && m.Tap != (consent.Tap{SUN: message}) || m.Amount != price || m.Payee != books.Handle || m.Device != s.key.ID() || m.Order != terms {
+	if m.Tap != (consent.Tap{Account: account}) && m.Tap != (consent.Tap{SUN: message}) || m.Amount != price || m.Payee != books.Handle || m.Device != s.key.ID() || m.Order != terms || m.Rehearsal != s.rehearses {
 		s.t.Errorf("instruction %+v", m)
 	}
 	answer(w, 201, s.view(m.ID))
@@ -125,17 +132,21 @@ func (s *service) view(id string) api.Payment {
 	v := api.Payment{
 		ID: id, Role: api.RoleInitiator, State: "confirmation_required", Version: 2, Amount: price, Payee: books,
 		CardAccount: account.Masked(), Order: api.Order(terms), Statement: st.Text(), Next: api.Next{Action: api.ActionConfirm},
+		Rehearsal: s.rehearses,
 	}
 	if s.role == consent.Second {
 		v.Role, v.State, v.Next = api.RoleApprover, "approval_required", api.Next{Action: api.ActionApprove}
+	}
+	if s.lieView != nil {
+		s.lieView(&v)
 	}
 	return v
 }
 
 func (s *service) statement(id string) consent.Statement {
 	st := consent.Statement{
-		Version: consent.StatementVersion, Payment: consent.PaymentID(id), Role: s.role,
-		Amount: price, AmountText: price.String(),
+		Version: consent.VersionOf(s.rehearses), Payment: consent.PaymentID(id), Role: s.role, Rehearsal: s.rehearses,
+		Amount: price, AmountText: consent.AmountText(price, s.rehearses),
 		PayeeHandle: books.Handle, PayeeName: books.Name, PayeeAccount: "acc_0987654321",
 		CardAccount: account.Masked(), CardLabel: "Campus card", Device: s.key.ID(), DeviceLabel: "Laptop",
 		OrderNumber: terms.Number, OrderText: terms.Description, OrderHash: consent.OrderHash(terms, price, books.Handle),
@@ -222,6 +233,7 @@ func lies() map[string]func(*consent.Statement) {
 		"role": func(s *consent.Statement) {
 			s.Role, s.FirstDigest = consent.Second, consent.StatementDigest("first")
 		},
+		"rehearsal": turnRound,
 		"amount": func(s *consent.Statement) {
 			s.Amount.Minor = 1251
 			s.AmountText = s.Amount.String()
@@ -328,7 +340,7 @@ func TestAnswerAboutAnotherPaymentIsRefused(t *testing.T) {
 }
 
 func TestApproverIsNotShownAStatementThatContradictsItsPayment(t *testing.T) {
-	for _, field := range []string{"payment", "role", "amount", "payee_handle", "payee_name", "card_account"} {
+	for _, field := range []string{"payment", "role", "rehearsal", "amount", "payee_handle", "payee_name", "card_account"} {
 		s, c := newService(t)
 		s.role = consent.Second
 		s.lie = lies()[field]

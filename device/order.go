@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -17,7 +18,12 @@ type Order struct {
 	amount money.Amount
 	payee  api.Payee
 	order  consent.Order
+
+	rehearsal bool
 }
+
+// ErrNoRehearsals means that the service, or the payee, takes no rehearsals. Nothing was sent.
+var ErrNoRehearsals = errors.New("no rehearsals are taken there")
 
 // Order makes an order to a payee as Client.Payee returned it. Nothing is sent. The error says which fact cannot be:
 // an amount that cannot be paid, a payee who takes another currency, a text that cannot be shown.
@@ -37,6 +43,19 @@ func (c *Client) Order(amount money.Amount, payee api.Payee, order consent.Order
 	}
 	return Order{client: c, amount: amount, payee: payee, order: clean}, nil
 }
+
+// Rehearse makes a rehearsal of the order: a payment that goes through every step and moves no money. ErrNoRehearsals if
+// the payee, as it was looked up, takes none.
+func (o Order) Rehearse() (Order, error) {
+	if !o.payee.Rehearsals {
+		return Order{}, fmt.Errorf("%w: %s", ErrNoRehearsals, o.payee.Handle)
+	}
+	o.rehearsal = true
+	return o, nil
+}
+
+// Rehearsal reports whether no money is to move.
+func (o Order) Rehearsal() bool { return o.rehearsal }
 
 // Amount is how much.
 func (o Order) Amount() money.Amount { return o.amount }
@@ -89,7 +108,8 @@ func (d *Draft) CardAccount() string {
 }
 
 // Send sends the instruction: call it when the user says send, and not before. Called again, after ErrNoAnswer say, it
-// names the same payment, which is made once.
+// names the same payment, which is made once. A rehearsal is sent only to a service that says it knows rehearsals:
+// ErrNoRehearsals otherwise.
 func (d *Draft) Send(ctx context.Context) (*Payment, error) {
 	conn, err := d.client.connect()
 	if err != nil {
@@ -98,18 +118,22 @@ func (d *Draft) Send(ctx context.Context) (*Payment, error) {
 	if conn.Key() == nil {
 		return nil, ErrNoKey
 	}
+	if err := d.checkRehearsal(ctx, conn); err != nil {
+		return nil, err
+	}
 	d.lock.Lock()
 	defer d.lock.Unlock()
 	if d.message == nil {
 		d.message = conn.Message("/v1/payments", consent.TypInstruction, string(d.id), func(c consent.Claims) any {
 			return &consent.Instruction{
 				Claims: c, Device: conn.Key().ID(), Amount: d.amount, Payee: d.payee.Handle,
-				Tap: consent.Tap{Account: d.account, SUN: d.sun}, Order: d.order,
+				Tap: consent.Tap{Account: d.account, SUN: d.sun}, Order: d.order, Rehearsal: d.rehearsal,
 			}
 		})
 	}
 	p := &Payment{client: d.client, id: d.id, asked: asked{
 		amount: d.amount, payee: d.payee, order: d.order, account: d.CardAccount(), device: conn.Key().ID(),
+		rehearsal: d.rehearsal,
 	}}
 	var view api.Payment
 	if err := d.message.Send(ctx, &view); err != nil {
@@ -119,4 +143,20 @@ func (d *Draft) Send(ctx context.Context) (*Payment, error) {
 		p.asked.account = view.CardAccount
 	}
 	return p, p.take(view)
+}
+
+// checkRehearsal asks the service whether it knows rehearsals. One that does not, and overlooks what it does not know,
+// would take a rehearsal for a payment.
+func (d *Draft) checkRehearsal(ctx context.Context, conn *client.Conn) error {
+	if !d.rehearsal {
+		return nil
+	}
+	service, err := conn.Service(ctx)
+	if err != nil {
+		return err
+	}
+	if !service.Rehearsals {
+		return fmt.Errorf("%w: %s", ErrNoRehearsals, service.Audience)
+	}
+	return nil
 }

@@ -138,7 +138,7 @@ func (c *call) addPayee() (answer, error) {
 func newAccount() ledger.AccountID { return ledger.AccountID("acc_" + consent.NewID()) }
 
 func adminPayee(p processor.Payee) api.AdminPayee {
-	return api.AdminPayee{Handle: string(p.Handle), Name: p.Name, Account: string(p.Account), Currency: p.Currency}
+	return api.AdminPayee{Handle: string(p.Handle), Name: p.Name, Account: string(p.Account), Currency: p.Currency, Rehearsals: p.Rehearsals}
 }
 
 // listPayees is GET /v1/admin/payees.
@@ -166,6 +166,22 @@ func (c *call) movePayee() (answer, error) {
 		return answer{}, err
 	}
 	command := &processor.MovePayee{Operated: who, Handle: payment.Handle(c.r.PathValue("handle")), Account: newAccount()}
+	return c.operate(in, command, func(time.Time) (int, []byte) {
+		return http.StatusOK, encode(adminPayee(command.After))
+	})
+}
+
+// setRehearsals is POST /v1/admin/payees/{handle}/rehearsals.
+func (c *call) setRehearsals() (answer, error) {
+	var in api.NewRehearsals
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.SetRehearsals{Operated: who, Handle: payment.Handle(c.r.PathValue("handle")), Allowed: in.Allowed}
 	return c.operate(in, command, func(time.Time) (int, []byte) {
 		return http.StatusOK, encode(adminPayee(command.After))
 	})

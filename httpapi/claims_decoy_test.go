@@ -29,6 +29,8 @@ type subject struct {
 	body   string              // and what it sent
 	after  func()              // what happens to the card once the stranger has sent the first instruction
 
+	rehearses bool // all that it sends is a rehearsal
+
 	bearer    string
 	bearerEnd time.Time
 }
@@ -121,6 +123,7 @@ func instructs(w *world, s *subject) exchange {
 	m := &consent.Instruction{
 		Claims: w.claims(), Device: s.device.ID(), Amount: cny(1250), Payee: "books@shop",
 		Tap: consent.Tap{Account: s.number}, Order: consent.Order{Number: "1042", Description: "Two books"},
+		Rehearsal: s.rehearses,
 	}
 	m.ID = string(s.id())
 	e := s.write(w, "/v1/payments", consent.TypInstruction, m)
@@ -208,30 +211,11 @@ func TestNobodyCanTellAnActiveCardFromOneThatCannotPay(t *testing.T) {
 		t.Run(level.String(), func(t *testing.T) {
 			t.Parallel()
 			w := openWorld(t, atLevel(level))
-			all := w.subjects()
-			codes := map[string]int{}
 			pauses := []time.Duration{15 * time.Minute}
 			if level == payment.DefaultPolicy.Level {
 				pauses = []time.Duration{15 * time.Minute, 30 * time.Minute, 24 * time.Hour}
 			}
-			for _, a := range story(pauses...) {
-				var want string
-				for i, s := range all {
-					e := a.do(w, s)
-					got := s.normal(e)
-					if i == 0 {
-						want = got
-						if e.Status >= 400 {
-							codes[e.problem(t).Code]++
-						}
-						continue
-					}
-					if diff := cmp.Diff(want, got); diff != "" {
-						t.Fatalf("payment %d, %s: %s differs from %s (-%s +%s):\n%s",
-							len(s.ids), a.name, s.name, all[0].name, all[0].name, s.name, diff)
-					}
-				}
-			}
+			codes := w.compare(t, w.subjects(), story(pauses...))
 			for _, code := range []string{"wrong_pin", "authentication_paused", "not_now", "too_late", "expired", "unknown_payment", "not_settled"} {
 				if codes[code] == 0 {
 					t.Errorf("the story never came to %s: %v", code, codes)
@@ -240,6 +224,31 @@ func TestNobodyCanTellAnActiveCardFromOneThatCannotPay(t *testing.T) {
 			w.expectMoney(100_00, 0, 0)
 		})
 	}
+}
+
+// compare lets all do the same things and wants them to get the same answers. It counts the codes of refusals.
+func (w *world) compare(t *testing.T, all []*subject, acts []act) map[string]int {
+	t.Helper()
+	codes := map[string]int{}
+	for _, a := range acts {
+		var want string
+		for i, s := range all {
+			e := a.do(w, s)
+			got := s.normal(e)
+			if i == 0 {
+				want = got
+				if e.Status >= 400 {
+					codes[e.problem(t).Code]++
+				}
+				continue
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("payment %d, %s: %s differs from %s (-%s +%s):\n%s",
+					len(s.ids), a.name, s.name, all[0].name, all[0].name, s.name, diff)
+			}
+		}
+	}
+	return codes
 }
 
 func TestARefusedActivationDoesNotTellWhy(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 func (c *call) getService() (answer, error) {
 	return ok(api.Service{
 		Name: "tapline", Version: c.Version, Environment: c.Environment, Audience: c.audience,
-		PasskeyHost: c.party.ID, CodeDigits: c.CodeDigits,
+		PasskeyHost: c.party.ID, CodeDigits: c.CodeDigits, Rehearsals: true,
 	})
 }
 
@@ -64,7 +64,9 @@ func (c *call) getPayee() (answer, error) {
 		return answer{}, processor.ErrUnknownPayee
 	}
 	p := rows.Payees[0]
-	return ok(payeeView(p.Handle, p.Name, string(p.Account), p.Currency))
+	view := payeeView(p.Handle, p.Name, string(p.Account), p.Currency)
+	view.Rehearsals = p.Rehearsals
+	return ok(view)
 }
 
 // payeeView shows a payee with the account masked, to whoever has not authenticated.

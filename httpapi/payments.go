@@ -181,6 +181,9 @@ func (c *call) getReceipt() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if p.Rehearsal {
+		return answer{}, &refusal{code: "rehearsal", state: string(p.State)}
+	}
 	if p.State != payment.Settled {
 		return answer{}, &refusal{code: "not_settled", state: string(p.State)}
 	}
@@ -214,7 +217,7 @@ func (c *call) instruct() (answer, error) {
 		ID: payment.ID(m.ID), Device: device, Amount: m.Amount, Payee: payment.Handle(m.Payee),
 		CardKeys: tap.keys, CardLast4: tap.last4, Assurance: tap.assurance, SUN: tap.sun,
 		Challenge:   tap.challenge,
-		OrderNumber: order.Number, OrderDescription: order.Description,
+		OrderNumber: order.Number, OrderDescription: order.Description, Rehearsal: m.Rehearsal,
 		Nonce: consent.NewNonce(c.Keys), Policy: c.Policy,
 	}
 	a, err := c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {

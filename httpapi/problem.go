@@ -89,6 +89,7 @@ var rules = []rule{
 	{Code{"not_now", 409, "not possible in the payment's state", false}, []error{payment.ErrNotAllowed}},
 	{Code{"statement_mismatch", 409, "not the statement that was issued", false}, []error{processor.ErrStatement}},
 	{Code{"not_settled", 409, "only a settled payment has a receipt", false}, nil},
+	{Code{"rehearsal", 409, "a rehearsal has no receipt: no money has moved", false}, nil},
 	{Code{"card_state", 409, "not possible in the card's state", false}, []error{processor.ErrCardState}},
 	{Code{"tap_used", 409, "the card's message was used before; tap the card again", false}, []error{processor.ErrTapUsed}},
 	{Code{"card_exists", 409, "a card with this account number is already there", false}, []error{processor.ErrCardExists}},
@@ -107,6 +108,7 @@ var rules = []rule{
 	{Code{"too_many_passkeys", 422, "the card has as many passkeys as it may have; remove one", false}, nil},
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
 	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency}},
+	{Code{"no_rehearsals", 422, "payments to this payee cannot be rehearsed; an operator can open it to rehearsals", false}, []error{processor.ErrNoRehearsals}},
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},
 	{Code{"report_too_long", 422, "more than 10,000 entries, or 100,000 both before and since; ask for a shorter or later span", false}, nil},
 

@@ -73,10 +73,10 @@ func paymentRoutes() []*route {
 		{
 			method: "POST", path: "/v1/payments", id: "instructPayment", summary: "Send an instruction: ask for a payment",
 			text: "The message's jti is the payment's id, chosen by the device. Until the payer has authenticated, the answer " +
-				"is the same whether the card is known or not.",
+				"is the same whether the card is known or not. With rehearsal it goes through every step and moves no money.",
 			by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
 			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
-			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "limit_exceeded", "card_state", "tap_used"},
+			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "no_rehearsals", "limit_exceeded", "card_state", "tap_used"},
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
 			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",
@@ -126,7 +126,7 @@ func paymentRoutes() []*route {
 		}, {
 			method: "GET", path: "/v1/payments/{id}/receipt", id: "getReceipt", summary: "Get the signed receipt of a settled payment",
 			by: []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.Receipt](), handle: (*call).getReceipt,
-			codes: []string{"unknown_payment", "not_settled"},
+			codes: []string{"unknown_payment", "not_settled", "rehearsal"},
 		},
 	}
 }
@@ -268,6 +268,7 @@ func adminRoutes() []*route {
 		adminWrite("/payees", "addPayee", "Add a payee and get its API key", typeOf[api.NewPayee](), typeOf[api.AdminPayee](), http.StatusCreated, (*call).addPayee, "payee_exists", "handle_format"),
 		adminRead("/payees", "listPayees", "List payees", typeOf[api.Payees](), (*call).listPayees, page...),
 		adminWrite("/payees/{handle}/account", "movePayee", "Give a payee a new account", noted, typeOf[api.AdminPayee](), http.StatusOK, (*call).movePayee, "unknown_payee"),
+		adminWrite("/payees/{handle}/rehearsals", "setRehearsals", "Open a payee to rehearsals, or close it", typeOf[api.NewRehearsals](), typeOf[api.AdminPayee](), http.StatusOK, (*call).setRehearsals, "unknown_payee"),
 		adminRead("/accounts", "listAccounts", "List accounts", typeOf[api.Accounts](), (*call).listAccounts, page...),
 		adminRead("/accounts/{id}", "getAccount", "Read an account", typeOf[api.Account](), (*call).getAccount).or("unknown_account"),
 		adminRead("/accounts/{id}/report", "getReport", "Report an account's entries", typeOf[api.Report](), (*call).getReport,

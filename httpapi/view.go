@@ -28,7 +28,7 @@ func roleOf(by caller, p payment.Payment) string {
 func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api.Payment {
 	v := api.Payment{
 		ID: string(p.ID), Role: role, State: string(p.State), Reason: reasonFor(role, p.Reason), Version: p.Version,
-		Amount:       p.Amount,
+		Rehearsal: p.Rehearsal, Amount: p.Amount,
 		Payee:        payeeView(p.PayeeHandle, p.PayeeName, string(p.PayeeAccount), p.Amount.Currency),
 		Order:        api.Order{Number: p.OrderNumber, Description: p.OrderDescription},
 		Next:         next(p, role, now),

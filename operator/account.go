@@ -34,6 +34,16 @@ func (c *Client) MovePayee(ctx context.Context, handle, note string) (api.AdminP
 	return write[api.AdminPayee](ctx, c, "/v1/admin/payees/"+url.PathEscape(handle)+"/account", api.Noted{Note: note})
 }
 
+// SetRehearsals says whether payments to a payee may be rehearsed. Open only a payee that wants it, and whose programs know
+// a rehearsal from money.
+func (c *Client) SetRehearsals(ctx context.Context, handle string, allowed bool, note string) (api.AdminPayee, error) {
+	if err := consent.CheckHandle(handle); err != nil {
+		return api.AdminPayee{}, err
+	}
+	return write[api.AdminPayee](ctx, c, "/v1/admin/payees/"+url.PathEscape(handle)+"/rehearsals",
+		api.NewRehearsals{Allowed: allowed, Note: note})
+}
+
 // Accounts lists all accounts.
 func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
 	return all(func(after string) ([]api.Account, string, error) {

@@ -170,7 +170,7 @@ func (c *Approve) Do(u *Unit) error {
 		return err
 	}
 	c.After, err = u.Do(p, payment.Command{Verb: payment.Approve, By: c.Device, Digest: consent.StatementDigest(c.Statement)})
-	if err == nil && c.After.State == payment.Settled {
+	if err == nil && c.After.State.Complete() {
 		u.Sign(Evidence{Payment: p.ID, Role: consent.Second, Device: c.Device, JWS: c.JWS})
 	}
 	return err

@@ -23,6 +23,7 @@ var (
 	ErrPayeeExists       = errors.New("a payee with this handle is already there")
 	ErrAlreadyEnrolled   = errors.New("the first operator is already enrolled")
 	ErrOperatorExists    = errors.New("an operator with this key is already there")
+	ErrNoRehearsals      = errors.New("the payee takes no rehearsals")
 	ErrCurrency          = errors.New("the payee takes another currency")
 	ErrStatement         = errors.New("not the statement that was issued")
 	ErrLimitExceeded     = errors.New("more than a card that does not prove itself may pay at once")

@@ -22,6 +22,8 @@ type Instruct struct {
 	OrderNumber      string
 	OrderDescription string
 
+	Rehearsal bool // go through every step and move no money
+
 	Nonce  string // fresh and random
 	Policy payment.Policy
 
@@ -51,7 +53,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	}
 }
 
-// Do opens the payment, and settles it if a tap is all it needs.
+// Do opens the payment, and settles it, or ends its rehearsal, if a tap is all it needs.
 func (c *Instruct) Do(u *Unit) error {
 	device, err := u.activeDevice(c.Device)
 	if err != nil {
@@ -66,6 +68,9 @@ func (c *Instruct) Do(u *Unit) error {
 	}
 	if payee.Currency != c.Amount.Currency {
 		return ErrCurrency
+	}
+	if c.Rehearsal && !payee.Rehearsals {
+		return ErrNoRehearsals // before anything is asked about the card
 	}
 	assurance := u.spendChallenge(c.Challenge, c.Assurance)
 	if !c.SUN.claimed() && !c.Policy.Fits(assurance, c.Amount.Minor) {
@@ -93,7 +98,7 @@ func (c *Instruct) Do(u *Unit) error {
 		PayeeHandle: payee.Handle, PayeeName: payee.Name, PayeeAccount: payee.Account,
 		CardLast4: last4, CardKey: string(key),
 		OrderNumber: c.OrderNumber, OrderDescription: c.OrderDescription,
-		Initiator: c.Device, InitiatorLabel: device.Label,
+		Initiator: c.Device, InitiatorLabel: device.Label, Rehearsal: c.Rehearsal,
 		Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: assurance, Nonce: c.Nonce,
 	}}
 	if known && card.State == CardActive {

@@ -233,6 +233,37 @@ func (c *MovePayee) Do(u *Unit) error {
 	return nil
 }
 
+// SetRehearsals opens or closes a payee to rehearsals. Those that were instructed before go on.
+type SetRehearsals struct {
+	Operated
+	Handle  payment.Handle
+	Allowed bool
+
+	After Payee // result
+}
+
+// Wants names the payee.
+func (c *SetRehearsals) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Payees = append(w.Payees, c.Handle)
+}
+
+// Do takes note of what the payee wants.
+func (c *SetRehearsals) Do(u *Unit) error {
+	action := map[bool]string{true: "payee.rehearsals.on", false: "payee.rehearsals.off"}[c.Allowed]
+	if err := c.record(u, action, string(c.Handle)); err != nil {
+		return err
+	}
+	payee, ok := u.Payees.Get(c.Handle)
+	if !ok {
+		return ErrUnknownPayee
+	}
+	payee.Rehearsals = c.Allowed
+	u.Payees.Put(c.Handle, payee)
+	c.After = payee
+	return nil
+}
+
 // TopUp credits a card account with money that came in from outside.
 type TopUp struct {
 	Operated

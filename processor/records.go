@@ -182,6 +182,8 @@ type Payee struct {
 	Currency  money.Currency
 	Closed    bool
 	CreatedAt time.Time
+
+	Rehearsals bool // whether payments to it may be rehearsed: it has to know a rehearsal from money
 }
 
 // APIKey lets a payee's programs in. MAC stands for the key's text.

@@ -11,8 +11,8 @@ import (
 // card.
 func Statement(p payment.Payment) string {
 	s := consent.Statement{
-		Version: consent.StatementVersion, Payment: consent.PaymentID(p.ID),
-		Amount: p.Amount, AmountText: p.Amount.String(),
+		Version: consent.VersionOf(p.Rehearsal), Payment: consent.PaymentID(p.ID), Rehearsal: p.Rehearsal,
+		Amount: p.Amount, AmountText: consent.AmountText(p.Amount, p.Rehearsal),
 		PayeeHandle: string(p.PayeeHandle), PayeeName: p.PayeeName, PayeeAccount: string(p.PayeeAccount),
 		CardAccount: consent.MaskLast4(p.CardLast4), CardLabel: p.CardLabel,
 		Device: consent.DeviceID(p.Initiator), DeviceLabel: p.InitiatorLabel,

@@ -271,23 +271,19 @@ func (u *Unit) changes() Changes {
 }
 
 // Do steps a payment: it applies the entry, stages the payment and its event. If the ledger does not take the entry
-// because of the money, the payment is rejected instead, and that is what is staged.
+// because of the money, or would not take a rehearsal's, the payment is rejected instead, and that is what is staged.
 func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error) {
 	out, err := payment.Step(p, c, u.Now)
 	if err != nil {
 		return p, err
 	}
-	if out.Entry != nil {
-		err := u.Enter(*out.Entry)
-		if errors.Is(err, ledger.ErrInsufficientFunds) {
-			return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.InsufficientFunds})
-		}
-		if errors.Is(err, ledger.ErrTooLarge) || errors.Is(err, ledger.ErrCurrency) {
-			return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.PayeeUnavailable})
-		}
-		if err != nil {
-			return p, err
-		}
+	switch err := u.money(out); {
+	case errors.Is(err, ledger.ErrInsufficientFunds):
+		return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.InsufficientFunds})
+	case errors.Is(err, ledger.ErrTooLarge), errors.Is(err, ledger.ErrCurrency):
+		return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.PayeeUnavailable})
+	case err != nil:
+		return p, err
 	}
 	if out.Payment.State == payment.Settled {
 		u.countSpent(out.Payment)
@@ -295,6 +291,18 @@ func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error)
 	u.Payments.Put(out.Payment.ID, out.Payment)
 	u.tellPayment(out.Event)
 	return out.Payment, nil
+}
+
+// money applies a step's entry, or asks the ledger whether it would take a rehearsal's and forgets what it says.
+func (u *Unit) money(o payment.Outcome) error {
+	switch {
+	case o.Trial != nil:
+		_, err := ledger.Apply(u.Accounts.Get, *o.Trial)
+		return err
+	case o.Entry != nil:
+		return u.Enter(*o.Entry)
+	}
+	return nil
 }
 
 func (u *Unit) tellPayment(e payment.Event) {

@@ -112,6 +112,13 @@ var rules = []rule{
 		SELECT p.id, 'it is ' || p.state || ', but there is entry ' || e.id FROM entries e
 		JOIN payments p ON p.id = e.reference
 		WHERE e.action IN ('post', 'post_hold') AND p.state <> 'settled'`),
+	newRule("a rehearsal has no entries", `
+		SELECT p.id, 'it is ' || p.state || ', but there is entry ' || e.id FROM entries e
+		JOIN payments p ON p.id = e.reference
+		WHERE p.rehearsal = 1 OR p.state = 'rehearsed'`),
+	newRule("a rehearsal is never settled, and nothing else is rehearsed", `
+		SELECT id, 'it is ' || state || CASE rehearsal WHEN 1 THEN ', but a rehearsal' ELSE ', but no rehearsal' END
+		FROM payments WHERE (state = 'settled' AND rehearsal = 1) OR (state = 'rehearsed' AND rehearsal = 0)`),
 	newRule("a decoy has no entries", `
 		SELECT p.id, 'there is entry ' || e.id FROM entries e JOIN payments p ON p.id = e.reference
 		WHERE p.card IS NULL`),
@@ -124,7 +131,7 @@ var rules = []rule{
 	newRule("a payment that waits for approval holds its money", `
 		SELECT p.id, 'there is no entry ' || p.id || '/hold that holds it' FROM payments p
 		LEFT JOIN entries e ON e.id = p.id || '/hold' AND e.reference = p.id AND e.action = 'hold'
-		WHERE p.ended_at = 0 AND p.state = 'approval_required' AND e.id IS NULL`),
+		WHERE p.ended_at = 0 AND p.state = 'approval_required' AND p.rehearsal = 0 AND e.id IS NULL`),
 	newRule("money is held for payments that wait for approval only", `
 		SELECT h.id, CASE WHEN p.id IS NULL THEN 'there is no payment ' || h.reference
 			WHEN p.state = 'approval_required' THEN 'the payment waits for approval, but there is entry ' || e.id

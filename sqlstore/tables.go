@@ -34,6 +34,7 @@ var payees = newTable("payees", 1,
 	text("account", func(p *processor.Payee) *ledger.AccountID { return &p.Account }),
 	text("currency", func(p *processor.Payee) *money.Currency { return &p.Currency }),
 	boolean("closed", func(p *processor.Payee) *bool { return &p.Closed }),
+	boolean("rehearsals", func(p *processor.Payee) *bool { return &p.Rehearsals }),
 	fixed(instant("created_at", func(p *processor.Payee) *time.Time { return &p.CreatedAt })),
 )
 

@@ -10,7 +10,8 @@ import (
 
 // Books are the changes of a short life, whose books are right: two cards are topped up, and then payment "direct" is
 // settled at once, "approved" after a hold, "declined" and "expired" after theirs, "held" waits for its approval,
-// "waiting" for authentication, "decoy" for nothing.
+// "waiting" for authentication, "decoy" for nothing. "rehearsed" is a rehearsal that went all the way, "rehearsing" waits for
+// its approval, "dropped" was declined there: none of them has entries.
 func Books() []processor.Changes {
 	b := books{accounts: map[ledger.AccountID]ledger.Account{}}
 	c := world()
@@ -27,6 +28,9 @@ func Books() []processor.Changes {
 	b.live(openPayment("held"), payment.Authenticate, payment.Confirm)
 	b.live(openPayment("waiting"))
 	b.live(decoy("decoy"), payment.Expire)
+	b.live(rehearsal("rehearsed"), payment.Authenticate, payment.Confirm, payment.Approve)
+	b.live(rehearsal("rehearsing"), payment.Authenticate, payment.Confirm)
+	b.live(rehearsal("dropped"), payment.Authenticate, payment.Confirm, payment.Disown)
 	return b.all
 }
 

@@ -81,6 +81,7 @@ func entry(id ledger.EntryID, at time.Time, postings ...ledger.Posting) ledger.E
 func (s *suite) impossiblePayments() {
 	s.save(world())
 	settled := stepped(openPayment("p1"), payment.Authenticate, payment.Confirm, payment.Approve)
+	rehearsed := stepped(rehearsal("p1"), payment.Authenticate, payment.Confirm, payment.Approve)
 	held := stepped(openPayment("p1"), payment.Authenticate, payment.Confirm)
 	for what, change := range map[string]func() payment.Payment{
 		"decoy settled": func() payment.Payment {
@@ -93,27 +94,41 @@ func (s *suite) impossiblePayments() {
 			p.State, p.AuthenticatedAt = payment.ConfirmationRequired, noon
 			return p
 		},
-		"card without account":           func() payment.Payment { p := openPayment("p1"); p.CardAccount = ""; return p },
-		"card without associated device": func() payment.Payment { p := openPayment("p1"); p.Associated = ""; return p },
-		"unknown state":                  func() payment.Payment { p := openPayment("p1"); p.State = "paid"; return p },
-		"no state":                       func() payment.Payment { p := openPayment("p1"); p.State = ""; return p },
-		"settled but not ended":          func() payment.Payment { p := settled; p.EndedAt = time.Time{}; return p },
-		"open but ended":                 func() payment.Payment { p := openPayment("p1"); p.EndedAt = noon; return p },
-		"open without deadline":          func() payment.Payment { p := openPayment("p1"); p.Deadline = time.Time{}; return p },
-		"held without confirmation":      func() payment.Payment { p := held; p.ConfirmedAt = time.Time{}; return p },
-		"settled without authentication": func() payment.Payment { p := settled; p.AuthenticatedAt = time.Time{}; return p },
-		"settled without confirmation":   func() payment.Payment { p := settled; p.ConfirmedAt = time.Time{}; return p },
-		"settled without approval":       func() payment.Payment { p := settled; p.ApprovedAt = time.Time{}; return p },
-		"settled for a reason":           func() payment.Payment { p := settled; p.Reason = payment.NotMe; return p },
-		"no amount":                      func() payment.Payment { p := openPayment("p1"); p.Amount.Minor = 0; return p },
-		"no currency":                    func() payment.Payment { p := openPayment("p1"); p.Amount.Currency = ""; return p },
-		"no level":                       func() payment.Payment { p := openPayment("p1"); p.Level = 0; return p },
-		"no assurance":                   func() payment.Payment { p := openPayment("p1"); p.Assurance = ""; return p },
-		"no version":                     func() payment.Payment { p := openPayment("p1"); p.Version = 0; return p },
+		"card without account":             func() payment.Payment { p := openPayment("p1"); p.CardAccount = ""; return p },
+		"card without associated device":   func() payment.Payment { p := openPayment("p1"); p.Associated = ""; return p },
+		"unknown state":                    func() payment.Payment { p := openPayment("p1"); p.State = "paid"; return p },
+		"no state":                         func() payment.Payment { p := openPayment("p1"); p.State = ""; return p },
+		"settled but not ended":            func() payment.Payment { p := settled; p.EndedAt = time.Time{}; return p },
+		"open but ended":                   func() payment.Payment { p := openPayment("p1"); p.EndedAt = noon; return p },
+		"open without deadline":            func() payment.Payment { p := openPayment("p1"); p.Deadline = time.Time{}; return p },
+		"held without confirmation":        func() payment.Payment { p := held; p.ConfirmedAt = time.Time{}; return p },
+		"settled without authentication":   func() payment.Payment { p := settled; p.AuthenticatedAt = time.Time{}; return p },
+		"settled without confirmation":     func() payment.Payment { p := settled; p.ConfirmedAt = time.Time{}; return p },
+		"settled without approval":         func() payment.Payment { p := settled; p.ApprovedAt = time.Time{}; return p },
+		"settled for a reason":             func() payment.Payment { p := settled; p.Reason = payment.NotMe; return p },
+		"rehearsal settled":                func() payment.Payment { p := rehearsed; p.State = payment.Settled; return p },
+		"payment rehearsed":                func() payment.Payment { p := settled; p.State = payment.Rehearsed; return p },
+		"rehearsed but not ended":          func() payment.Payment { p := rehearsed; p.EndedAt = time.Time{}; return p },
+		"rehearsed without authentication": func() payment.Payment { p := rehearsed; p.AuthenticatedAt = time.Time{}; return p },
+		"rehearsed without confirmation":   func() payment.Payment { p := rehearsed; p.ConfirmedAt = time.Time{}; return p },
+		"rehearsed without approval":       func() payment.Payment { p := rehearsed; p.ApprovedAt = time.Time{}; return p },
+		"rehearsed for a reason":           func() payment.Payment { p := rehearsed; p.Reason = payment.NotMe; return p },
+		"decoy rehearsed": func() payment.Payment {
+			p := rehearsed
+			p.Card, p.CardAccount, p.Associated = "", "", ""
+			return p
+		},
+		"no amount":    func() payment.Payment { p := openPayment("p1"); p.Amount.Minor = 0; return p },
+		"no currency":  func() payment.Payment { p := openPayment("p1"); p.Amount.Currency = ""; return p },
+		"no level":     func() payment.Payment { p := openPayment("p1"); p.Level = 0; return p },
+		"no assurance": func() payment.Payment { p := openPayment("p1"); p.Assurance = ""; return p },
+		"no version":   func() payment.Payment { p := openPayment("p1"); p.Version = 0; return p },
 	} {
 		s.refused(what, processor.Changes{New: processor.Rows{Payments: []payment.Payment{change()}}})
 	}
 	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{settled}}})
+	rehearsed.ID = "p2"
+	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{rehearsed}}})
 }
 
 func (s *suite) evidenceStays() {

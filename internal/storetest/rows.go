@@ -29,7 +29,7 @@ func (s *suite) changesComeBack() {
 	r.Accounts[1].DebitsPending, r.Accounts[1].CreditsPending = 1, 2
 	r.Accounts[1].DebitsPosted, r.Accounts[1].CreditsPosted = 3, 100_004
 	r.Devices[0].Label, r.Devices[0].RevokedAt = "Old", later
-	r.Payees[0].Name, r.Payees[0].Closed = "New name", true
+	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
 	r.APIKeys[0].RevokedAt = later
 	r.Operators[0].Name = "Beth"
 	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
@@ -56,7 +56,7 @@ func (s *suite) termsStay() {
 	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{p}}})
 	q := stepped(p, payment.Authenticate)
 	want := q
-	q.Amount, q.CardAccount, q.PayeeAccount = cny(999_99), "card2", "card2"
+	q.Amount, q.CardAccount, q.PayeeAccount, q.Rehearsal = cny(999_99), "card2", "card2", true
 	s.save(processor.Changes{Changed: processor.Rows{Payments: []payment.Payment{q}}})
 	s.holds(processor.Wants{Payments: []payment.ID{"p1"}}, processor.Rows{Payments: []payment.Payment{want}})
 }
@@ -113,7 +113,7 @@ func (s *suite) rowsByOtherColumns() {
 	c.New.Bindings = append(c.New.Bindings, processor.Binding{Card: "c1", Device: "lost", BoundAt: noon})
 	s.save(c)
 	s.holds(processor.Wants{OpenOf: []payment.CardID{"c1"}},
-		processor.Rows{Payments: []payment.Payment{c.New.Payments[7]}}) // and not those that nobody has authenticated
+		processor.Rows{Payments: []payment.Payment{c.New.Payments[8]}}) // and not those that nobody has authenticated
 	s.holds(processor.Wants{OpenOf: []payment.CardID{"c2", "c3", ""}}, processor.Rows{Payments: []payment.Payment{second}})
 	s.holds(processor.Wants{BoundTo: []payment.CardID{"c1"}},
 		processor.Rows{Bindings: []processor.Binding{c.New.Bindings[0], c.New.Bindings[2]}})

@@ -96,6 +96,13 @@ func decoy(id payment.ID) payment.Payment {
 	return p
 }
 
+// rehearsal is a payment that moves no money.
+func rehearsal(id payment.ID) payment.Payment {
+	p := openPayment(id)
+	p.Rehearsal = true
+	return p
+}
+
 // everything is world and at least one row of each of the other tables, with zero and other times.
 func everything() processor.Changes {
 	c := world()
@@ -105,7 +112,8 @@ func everything() processor.Changes {
 		State: processor.CardIssued})
 	c.New.APIKeys = []processor.APIKey{{ID: "k1", MAC: "1.aaa", Payee: "shop", CreatedAt: noon},
 		{ID: "k2", MAC: "1.bbb", Payee: "shop", CreatedAt: noon, RevokedAt: noon.Add(time.Hour)}}
-	c.New.Payees = append(c.New.Payees, processor.Payee{Handle: "shut", Account: "shop1", Currency: "CNY", Closed: true})
+	c.New.Payees = append(c.New.Payees, processor.Payee{Handle: "shut", Account: "shop1", Currency: "CNY", Closed: true,
+		Rehearsals: true})
 	c.New.Tries = []processor.Tries{
 		{TriesID: processor.TriesID{Card: "1.key1", By: processor.Owner}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
 		{TriesID: processor.TriesID{Card: "1.unknown", By: processor.Strangers}, Tries: consent.Tries{Used: 5, Locked: true}}}
@@ -117,7 +125,8 @@ func everything() processor.Changes {
 	c.New.Payments = []payment.Payment{openPayment("p1"), decoy("p2"),
 		stepped(openPayment("p3"), payment.Authenticate, payment.Confirm, payment.MistypeCode, payment.Approve),
 		stepped(openPayment("p4"), payment.Authenticate, payment.Confirm, payment.Disown),
-		stepped(openPayment("p5"), payment.Expire), stepped(openPayment("p6"), payment.Authenticate, payment.Cancel)}
+		stepped(openPayment("p5"), payment.Expire), stepped(openPayment("p6"), payment.Authenticate, payment.Cancel),
+		stepped(rehearsal("p9"), payment.Authenticate, payment.Confirm, payment.Approve)}
 	c.New.Keys = []processor.Key{
 		{KeyID: processor.KeyID{Principal: "device:laptop", Key: "p1"}, Digest: "d", Status: 201, Answer: []byte{0, 9}, At: noon,
 			KeepTill: noon.Add(time.Hour)},
@@ -146,7 +155,7 @@ func everythingWants() processor.Wants {
 	w.Payees = append(w.Payees, "shut")
 	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}
 	w.Passkeys = []string{"key1", "key2"}
-	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6"}
+	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
 	w.Evidence = []payment.ID{"p3", "p2", "p1"}

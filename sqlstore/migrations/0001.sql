@@ -47,6 +47,7 @@ CREATE TABLE payees (
   account    TEXT   NOT NULL REFERENCES accounts (id),
   currency   TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
   closed     BIGINT NOT NULL CHECK (closed IN (0, 1)),
+  rehearsals BIGINT NOT NULL CHECK (rehearsals IN (0, 1)),
   created_at BIGINT NOT NULL CHECK (created_at >= 0)
 ) BY KEY;
 
@@ -153,7 +154,8 @@ CREATE TABLE tries (
 CREATE INDEX tries_by_age ON tries (updated_at) WHERE locked = 0;
 
 -- A decoy has no card, and gets no further than authentication_required. A settled payment has passed every step that
--- its level asks for: 2 authentication, 3 the first confirmation, 4 the second unless the associated device made it.
+-- its level asks for: 2 authentication, 3 the first confirmation, 4 the second unless the associated device made it. A
+-- rehearsal is never settled: it has passed them when it is rehearsed, which nothing else ever is.
 CREATE TABLE payments (
   id                TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
   amount            BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000000),
@@ -172,11 +174,12 @@ CREATE TABLE payments (
   initiator         TEXT   NOT NULL REFERENCES devices (id),
   initiator_label   TEXT   NOT NULL,
   associated        TEXT   REFERENCES devices (id),
+  rehearsal         BIGINT NOT NULL CHECK (rehearsal IN (0, 1)),
   level             BIGINT NOT NULL CHECK (level BETWEEN 1 AND 4),
   assurance         TEXT   NOT NULL CHECK (assurance IN ('identified', 'authentic')),
   nonce             TEXT   NOT NULL,
   state             TEXT   NOT NULL CHECK (state IN ('authentication_required', 'confirmation_required',
-                           'approval_required', 'settled', 'declined', 'cancelled', 'expired', 'rejected')),
+                           'approval_required', 'settled', 'declined', 'cancelled', 'expired', 'rejected', 'rehearsed')),
   reason            TEXT   NOT NULL,
   version           BIGINT NOT NULL CHECK (version >= 1),
   deadline          BIGINT NOT NULL CHECK (deadline >= 0),
@@ -191,15 +194,17 @@ CREATE TABLE payments (
   ended_at          BIGINT NOT NULL CHECK (ended_at >= 0),
   CHECK ((card IS NULL) = (card_account IS NULL)),
   CHECK ((card IS NULL) = (associated IS NULL)),
-  CHECK (card IS NOT NULL OR state NOT IN ('confirmation_required', 'approval_required', 'settled')),
+  CHECK (card IS NOT NULL OR state NOT IN ('confirmation_required', 'approval_required', 'settled', 'rehearsed')),
   CHECK ((ended_at = 0) = (state IN ('authentication_required', 'confirmation_required', 'approval_required'))),
   CHECK (ended_at > 0 OR deadline > 0),
-  CHECK (reason = '' OR (ended_at > 0 AND state <> 'settled')),
+  CHECK (reason = '' OR (ended_at > 0 AND state NOT IN ('settled', 'rehearsed'))),
+  CHECK (state <> 'settled' OR rehearsal = 0),
+  CHECK (state <> 'rehearsed' OR rehearsal = 1),
   CHECK (state NOT IN ('confirmation_required', 'approval_required') OR authenticated_at > 0),
   CHECK (state <> 'approval_required' OR confirmed_at > 0),
-  CHECK (state <> 'settled' OR level < 2 OR authenticated_at > 0),
-  CHECK (state <> 'settled' OR level < 3 OR confirmed_at > 0),
-  CHECK (state <> 'settled' OR level < 4 OR initiator = associated OR approved_at > 0)
+  CHECK (state NOT IN ('settled', 'rehearsed') OR level < 2 OR authenticated_at > 0),
+  CHECK (state NOT IN ('settled', 'rehearsed') OR level < 3 OR confirmed_at > 0),
+  CHECK (state NOT IN ('settled', 'rehearsed') OR level < 4 OR initiator = associated OR approved_at > 0)
 ) BY ARRIVAL;
 
 -- Open payments are few, so these two stay small.
