@@ -22,6 +22,7 @@ const (
 	tagNumber      tlv.Tag = 0x5A
 	tagEntry       tlv.Tag = 0x61
 	tagFormat1     tlv.Tag = 0x80
+	tagProfile     tlv.Tag = 0x82
 	tagCommandData tlv.Tag = 0x83
 	tagName        tlv.Tag = 0x84
 	tagPriority    tlv.Tag = 0x87
@@ -113,28 +114,43 @@ func (s *session) readApplication(ctx context.Context, c candidate, terminal Ter
 	return reading, status, err
 }
 
-// readEMV runs a selected application as far as its account: GET PROCESSING OPTIONS, then its records.
+// readEMV runs a selected application as far as its account, and on to its proof if that is wanted: GET PROCESSING
+// OPTIONS, its records, and what makes it sign.
 func (s *session) readEMV(ctx context.Context, fci tlv.List, terminal Terminal, reading *Reading) error {
 	found := account{}
-	files, err := s.processingOptions(ctx, fci, terminal, reading, found)
+	options, err := s.processingOptions(ctx, fci, terminal, reading, found)
 	if err != nil {
 		return err
 	}
-	complaint := s.records(ctx, files, found)
+	var proof *proof
+	if terminal.Prove && options.canProve() {
+		proof = newProof(options)
+	}
+	complaint := s.records(ctx, options.files, found, proof)
 	if complaint != nil && (!aboutCard(complaint) || found.number().IsZero()) {
 		return complaint
 	}
-	return found.fill(reading)
+	if err := found.fill(reading); err != nil || proof == nil {
+		return err
+	}
+	return s.askProof(ctx, proof, terminal, reading.Scheme)
 }
 
-// processingOptions starts the application and returns the files of its locator (EMV Book 3 §6.5.8). The answer may
-// already hold the account: in format 2, or, on some cards, in the template of a record.
+// options is the answer to GET PROCESSING OPTIONS.
+type options struct {
+	profile []byte // application interchange profile
+	files   []file
+	objects tlv.List
+}
+
+// processingOptions starts the application (EMV Book 3 §6.5.8). The answer may already hold the account: in format 2,
+// or, on some cards, in the template of a record.
 func (s *session) processingOptions(ctx context.Context, fci tlv.List, terminal Terminal, reading *Reading,
-	found account) ([]file, error) {
+	found account) (options, error) {
 	pdol, _ := fci.Find(tagPDOL)
-	data, err := terminal.pdolData(pdol, reading.Scheme)
+	data, err := terminal.listData("PDOL", pdol, reading.Scheme)
 	if err != nil {
-		return nil, err
+		return options{}, err
 	}
 	answer, status, err := s.send(ctx, apdu.GetProcessingOptions(tlv.Append(nil, tagCommandData, data)))
 	if err == nil && len(data) > 0 && !status.OK() {
@@ -142,34 +158,40 @@ func (s *session) processingOptions(ctx context.Context, fci tlv.List, terminal 
 		answer, status, err = s.send(ctx, apdu.GetProcessingOptions(tlv.Append(nil, tagCommandData, nil)))
 	}
 	if err != nil {
-		return nil, err
+		return options{}, err
 	}
 	if !status.OK() {
 		sentinel := ErrNoAccount
 		if refusesUse(status) {
 			sentinel = ErrBlocked
 		}
-		return nil, fmt.Errorf("%w: GET PROCESSING OPTIONS of %s answers %s", sentinel, reading.AID, status)
+		return options{}, fmt.Errorf("%w: GET PROCESSING OPTIONS of %s answers %s", sentinel, reading.AID, status)
 	}
 	objects, err := tlv.Parse(answer)
 	if err != nil {
-		return nil, fmt.Errorf("%w: GET PROCESSING OPTIONS of %s: %w", ErrMalformed, reading.AID, err)
+		return options{}, fmt.Errorf("%w: GET PROCESSING OPTIONS of %s: %w", ErrMalformed, reading.AID, err)
 	}
 	found.collect(objects)
+	o := options{objects: objects}
 	if value, ok := objects.Find(tagFormat1); ok { // application interchange profile, two bytes, then the locator
-		return parseLocator(value[min(2, len(value)):], true)
+		cut := min(2, len(value))
+		o.profile = value[:cut]
+		o.files, err = parseLocator(value[cut:], true)
+		return o, err
 	}
+	o.profile, _ = objects.Find(tagProfile)
 	locator, _ := objects.Find(tagLocator)
-	return parseLocator(locator, false)
+	o.files, err = parseLocator(locator, false)
+	return o, err
 }
 
 // records reads the records of the files until the account is known. After that it reads on only for the sequence
 // number, and only in records that are likely to have it: no other is worth the holder's time. A record that is
-// missing or cannot be understood is passed over; the last such complaint is returned.
-func (s *session) records(ctx context.Context, files []file, found account) (complaint error) {
+// missing or cannot be understood is passed over; the last such complaint is returned. A proof needs every record.
+func (s *session) records(ctx context.Context, files []file, found account, proof *proof) (complaint error) {
 	for _, file := range files {
 		for number := file.first; number <= file.last; number++ {
-			if found.known() && (found.has(tagSequence) || !file.tellsSequence(number)) {
+			if proof == nil && found.known() && (found.has(tagSequence) || !file.tellsSequence(number)) {
 				continue
 			}
 			data, status, err := s.send(ctx, apdu.ReadRecord(file.sfi, byte(number)))
@@ -190,6 +212,7 @@ func (s *session) records(ctx context.Context, files []file, found account) (com
 				continue
 			}
 			found.collect(objects)
+			proof.collect(objects)
 		}
 	}
 	return complaint

@@ -85,12 +85,12 @@ func (s *session) exchange(ctx context.Context, command apdu.Command) (apdu.Resp
 	if err != nil {
 		return apdu.Response{}, fmt.Errorf("command %d: %w", s.sent, err)
 	}
-	if s.recording {
-		s.transcript = append(s.transcript, Exchange{Command: sent, Response: raw})
-	}
 	answer, err := apdu.ParseResponse(raw)
 	if errors.Is(err, apdu.ErrMalformed) {
 		return apdu.Response{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err == nil && s.recording {
+		s.transcript = append(s.transcript, Exchange{Command: sent, Response: raw})
 	}
 	return answer, err
 }

@@ -75,18 +75,19 @@ var schemeValues = map[Scheme]map[tlv.Tag]string{
 	Visa:       {0x9F66: "36804000", 0x9F5D: "000000"}, // Book C-3: EMV mode, online cryptogram, device CVM
 }
 
-// pdolData answers a PDOL: each value in the length the card wants, zeros where the reader has nothing to say.
-func (t Terminal) pdolData(pdol []byte, scheme Scheme) ([]byte, error) {
-	elements, err := tlv.ParseDOL(pdol)
+// listData answers a data object list that the card wants values for: each value in the length the card wants, zeros
+// where the reader has nothing to say.
+func (t Terminal) listData(name string, list []byte, scheme Scheme) ([]byte, error) {
+	elements, err := tlv.ParseDOL(list)
 	if err != nil {
-		return nil, fmt.Errorf("%w: PDOL: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrMalformed, name, err)
 	}
 	var data []byte
 	for _, element := range elements {
 		value, numeric := t.value(element.Tag, scheme)
 		data = append(data, fit(value, element.Length, numeric)...)
-		if len(data) > 0xFF-3 { // with tag 83 and its length it must be one short command
-			return nil, fmt.Errorf("%w: the PDOL asks for more than fits in a command", ErrMalformed)
+		if len(data) > 0xFF-3 { // in a PDOL's template, with tag 83 and its length, it must be one short command
+			return nil, fmt.Errorf("%w: the %s asks for more than fits in a command", ErrMalformed, name)
 		}
 	}
 	return data, nil
@@ -112,7 +113,11 @@ func (t Terminal) value(tag tlv.Tag, scheme Scheme) (value []byte, numeric bool)
 	if !ok {
 		text = fixedValues[tag]
 	}
-	return bcd(text), tag == 0x9F35
+	value = bcd(text)
+	if tag == tagQualifiers && t.Prove && len(value) > 0 {
+		value[0] |= 0x01 // offline data authentication for online authorisations: fDDA (Book C-3 Annex A.2)
+	}
+	return value, tag == 0x9F35
 }
 
 // fit cuts or pads a value to length: a numeric one on its left, any other on its right (EMV Book 3 §5.4).

@@ -1,6 +1,7 @@
 // Package cardtest plays cards without cards: recorded transcripts, virtual cards, and a real PC/SC stack whose
 // reader is virtual. Tests, the demo and `tapline card emulate` use it. Nothing in it is a payment card: the numbers
-// are test numbers, and no cryptogram is made.
+// are test numbers, and no cryptogram is one that an issuer would take. A virtual card's proof is verified only with the
+// authority key that it made for itself.
 package cardtest
 
 import (

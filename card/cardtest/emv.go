@@ -8,6 +8,7 @@ import (
 
 	"tapline/card"
 	"tapline/card/apdu"
+	"tapline/card/oda"
 	"tapline/card/tlv"
 )
 
@@ -29,8 +30,13 @@ type EMV struct {
 	Leading int
 	// NoDirectory hides the PPSE: the reader must know the AID.
 	NoDirectory bool
+	// Proof makes the card prove itself; without it nobody can tell it from a copy.
+	Proof *Proof
 
 	selected, started bool
+	taps              uint16   // how often it was started
+	values            []byte   // what the reader said to the PDOL
+	proving           [][]byte // the records with certificates, in the order of their file
 }
 
 const directoryName = "2PAY.SYS.DDF01"
@@ -44,7 +50,7 @@ var defaultPDOL = []byte{0x9F, 0x02, 6, 0x9F, 0x1A, 2, 0x5F, 0x2A, 2, 0x9F, 0x37
 func (c *EMV) ATR() []byte { return []byte{0x3B, 0x80, 0x80, 0x01, 0x01} }
 
 // Reset forgets the selected application.
-func (c *EMV) Reset() { c.selected, c.started = false, false }
+func (c *EMV) Reset() { c.selected, c.started, c.values, c.proving = false, false, nil, nil }
 
 // Transmit answers as an EMV card does. The error is the cause of ctx.
 func (c *EMV) Transmit(ctx context.Context, raw []byte) ([]byte, error) {
@@ -66,6 +72,10 @@ func (c *EMV) answer(command apdu.Command) apdu.Response {
 		return c.processingOptions(command)
 	case command.Class == 0x00 && command.Instruction == apdu.InsReadRecord:
 		return c.readRecord(command)
+	case command.Class == 0x00 && command.Instruction == apdu.InsInternalAuthenticate:
+		return c.internalAuthenticate(command)
+	case command.Class == 0x80 && command.Instruction == apdu.InsGenerateAC:
+		return c.generateAC(command)
 	case command.Class != 0x00 && command.Class != 0x80:
 		return status(apdu.StatusNoSuchClass)
 	}
@@ -104,40 +114,80 @@ func (c *EMV) processingOptions(command apdu.Command) apdu.Response {
 	if !c.selected || c.started {
 		return status(apdu.StatusConditions)
 	}
-	elements, err := tlv.ParseDOL(c.pdol())
-	if err != nil {
-		return status(apdu.StatusConditions)
-	}
-	want := 0
-	for _, element := range elements {
-		want += element.Length
-	}
 	objects, err := tlv.Parse(command.Data)
 	values, found := objects.Find(0x83)
-	if err != nil || !found || len(values) != want {
+	if err != nil || !found || len(values) != length(c.pdol()) {
 		return status(apdu.StatusWrongLength)
 	}
-	c.started = true
-	profile := []byte{0x00, 0x00}
-	last := byte(c.leading() + 1)
-	locator := []byte{1 << 3, 1, last, last}
-	if c.Format1 {
-		return data(tlv.Append(nil, 0x80, append(profile, locator...)))
+	c.started, c.values = true, values
+	c.taps++
+	if c.Proof != nil {
+		c.proving = c.certificates()
 	}
-	return data(tlv.Append(nil, 0x77, tlv.Append(tlv.Append(nil, 0x82, profile), 0x94, locator)))
+	locator := c.locator()
+	if c.Format1 {
+		return data(tlv.Append(nil, 0x80, append(c.Proof.profile(), locator...)))
+	}
+	answer := tlv.Append(tlv.Append(nil, 0x82, c.Proof.profile()), 0x94, locator)
+	if c.Proof != nil && c.Proof.Method == oda.FDDA && !c.Proof.inRecord() {
+		answer = tlv.Append(answer, 0x9F4B, c.Proof.fast(c.counter(), said(c.pdol(), c.values)))
+	}
+	return data(tlv.Append(nil, 0x77, answer))
+}
+
+// Files of the card: records before the account's and, unless the issuer signs another, the account's; certificates.
+const (
+	accountFile     = 1
+	certificateFile = 2
+)
+
+// locator names the records (EMV Book 3 §10.2). Only a card that proves itself has signed ones.
+func (c *EMV) locator() []byte {
+	leading := byte(c.leading())
+	if c.Proof == nil {
+		return []byte{accountFile << 3, 1, leading + 1, leading + 1}
+	}
+	var locator []byte
+	if leading > 0 {
+		locator = append(locator, accountFile<<3, 1, leading, 0)
+	}
+	file, number := c.accountPlace()
+	locator = append(locator, file<<3, number, number, 1)
+	return append(locator, certificateFile<<3, 1, byte(len(c.proving)), 0)
+}
+
+// accountPlace is the file and number of the record with the account.
+func (c *EMV) accountPlace() (file, number byte) {
+	if c.Proof != nil && c.Proof.File > certificateFile {
+		return c.Proof.File, 1
+	}
+	return accountFile, byte(c.leading()) + 1
 }
 
 func (c *EMV) readRecord(command apdu.Command) apdu.Response {
-	switch number := int(command.P1); {
+	file, number := command.P2>>3, command.P1
+	atFile, at := c.accountPlace()
+	switch {
 	case !c.started:
 		return status(apdu.StatusConditions)
-	case command.P2 != 1<<3|0x04:
-		return status(apdu.StatusNotFound)
-	case number < 1 || number > c.leading()+1:
-		return status(apdu.StatusNoRecord)
-	case number <= c.leading(): // cardholder name, as on real cards: none
+	case command.P2&0x07 != 0x04:
+		return status(apdu.StatusWrongParameters)
+	case file == atFile && number == at:
+		return data(c.accountRecord())
+	case file == accountFile && number > 0 && int(number) <= c.leading(): // cardholder name, as on real cards: none
 		return data(tlv.Append(nil, 0x70, tlv.Append(nil, 0x5F20, []byte(" /"))))
+	case file == certificateFile && c.Proof != nil:
+		if number > 0 && int(number) <= len(c.proving) {
+			return data(tlv.Append(nil, 0x70, c.proving[number-1]))
+		}
+		return status(apdu.StatusNoRecord)
+	case file == atFile || file == accountFile:
+		return status(apdu.StatusNoRecord)
 	}
+	return status(apdu.StatusNotFound)
+}
+
+func (c *EMV) accountRecord() []byte {
 	expiry := orElse(c.Expiry, "3012")
 	digits := c.number()
 	record := tlv.Append(nil, 0x57, packed(digits+"D"+expiry+"201"))
@@ -147,8 +197,32 @@ func (c *EMV) readRecord(command apdu.Command) apdu.Response {
 	if c.PAR != "" {
 		record = tlv.Append(record, 0x9F24, []byte(c.PAR))
 	}
-	return data(tlv.Append(nil, 0x70, record))
+	if c.Proof != nil {
+		record = append(record, c.Proof.lists()...)
+	}
+	return tlv.Append(nil, 0x70, record)
 }
+
+// certificates are the records of a card that proves itself.
+func (c *EMV) certificates() [][]byte {
+	p := c.Proof
+	static := c.accountRecord()
+	if file, _ := c.accountPlace(); file <= 10 { // without template (EMV Book 3 §10.3)
+		objects, _ := tlv.Parse(static)
+		static = objects[0].Value
+	}
+	if string(p.StaticTags) == "\x82" {
+		static = append(static[:len(static):len(static)], p.profile()...)
+	}
+	records := p.certificates(c.number(), static)
+	if p.inRecord() {
+		records = append(records, tlv.Append(nil, 0x9F4B, p.fast(c.counter(), said(c.pdol(), c.values))))
+	}
+	return records
+}
+
+// counter is the application transaction counter, 9F36.
+func (c *EMV) counter() []byte { return []byte{byte(c.taps >> 8), byte(c.taps)} }
 
 func (c *EMV) aid() []byte   { return card.AID(orElse(string(c.AID), "A000000333010101")).Bytes() }
 func (c *EMV) label() string { return orElse(c.Label, "TAPLINE TEST") }
