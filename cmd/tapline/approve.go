@@ -25,7 +25,8 @@ type approveCmd struct {
 // Help explains the decisions.
 func (*approveCmd) Help() string {
 	return `This is what the associated device of a card does. When somebody pays with the card on another device, you see the card
-account, the amount, the payee and the payee account, who asks and since when, and decide:
+account, the amount, the payee and the payee account, who asks and since when, and decide. A rehearsal, in which no money
+moves, says so in large letters; decide it as if it were a payment:
 
   approve   it is you: type the code that the other device shows
   decline   you do not want it
@@ -134,7 +135,11 @@ func (d *decider) decideAll() (done bool, err error) {
 
 // decide shows one payment, asks, and tells the result.
 func (d *decider) decide(a *device.Approval) error {
-	d.say("\nSomebody wants to pay with your card:\n%s", table(append(statementFacts(a.Statement),
+	what := "Somebody wants to pay with your card:"
+	if a.Statement.Rehearsal {
+		what = large("REHEARSAL") + "\nSomebody rehearses a payment with your card. NO MONEY MOVES:"
+	}
+	d.say("\n%s\n%s", what, table(append(statementFacts(a.Statement),
 		pair{"asked on", a.Statement.DeviceLabel},
 		pair{"asked at", fmt.Sprintf("%s (%s ago)", when(a.View.InstructedAt), d.now().Sub(a.View.InstructedAt).Round(time.Second))},
 		pair{"time left", (time.Duration(a.View.Next.ExpiresIn) * time.Second).String()})))

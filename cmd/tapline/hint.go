@@ -57,6 +57,8 @@ var codeHints = map[string]string{
 	"insufficient_funds":     `ask the operator: "tapline account top-up ACCOUNT --amount …"`,
 	"limit_exceeded":         "pay less, or tomorrow (UTC), or with a card that proves itself; the operator sets the limits",
 	"tap_used":               "tap the card again: each tap pays once",
+	"no_rehearsals":          `an operator opens a payee that wants it: "tapline payee rehearsals HANDLE on"`,
+	"rehearsal":              "nothing was paid, so there is nothing to prove",
 	"card_exists":            `find it with "tapline card list --operator"`,
 	"payee_exists":           `find it with "tapline payee list"`,
 	"already_enrolled":       `ask an operator to run "tapline operator add" with your public key`,
@@ -90,6 +92,8 @@ func hintFor(err error) string {
 		return "give the address that it redirects to with --url, if you trust it"
 	case errors.Is(err, device.ErrStatementDiffers):
 		return "do not confirm anything on this service before you know why; tell its operator"
+	case errors.Is(err, device.ErrNoRehearsals):
+		return "nothing was sent; if the payee wants rehearsals, an operator opens it: \"tapline payee rehearsals HANDLE on\""
 	case errors.Is(err, device.ErrNotSent):
 		return "nothing was sent; is the service running, and is --url its address?"
 	case errors.Is(err, device.ErrNoAnswer):

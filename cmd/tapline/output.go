@@ -84,7 +84,17 @@ var digits = [10][5]string{
 	{" ███ ", "█   █", " ████", "    █", " ███ "},
 }
 
-// large writes a code of digits so that it is read across a table.
+// letters are as large: those of REHEARSAL.
+var letters = map[rune][5]string{
+	'A': {" ███ ", "█   █", "█████", "█   █", "█   █"},
+	'E': {"█████", "█    ", "████ ", "█    ", "█████"},
+	'H': {"█   █", "█   █", "█████", "█   █", "█   █"},
+	'L': {"█    ", "█    ", "█    ", "█    ", "█████"},
+	'R': {"████ ", "█   █", "████ ", "█  █ ", "█   █"},
+	'S': {" ████", "█    ", " ███ ", "    █", "████ "},
+}
+
+// large writes digits and the letters there are so that they are read across a table.
 func large(code string) string {
 	var b strings.Builder
 	for line := range 5 {
@@ -92,6 +102,8 @@ func large(code string) string {
 		for _, c := range code {
 			if c >= '0' && c <= '9' {
 				b.WriteString(" " + digits[c-'0'][line] + " ")
+			} else if letter, ok := letters[c]; ok {
+				b.WriteString(" " + letter[line] + " ")
 			}
 		}
 		b.WriteByte('\n')

@@ -22,10 +22,11 @@ type payCmd struct {
 	Order       string `placeholder:"1042" help:"The payee's number for the order."`
 	Description string `placeholder:"TEXT" help:"What it is for."`
 	provingFlags
-	Yes     bool          `help:"Send, and confirm, without being asked. The statement is checked all the same."`
-	PinFile string        `placeholder:"FILE" help:"Take the PIN from a file, - for standard input."`
-	Wait    time.Duration `default:"3m" help:"How long to wait for the associated device (${default})."`
-	Receipt string        `placeholder:"FILE" help:"Keep the signed receipt in a new file."`
+	Rehearse bool          `help:"Go through every step and move no money. For payees that take rehearsals."`
+	Yes      bool          `help:"Send, and confirm, without being asked. The statement is checked all the same."`
+	PinFile  string        `placeholder:"FILE" help:"Take the PIN from a file, - for standard input."`
+	Wait     time.Duration `default:"3m" help:"How long to wait for the associated device (${default})."`
+	Receipt  string        `placeholder:"FILE" help:"Keep the signed receipt in a new file."`
 	jsonFlag
 }
 
@@ -48,6 +49,10 @@ what you asked for; if anything differs, the payment is given up.
 code shown here.
 
 Ctrl-C gives the payment up as long as no money has moved. The exit code is 0 only if the payment was settled.
+
+--rehearse does all of that with the real card, PIN and devices and moves no money, so that an operator can find out at
+the counter whether everything works. The payee has to have been opened to rehearsals ("tapline payee rehearsals"). It ends
+"rehearsed", has no receipt, and the exit code is 0 only if it came so far. Enough money has to be there as for a payment.
 
 For programs: --yes --pin-file FILE --json asks nothing and writes one JSON object a line, each with "step": order, tap,
 sending, sent, authenticated, statement, confirmed, approval_code, and at last result, whose "payment" has the state. A
@@ -104,6 +109,9 @@ func (p *payer) prepare() (err error) {
 	if !p.isTerminal && (!p.cmd.Yes || p.cmd.PinFile == "") {
 		return withHint(errNobody, "without a terminal, --yes sends and confirms, and --pin-file FILE has the PIN")
 	}
+	if p.cmd.Rehearse && p.cmd.Receipt != "" {
+		return &usageError{"a rehearsal has no receipt", "leave --receipt out"}
+	}
 	if p.cmd.PinFile == "-" && (p.cmd.AccountFile == "-" || p.cmd.SUNURL == "-") {
 		return &usageError{"--pin-file and the card are both standard input", "give one of them as a file"}
 	}
@@ -136,6 +144,7 @@ type step struct {
 	Amount      *money.Amount      `json:"amount,omitempty"`
 	Payee       *api.Payee         `json:"payee,omitempty"`
 	Order       *api.Order         `json:"order,omitempty"`
+	Rehearsal   bool               `json:"rehearsal,omitempty"`
 	CardAccount string             `json:"card_account,omitempty"`
 	Statement   *consent.Statement `json:"statement,omitempty"`
 	Code        string             `json:"code,omitempty"`
@@ -167,12 +176,18 @@ func (p *payer) order() (device.Order, error) {
 	if err != nil {
 		return device.Order{}, err
 	}
+	if p.cmd.Rehearse {
+		if order, err = rehearse(order, service); err != nil {
+			return device.Order{}, err
+		}
+		p.say("REHEARSAL: every step is real, but no money moves.")
+	}
 	if service.Environment == "test" {
 		p.say("This is the test environment of %s: the money is not real.", service.Name)
 	}
 	p.say("%s", table(orderFacts(order)))
 	what := api.Order(order.Terms())
-	return order, p.step(step{Step: "order", Amount: &p.amount, Payee: &payee, Order: &what})
+	return order, p.step(step{Step: "order", Amount: &p.amount, Payee: &payee, Order: &what, Rehearsal: p.cmd.Rehearse})
 }
 
 // parseAmount is what --amount and --currency say.
@@ -303,7 +318,11 @@ func (p *payer) firstConfirmation() (api.Payment, error) {
 	if err := p.step(step{Step: "statement", Statement: &s}); err != nil {
 		return p.payment.View(), err
 	}
-	p.say("The service is going to do this:\n%s", table(statementFacts(s)))
+	what := "The service is going to do this:"
+	if s.Rehearsal {
+		what = "The service is going to rehearse this, and no money moves:"
+	}
+	p.say("%s\n%s", what, table(statementFacts(s)))
 	if !p.cmd.Yes {
 		yes, err := p.confirm("Confirm?")
 		if err != nil {
@@ -357,6 +376,9 @@ func errNotPaid(how string) error { return errors.New("not paid: " + how) }
 func (p *payer) finish(view api.Payment) error {
 	if err := p.step(step{Step: "result", Payment: &view}); err != nil {
 		return err
+	}
+	if p.cmd.Rehearse {
+		return p.rehearsed(view)
 	}
 	if view.State != "settled" {
 		return errNotPaid(ending(view))
@@ -424,8 +446,8 @@ func (p *payer) giveUp(id consent.PaymentID, cause error) error {
 	case err != nil:
 		return withHint(fmt.Errorf("%w; what became of payment %s is not known", cause, id),
 			"if it was not confirmed, it expires by itself within ten minutes")
-	case view.State == "settled":
-		p.say("Too late to give it up: the payment was settled.")
+	case view.State == "settled" || view.State == "rehearsed":
+		p.say("Too late to give it up: the payment was %s.", view.State)
 		inner := *p.app
 		inner.ctx = ctx
 		p.app = &inner

@@ -13,6 +13,8 @@ type payeeCmd struct {
 	Add  payeeAddCmd  `cmd:"" help:"Add a payee (operator)."`
 	List payeeListCmd `cmd:"" help:"List all payees (operator)."`
 	Move payeeMoveCmd `cmd:"" help:"Give a payee a new account (operator)."`
+
+	Rehearsals payeeRehearsalsCmd `cmd:"" help:"Open a payee to rehearsals, or close it (operator)."`
 }
 
 // payeeShowCmd looks a payee up.
@@ -33,7 +35,8 @@ func (cmd *payeeShowCmd) Run(a *app) error {
 		return err
 	}
 	return a.result(cmd.JSON, p,
-		pair{"handle", p.Handle}, pair{"name", p.Name}, pair{"account", p.Account}, pair{"currency", string(p.Currency)})
+		pair{"handle", p.Handle}, pair{"name", p.Name}, pair{"account", p.Account}, pair{"currency", string(p.Currency)},
+		pair{"rehearsals", onOff[p.Rehearsals]})
 }
 
 // payeeAddCmd adds a payee.
@@ -72,8 +75,12 @@ func (cmd *payeeAddCmd) Run(a *app) error {
 }
 
 func payeeFacts(p api.AdminPayee) []pair {
-	return []pair{{"handle", p.Handle}, {"name", p.Name}, {"account", p.Account}, {"currency", string(p.Currency)}}
+	return []pair{{"handle", p.Handle}, {"name", p.Name}, {"account", p.Account}, {"currency", string(p.Currency)},
+		{"rehearsals", onOff[p.Rehearsals]}}
 }
+
+// onOff are the words for what can be switched.
+var onOff = map[bool]string{true: "on", false: "off"}
 
 // payeeListCmd lists payees.
 type payeeListCmd struct {
@@ -93,9 +100,9 @@ func (cmd *payeeListCmd) Run(a *app) error {
 	}
 	var rows [][]string
 	for _, p := range payees {
-		rows = append(rows, []string{p.Handle, p.Name, p.Account, string(p.Currency)})
+		rows = append(rows, []string{p.Handle, p.Name, p.Account, string(p.Currency), onOff[p.Rehearsals]})
 	}
-	return a.list(cmd.JSON, api.Payees{Payees: payees}, []string{"HANDLE", "NAME", "ACCOUNT", "CURRENCY"}, rows)
+	return a.list(cmd.JSON, api.Payees{Payees: payees}, []string{"HANDLE", "NAME", "ACCOUNT", "CURRENCY", "REHEARSALS"}, rows)
 }
 
 // payeeMoveCmd moves a payee.
@@ -122,6 +129,37 @@ func (cmd *payeeMoveCmd) Run(a *app) error {
 		p, err := client.MovePayee(a.ctx, cmd.Handle, cmd.Note)
 		if err != nil {
 			return fmt.Errorf("move %s: %w", cmd.Handle, err)
+		}
+		return a.result(cmd.JSON, p, payeeFacts(p)...)
+	})
+}
+
+// payeeRehearsalsCmd opens a payee to rehearsals, or closes it.
+type payeeRehearsalsCmd struct {
+	operatorFlags
+	writeFlags
+	Handle string `arg:"" help:"The payee's handle."`
+	Switch string `arg:"" enum:"on,off" help:"on or off."`
+	jsonFlag
+}
+
+// Help explains who wants that.
+func (*payeeRehearsalsCmd) Help() string {
+	return `A rehearsal ("tapline pay --rehearse") goes through every step of a payment and moves no money. Open a payee to
+rehearsals when it wants them, and when its programs know a rehearsal from money: their events end with "payment.rehearsed",
+and every view of such a payment says "rehearsal". Payments to the payee go on as ever.`
+}
+
+// Run switches.
+func (cmd *payeeRehearsalsCmd) Run(a *app) error {
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		p, err := client.SetRehearsals(a.ctx, cmd.Handle, cmd.Switch == "on", cmd.Note)
+		if err != nil {
+			return fmt.Errorf("rehearsals of %s: %w", cmd.Handle, err)
 		}
 		return a.result(cmd.JSON, p, payeeFacts(p)...)
 	})
