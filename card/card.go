@@ -41,6 +41,8 @@ const (
 	// Identified means that the account was only read and may be that of a copy. A SUN message, too, is no more than
 	// that until the service has verified it.
 	Identified Assurance = "identified"
+	// Authentic means that somebody verified a proof that the card itself was there: no reading is that by itself.
+	Authentic Assurance = "authentic"
 	// None means that nothing was read that belongs to an account.
 	None Assurance = "none"
 )

@@ -18,6 +18,7 @@ type cardReadCmd struct {
 	Log         bool   `help:"Read balance and journeys of a T-Union transport card, too."`
 	Country     uint16 `default:"156" env:"TAPLINE_TERMINAL_COUNTRY" placeholder:"CODE" help:"What the card is told if it asks for the reader's country, an ISO 3166-1 number (${default}: China)."`
 	Currency    uint16 `default:"156" env:"TAPLINE_TERMINAL_CURRENCY" placeholder:"CODE" help:"What the card is told if it asks for the currency, an ISO 4217 number (${default}: CNY)."`
+	proofFlags
 	jsonFlag
 }
 
@@ -25,7 +26,10 @@ type cardReadCmd struct {
 func (*cardReadCmd) Help() string {
 	return `Reads the card account as a payment does, and shows it masked; of a tag without an account, the https address or the text
 of its NDEF message. The reading is "identified": the number may come from a copy of the card. --replay reads a
-transcript, a JSON file of what a card and a reader said to each other.`
+transcript, a JSON file of what a card and a reader said to each other.
+
+With --prove a payment card is asked to sign a fresh number. If its certificates lead to a key of its scheme, the reading
+is "authentic": this card was here. A replay proves nothing.`
 }
 
 // Validate refuses flags that exclude each other.
@@ -33,11 +37,18 @@ func (cmd *cardReadCmd) Validate() error {
 	if cmd.NDEF && (cmd.Balance || cmd.Log) {
 		return fmt.Errorf("--ndef reads nothing else: leave out --balance and --log")
 	}
+	if cmd.Prove && (cmd.NDEF || cmd.Balance || cmd.Log) {
+		return fmt.Errorf("only payment cards prove themselves: leave out --ndef, --balance and --log, or --prove")
+	}
 	return nil
 }
 
 // Run reads the card.
 func (cmd *cardReadCmd) Run(a *app) error {
+	trial, err := cmd.trial(cmd.Currency)
+	if err != nil {
+		return err
+	}
 	var purse *card.Purse
 	reading, err := cmd.tap(a, func(ctx context.Context, t card.Transmitter, atr []byte) (card.Reading, error) {
 		switch {
@@ -48,19 +59,29 @@ func (cmd *cardReadCmd) Run(a *app) error {
 			purse = &read
 			return read.Reading, err
 		}
-		return card.ReadAny(ctx, t, card.Terminal{Country: cmd.Country, Currency: cmd.Currency}, atr)
+		return card.ReadAny(ctx, t, trial.ask(card.Terminal{Country: cmd.Country, Currency: cmd.Currency}), atr)
 	})
 	if err != nil {
 		return err
 	}
+	proof, err := trial.judge(a, reading)
+	if err != nil {
+		return err
+	}
 	report := reading.Report(cmd.ShowAccount)
+	if proof != nil && proof.Authentic {
+		report.Assurance = card.Authentic
+	}
 	if purse != nil {
 		report.BalanceFen, report.Log = &purse.Balance, purse.Journeys
 	}
 	if cmd.JSON {
-		return a.printJSON(report)
+		return a.printJSON(struct {
+			card.Report
+			Proof *proofReport `json:"proof,omitempty"`
+		}{report, proof})
 	}
-	if err := a.result(false, nil, cmd.facts(reading, report)...); err != nil {
+	if err := a.result(false, nil, append(cmd.facts(reading, report), proof.facts()...)...); err != nil {
 		return err
 	}
 	for _, j := range report.Log {

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+
+	"tapline/card"
+	"tapline/card/oda"
+)
+
+// proofFlags say whether a card is to prove itself, and with whose keys that is verified.
+type proofFlags struct {
+	Prove    bool   `help:"Let a payment card prove that it is no copy, and say whether it did. Takes longer."`
+	CAPK     string `name:"capk" env:"TAPLINE_CAPK" type:"path" placeholder:"FILE" help:"JSON file of the card schemes' certification authority keys and of revoked certificates, in place of the built-in keys; docs/cards.md has its form."`
+	CAPKTest bool   `name:"capk-test" env:"TAPLINE_CAPK_TEST" help:"Take test keys of --capk, too: anybody can make cards that they prove."`
+}
+
+// trial is one card that is asked to prove itself to this machine.
+type trial struct {
+	keys      *oda.Authorities
+	challenge oda.Challenge
+}
+
+// trial begins with a fresh number for the card to sign; nil without --prove.
+func (f proofFlags) trial(currency uint16) (*trial, error) {
+	if !f.Prove {
+		return nil, nil
+	}
+	keys, err := f.authorities()
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{keys, oda.Challenge{Amount: 1, Currency: currency}}
+	for t.challenge.UnpredictableNumber == [4]byte{} {
+		rand.Read(t.challenge.UnpredictableNumber[:]) // never fails: crypto/rand
+	}
+	return t, nil
+}
+
+func (f proofFlags) authorities() (*oda.Authorities, error) {
+	if f.CAPK == "" && f.CAPKTest {
+		return nil, &usageError{"--capk-test needs --capk", "name the file that has the test keys"}
+	}
+	if f.CAPK == "" {
+		return oda.BuiltIn(), nil
+	}
+	file, err := os.Open(f.CAPK)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	load := oda.LoadAuthorities
+	if f.CAPKTest {
+		load = oda.LoadTestAuthorities
+	}
+	keys, err := load(file)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("--capk %s: %w", f.CAPK, err), "docs/cards.md has the form of the file")
+	}
+	return keys, nil
+}
+
+// ask adds to what the card is told.
+func (t *trial) ask(terminal card.Terminal) card.Terminal {
+	if t != nil {
+		terminal.Prove, terminal.Amount = true, t.challenge.Amount
+		terminal.UnpredictableNumber = t.challenge.UnpredictableNumber
+	}
+	return terminal
+}
+
+// proofReport is what a card proved, for programs.
+type proofReport struct {
+	Method       oda.Method `json:"method"`
+	Authentic    bool       `json:"authentic"`
+	AmountSigned bool       `json:"amount_signed"`
+	Why          string     `json:"why,omitempty"`
+}
+
+// judge examines what reader and card said; nil if nobody asked.
+func (t *trial) judge(a *app, reading card.Reading) (*proofReport, error) {
+	if t == nil {
+		return nil, nil
+	}
+	if len(reading.Transcript) == 0 {
+		return &proofReport{Why: "this kind of card has no proof that can be verified here"}, nil
+	}
+	found, err := oda.Examine(reading.Transcript, t.challenge, t.keys, a.now())
+	if err != nil {
+		return nil, err
+	}
+	if found.Number != reading.Number {
+		return nil, errors.New("the reading and its transcript have different numbers")
+	}
+	return &proofReport{found.Method, found.Authentic, found.AmountSigned, found.Why}, nil
+}
+
+// facts shows the proof to a person.
+func (p *proofReport) facts() []pair {
+	if p == nil {
+		return nil
+	}
+	method := string(p.Method)
+	if method == "" {
+		method = "none"
+	}
+	signed := ""
+	if p.AmountSigned {
+		signed = "with amount and currency"
+	}
+	return []pair{{"proof", method}, {"signed", signed}, {"not proven because", p.Why}}
+}
