@@ -48,6 +48,14 @@ type NewCard struct {
 	Note          string         `json:"note,omitempty" maxLength:"280" doc:"For the audit log."`
 }
 
+// Replacement asks for a card in the place of another.
+type Replacement struct {
+	AccountNumber string  `json:"account_number,omitempty" pattern:"^[0-9]{8,19}$" doc:"Of the new card, as it is read from it."`
+	SUN           *NewSUN `json:"sun,omitempty" doc:"In place of account_number: a card that proves itself (NTAG 424 DNA)."`
+	Label         string  `json:"label,omitempty" maxLength:"64" doc:"The old card's if it is left out."`
+	Note          string  `json:"note,omitempty" maxLength:"280" doc:"For the audit log."`
+}
+
 // NewSUN names a card that proves itself.
 type NewSUN struct {
 	UID string `json:"uid" pattern:"^[0-9A-Fa-f]{14}$" doc:"The card's UID, most significant byte first. Kept as a keyed digest."`
@@ -57,7 +65,7 @@ type NewSUN struct {
 type CardCode struct {
 	Card      Card      `json:"card"`
 	Code      string    `json:"code"`
-	NotBefore time.Time `json:"not_before"`
+	NotBefore time.Time `json:"not_before" doc:"From then on it can be used. Of a card that replaces another: on other devices than the associated one, which can use it at once."`
 	ExpiresAt time.Time `json:"expires_at"`
 	SUN       *SUNSetup `json:"sun,omitempty" doc:"What to write to a new card that proves itself; told this once, too."`
 }

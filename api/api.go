@@ -138,6 +138,10 @@ type Card struct {
 	Level            string         `json:"level,omitempty" doc:"The least its holder wants of every payment: tap, authenticate, confirm or approve."`
 	AssociatedDevice string         `json:"associated_device,omitempty"`
 	Devices          []BoundDevice  `json:"devices,omitempty"`
+
+	LostAt     *time.Time `json:"lost_at,omitempty" doc:"When it was reported lost. Only an operator can unfreeze it then."`
+	Replaces   string     `json:"replaces,omitempty" doc:"The card that was on the account before."`
+	ReplacedBy string     `json:"replaced_by,omitempty" doc:"The card that is on the account since."`
 }
 
 // BoundDevice is a device that is or was the associated device of a card.

@@ -13,6 +13,17 @@ func (*Freeze) fits(t Typ) bool { return t == TypFreeze }
 // Validate checks the form of the card's id.
 func (m *Freeze) Validate() error { return m.Card.Check() }
 
+// Loss says that a card is lost, from its associated device.
+type Loss struct {
+	Claims
+	Card CardID `json:"card"`
+}
+
+func (*Loss) fits(t Typ) bool { return t == TypLoss }
+
+// Validate checks the form of the card's id.
+func (m *Loss) Validate() error { return m.Card.Check() }
+
 // Unfreeze lets a frozen card pay again.
 type Unfreeze struct {
 	Claims

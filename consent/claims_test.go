@@ -121,6 +121,8 @@ func TestClaimsAboutACardAreChecked(t *testing.T) {
 		"cancelled nothing":    {TypCancellation, &Cancellation{Payment: "pay_1"}, "payment"},
 		"frozen":               {TypFreeze, &Freeze{Card: "card_1"}, ""},
 		"frozen by path":       {TypFreeze, &Freeze{Card: "../card"}, "card"},
+		"lost":                 {TypLoss, &Loss{Card: "card_1"}, ""},
+		"lost by path":         {TypLoss, &Loss{Card: "../card"}, "card"},
 		"limited":              {TypLimits, &Limits{Card: "card_1", PIN: "8305", Level: "confirm"}, ""},
 		"limited to nonsense":  {TypLimits, &Limits{Card: "card_1", PIN: "8305", Level: "none"}, "level"},
 		"unfrozen":             {TypUnfreeze, &Unfreeze{Card: "card_1", PIN: "8305"}, ""},

@@ -31,6 +31,7 @@ const (
 	TypApproval       Typ = "tapline-approval+jws"       // Decision, the second
 	TypCancellation   Typ = "tapline-cancellation+jws"   // Cancellation
 	TypFreeze         Typ = "tapline-freeze+jws"         // Freeze
+	TypLoss           Typ = "tapline-loss+jws"           // Loss
 	TypUnfreeze       Typ = "tapline-unfreeze+jws"       // Unfreeze
 	TypLimits         Typ = "tapline-limits+jws"         // Limits
 	TypPIN            Typ = "tapline-pin+jws"            // PINChange

@@ -223,6 +223,7 @@ func messages(device DeviceID) map[Typ]Message {
 		TypApproval:       decision(),
 		TypCancellation:   &Cancellation{c(), NewPaymentID()},
 		TypFreeze:         &Freeze{c(), "card_1"},
+		TypLoss:           &Loss{c(), "card_1"},
 		TypUnfreeze:       &Unfreeze{c(), "card_1", "8305"},
 		TypLimits:         &Limits{c(), "card_1", "8305", "approve"},
 		TypPIN:            &PINChange{Claims: c(), Card: "card_1", OldPIN: "8305", NewPIN: "2790"},

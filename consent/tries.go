@@ -85,3 +85,12 @@ func (t Tries) Left(limits TryLimits) int {
 
 // PausedFor is how long the pause lasts from now, 0 if there is none.
 func (t Tries) PausedFor(now time.Time) time.Duration { return max(t.PausedUntil.Sub(now), 0) }
+
+// Worse is both counts in one, for a secret that was tried in two places: more tries, the later pause, locked if either is.
+func (t Tries) Worse(other Tries) Tries {
+	t.Used, t.Locked = max(t.Used, other.Used), t.Locked || other.Locked
+	if other.PausedUntil.After(t.PausedUntil) {
+		t.PausedUntil = other.PausedUntil
+	}
+	return t
+}

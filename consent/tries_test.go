@@ -198,3 +198,14 @@ func TestParallelGuessesGetNoMoreThanThePause(t *testing.T) {
 		}
 	}
 }
+
+func TestTheWorseOfTwoCountsHolds(t *testing.T) {
+	few, many := Tries{Used: 1, PausedUntil: now.Add(time.Hour)}, Tries{Used: 4, PausedUntil: now, Locked: true}
+	want := Tries{Used: 4, PausedUntil: now.Add(time.Hour), Locked: true}
+	if got := few.Worse(many); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := many.Worse(few); got != want {
+		t.Errorf("the other way round: %+v, want %+v", got, want)
+	}
+}

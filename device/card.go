@@ -9,7 +9,7 @@ import (
 )
 
 // Activate makes this device the associated device of the card that was tapped, with the operator's one-use code. The
-// PIN is the card's first; it is "" with a code that only binds another device.
+// PIN is the card's first; it is "" with a code that only binds another device, and for a card that replaces another.
 func (c *Client) Activate(
 	ctx context.Context, code consent.Code, account consent.AccountNumber, pin consent.PIN,
 ) (api.Card, error) {
@@ -50,6 +50,13 @@ func (c *Client) Card(ctx context.Context, id consent.CardID) (api.Card, error) 
 func (c *Client) Freeze(ctx context.Context, id consent.CardID) (api.Card, error) {
 	return c.card(ctx, id, "/freeze", consent.TypFreeze, func(claims consent.Claims) consent.Message {
 		return &consent.Freeze{Claims: claims, Card: id}
+	})
+}
+
+// ReportLost freezes a card that is lost, from its associated device. Only an operator can unfreeze or replace it then.
+func (c *Client) ReportLost(ctx context.Context, id consent.CardID) (api.Card, error) {
+	return c.card(ctx, id, "/lost", consent.TypLoss, func(claims consent.Claims) consent.Message {
+		return &consent.Loss{Claims: claims, Card: id}
 	})
 }
 

@@ -143,3 +143,52 @@ func giveCode(purpose processor.CodePurpose) func(*call) (answer, error) {
 		})
 	}
 }
+
+// loseAnyCard is POST /v1/admin/cards/{id}/lost.
+func (c *call) loseAnyCard() (answer, error) {
+	var in api.Noted
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.ReportLost{Operated: who, Card: payment.CardID(c.r.PathValue("id"))}
+	seen := &looked{Command: command}
+	return c.operate(in, seen, func(time.Time) (int, []byte) {
+		return http.StatusOK, encode(seen.card(command.After))
+	})
+}
+
+// replaceCard is POST /v1/admin/cards/{id}/replace. The code is told this once.
+func (c *call) replaceCard() (answer, error) {
+	var in api.Replacement
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	card, keys, setup, err := c.newCard(api.NewCard{AccountNumber: in.AccountNumber, SUN: in.SUN})
+	if err != nil {
+		return answer{}, err
+	}
+	name, err := label("label", in.Label, 0)
+	if err != nil {
+		return answer{}, err
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	code, sum, err := c.newCode()
+	if err != nil {
+		return answer{}, err
+	}
+	card.ID, card.Code.MAC, card.Label = payment.CardID("card_"+consent.NewID()), sum, name
+	command := &processor.ReplaceCard{Operated: who, Old: payment.CardID(c.r.PathValue("id")), Card: card, CardKeys: keys}
+	seen := &looked{Command: command}
+	return c.operate(in, seen, func(time.Time) (int, []byte) {
+		view := codeView(command.Card, seen.cardOf(command.Card, command.Devices), code)
+		view.SUN = setup
+		return http.StatusCreated, encode(view)
+	})
+}

@@ -27,8 +27,12 @@ func (l *looked) Do(u *processor.Unit) error {
 
 // card is the view of a card of which the command wanted account, bindings and devices.
 func (l *looked) card(card processor.Card) api.Card {
+	return l.cardOf(card, l.unit.BoundTo(card.ID))
+}
+
+// cardOf is the view of a card with devices that the command wanted.
+func (l *looked) cardOf(card processor.Card, devices []payment.DeviceID) api.Card {
 	account, _ := l.unit.Accounts.Get(card.Account)
-	devices := l.unit.BoundTo(card.ID)
 	if card.Associated != "" && !slices.Contains(devices, card.Associated) {
 		devices = append(devices, card.Associated) // bound by this very command
 	}
@@ -43,11 +47,16 @@ func (l *looked) card(card processor.Card) api.Card {
 
 func cardView(c processor.Card, account ledger.Account, bound []api.BoundDevice) api.Card {
 	slices.SortFunc(bound, func(a, b api.BoundDevice) int { return a.BoundAt.Compare(b.BoundAt) })
-	return api.Card{
+	v := api.Card{
 		ID: string(c.ID), CardAccount: consent.MaskLast4(c.Last4), Label: c.Label, State: string(c.State),
 		Account: string(c.Account), Currency: c.Currency, Balance: account.Balance(), Available: account.Available(),
 		AssociatedDevice: string(c.Associated), Devices: bound, Level: c.Level.String(),
+		Replaces: string(c.Replaces), ReplacedBy: string(c.ReplacedBy),
 	}
+	if !c.LostAt.IsZero() {
+		v.LostAt = &c.LostAt
+	}
+	return v
 }
 
 // showCards adds to cards what shows them, with one query per table.
@@ -165,7 +174,7 @@ func (c *call) activate() (answer, error) {
 	}})
 }
 
-// firstPIN makes the record of a card's first PIN. Its subject is the card, or nothing for an unknown one.
+// firstPIN makes the record of a card's first PIN. Its subject is the card's, or nothing for an unknown one.
 func (c *call) firstPIN(keys []processor.CardKey, pin consent.PIN) (consent.PINRecord, error) {
 	rows, err := c.load(c.r.Context(), processor.Wants{CardKeys: keys})
 	if err != nil {
@@ -173,7 +182,7 @@ func (c *call) firstPIN(keys []processor.CardKey, pin consent.PIN) (consent.PINR
 	}
 	subject := ""
 	if len(rows.Cards) > 0 {
-		subject = string(rows.Cards[0].ID)
+		subject = processor.PINSubject(rows.Cards[0])
 	}
 	return c.newPIN(c.r.Context(), subject, pin)
 }
@@ -199,6 +208,23 @@ func (c *call) freezeCard() (answer, error) {
 		return answer{}, err
 	}
 	command := &processor.Freeze{Card: payment.CardID(m.Card), Device: device}
+	seen := &looked{Command: command}
+	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
+		return http.StatusOK, encode(seen.card(command.After))
+	}})
+}
+
+// loseCard is POST /v1/cards/{id}/lost.
+func (c *call) loseCard() (answer, error) {
+	var m consent.Loss
+	device, key, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.about(string(m.Card)); err != nil {
+		return answer{}, err
+	}
+	command := &processor.ReportLost{Card: payment.CardID(m.Card), Device: device}
 	seen := &looked{Command: command}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
 		return http.StatusOK, encode(seen.card(command.After))
@@ -297,7 +323,7 @@ func (c *call) changePIN() (answer, error) {
 		reserve: reserve,
 		finish: func(ctx context.Context, right bool) (processor.Command, func(time.Time) (int, []byte), error) {
 			// Within the place that checkPIN holds: this request makes one hash at a time.
-			record, err := c.PINs.New(ctx, string(id), after)
+			record, err := c.PINs.New(ctx, reserve.Subject, after)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -318,7 +344,15 @@ func (c *call) resetPIN(device payment.DeviceID, key processor.KeyID, m consent.
 	if err != nil {
 		return answer{}, err
 	}
-	record, err := c.newPIN(c.r.Context(), string(m.Card), m.NewPIN)
+	rows, err := c.load(c.r.Context(), processor.Wants{Cards: []payment.CardID{payment.CardID(m.Card)}})
+	if err != nil {
+		return answer{}, err
+	}
+	subject := ""
+	if len(rows.Cards) > 0 {
+		subject = processor.PINSubject(rows.Cards[0])
+	}
+	record, err := c.newPIN(c.r.Context(), subject, m.NewPIN)
 	if err != nil {
 		return answer{}, err
 	}

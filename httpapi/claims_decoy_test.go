@@ -71,6 +71,12 @@ func (w *world) subjects() []*subject {
 	w.must(err)
 	stolen, compromised, outdated := activated("6200000000040005"), activated("6200000000060005"), activated("6200000000070005")
 	late := w.issue("6200000000080005")
+	replaced := func(id string, by consent.AccountNumber) {
+		_, err := w.operator.ReplaceCard(w.ctx, consent.CardID(id), api.Replacement{AccountNumber: string(by)})
+		w.must(err)
+	}
+	replaced(activated("6200000000090005").ID, "6200000000100005")
+	lost := activated("6200000000110005")
 	all := []*subject{
 		{name: "active card, wrong PIN", number: cardNumber, pin: wrongPIN},
 		{name: "unknown card", number: "6200000000990005", pin: rightPIN},
@@ -84,6 +90,11 @@ func (w *world) subjects() []*subject {
 		{name: "card activated meanwhile", number: "6200000000080005", pin: wrongPIN, after: func() {
 			_, err := owner.Activate(w.ctx, consent.Code(late.Code), "6200000000080005", rightPIN)
 			w.must(err)
+		}},
+		{name: "replaced card, right PIN", number: "6200000000090005", pin: rightPIN},
+		{name: "card in its place, not activated, right PIN", number: "6200000000100005", pin: rightPIN},
+		{name: "card replaced meanwhile, right PIN", number: "6200000000110005", pin: rightPIN, after: func() {
+			replaced(lost.ID, "6200000000120005")
 		}},
 	}
 	frozen(activated("6200000000050005").ID)
@@ -265,6 +276,11 @@ func TestARefusedActivationDoesNotTellWhy(t *testing.T) {
 	renewed, err := w.operator.ActivationCode(w.ctx, consent.CardID(issued.Card.ID), "")
 	w.must(err)
 	wrong := string(consent.NewActivationCode())
+	lost := w.issue("6200000000050005")
+	lostCard, err := owner.Activate(w.ctx, consent.Code(lost.Code), "6200000000050005", rightPIN)
+	w.must(err)
+	instead, err := w.operator.ReplaceCard(w.ctx, consent.CardID(lostCard.ID), api.Replacement{AccountNumber: "6200000000060005"})
+	w.must(err)
 	subjects := []*subject{
 		{name: "unknown card", number: "6200000000990005", body: wrong},
 		{name: "wrong code", number: "6200000000020005", body: wrong},
@@ -273,6 +289,8 @@ func TestARefusedActivationDoesNotTellWhy(t *testing.T) {
 		{name: "a used code", number: "6200000000010005", body: used.Code},
 		{name: "a code that is over", number: "6200000000030005", body: expired.Code},
 		{name: "a closed card", number: "6200000000040005", body: closed.Code},
+		{name: "a replaced card, with the code of the one in its place", number: "6200000000050005", body: instead.Code},
+		{name: "a card in another's place, from a stranger's device", number: "6200000000060005", body: instead.Code},
 	}
 	for _, pin := range []consent.PIN{rightPIN, ""} {
 		var want string

@@ -23,29 +23,12 @@ func limited(level payment.Level) payment.Policy {
 	return p
 }
 
-// finish goes on with a payment until it has ended, and says what had to be done on the way.
-func (w *sunWorld) finish(p *device.Payment) (did []string) {
+// finish takes a payment to its end, and says what had to be done on the way and how it ended.
+func (w *sunWorld) finish(p *device.Payment) []string {
 	w.t.Helper()
-	for {
-		view, err := p.Refresh(w.ctx)
-		w.must(err)
-		if view.Next.Action == api.ActionDone {
-			return append(did, view.State)
-		}
-		did = append(did, view.Next.Action)
-		switch view.Next.Action {
-		case api.ActionAuthenticate:
-			_, err = p.Authenticate(w.ctx, rightPIN)
-		case api.ActionConfirm:
-			var s consent.Statement
-			s, err = p.Statement()
-			w.must(err)
-			_, err = p.Confirm(w.ctx, s)
-		case api.ActionWait:
-			_, err = w.approval(p).Approve(w.ctx, consent.Code(view.Code))
-		}
-		w.must(err)
-	}
+	did := w.walk(p)
+	did[len(did)-1] = w.state(p)
+	return did
 }
 
 // The steps of a settled payment, for every operator's level and flag, cardholder's wish, kind of tap and device. What
@@ -257,4 +240,18 @@ func (w *sunWorld) patiently(p *device.Payment) (view api.Payment, err error) {
 		}
 	}
 	return view, err
+}
+
+func TestAGestureKeepsTheLimitOfADayAsWell(t *testing.T) {
+	w := openPasskey(t, withPolicy(limited(payment.LevelApprove)))
+	first, second := w.sent(w.phone, cardNumber, 10_00), w.sent(w.phone, cardNumber, 10_00)
+	third := w.sent(w.phone, cardNumber, 5_01)
+	for _, p := range []*device.Payment{first, second} {
+		_, err := p.ConfirmWith(w.ctx, w.shown(p), w.assert(p.View().Statement))
+		w.must(err)
+	}
+	_, err := third.ConfirmWith(w.ctx, w.shown(third), w.assert(third.View().Statement))
+	expectProblem(t, err, "limit_exceeded")
+	w.expectState(third, payment.Rejected)
+	w.expectMoney(80_00, 0, 20_00)
 }

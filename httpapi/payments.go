@@ -299,7 +299,7 @@ func (c *call) confirm() (answer, error) {
 	}
 	command := &processor.Confirm{
 		Payment: payment.ID(m.Payment), Device: device, Decision: m.Decision, Statement: m.Statement, Gesture: gesture,
-		JWS: string(c.body),
+		Policy: c.Policy, JWS: string(c.body),
 	}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {
 		return c.stepped(command.After, api.RoleInitiator, now)

@@ -12,7 +12,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), cardRoutes(), eventRoutes(), adminRoutes())
+var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), adminRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -109,7 +109,8 @@ func paymentRoutes() []*route {
 			by: []credential{bySignature}, typ: consent.TypConfirmation, claims: typeOf[consent.Decision](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).confirm,
 			codes: append([]string{
-				"statement_mismatch", "insufficient_funds", "payee_unavailable", "too_many_approvals", "passkey_refused", "card_state",
+				"statement_mismatch", "insufficient_funds", "limit_exceeded", "payee_unavailable", "too_many_approvals", "passkey_refused",
+				"card_state",
 			}, stepCodes...),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/approval", id: "approvePayment", summary: "Give the second confirmation, decline, or disown",
@@ -143,8 +144,9 @@ func cardRoutes() []*route {
 	return []*route{
 		{
 			method: "POST", path: "/v1/cards/activate", id: "activateCard", summary: "Bind the device to a card with a code and a tap",
-			text: "The first time with the card's first PIN; with a code that rebinds the card, without one. Why it is refused is not told.",
-			by:   []credential{bySignature}, typ: consent.TypActivation, claims: typeOf[consent.Activation](),
+			text: "The first time with the card's first PIN; with a code that rebinds the card, or of a card that replaces another, " +
+				"without one. Why it is refused is not told.",
+			by: []credential{bySignature}, typ: consent.TypActivation, claims: typeOf[consent.Activation](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).activate,
 			codes: []string{"pin_format", "pin_weak", "code_format", "activation_refused"},
 		}, {
@@ -155,22 +157,10 @@ func cardRoutes() []*route {
 			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).getCard,
 			codes: []string{"unknown_card"},
 		}, {
-			method: "POST", path: "/v1/cards/{id}/freeze", id: "freezeCard", summary: "Freeze a card at once",
-			text: "By any device that is or was bound to it. Its open payments are cancelled.",
-			by:   []credential{bySignature}, typ: consent.TypFreeze, claims: typeOf[consent.Freeze](),
-			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).freezeCard,
-			codes: []string{"id_mismatch", "unknown_card", "card_state"},
-		}, {
 			method: "POST", path: "/v1/cards/{id}/limits", id: "limitCard", summary: "Set the least that payments with the card need",
 			text: "By its associated device, with the PIN. It can only ask for more than the operator's policy.",
 			by:   []credential{bySignature}, typ: consent.TypLimits, claims: typeOf[consent.Limits](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).limitCard,
-			codes: append([]string{"id_mismatch", "unknown_card"}, pinCodes...),
-		}, {
-			method: "POST", path: "/v1/cards/{id}/unfreeze", id: "unfreezeCard", summary: "Let a frozen card pay again",
-			text: "By its associated device, with the PIN.",
-			by:   []credential{bySignature}, typ: consent.TypUnfreeze, claims: typeOf[consent.Unfreeze](),
-			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).unfreezeCard,
 			codes: append([]string{"id_mismatch", "unknown_card"}, pinCodes...),
 		}, {
 			method: "POST", path: "/v1/cards/{id}/pin", id: "changePIN", summary: "Change the PIN",
@@ -201,6 +191,32 @@ func cardRoutes() []*route {
 			by:   []credential{bySignature}, typ: consent.TypRebind, claims: typeOf[consent.Rebind](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).rebindCard,
 			codes: []string{"id_mismatch", "unknown_card", "unknown_device", "card_state"},
+		},
+	}
+}
+
+// stopRoutes stop a card and let it go on.
+func stopRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/cards/{id}/freeze", id: "freezeCard", summary: "Freeze a card at once",
+			text: "By any device that is or was bound to it. Its open payments are cancelled.",
+			by:   []credential{bySignature}, typ: consent.TypFreeze, claims: typeOf[consent.Freeze](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).freezeCard,
+			codes: []string{"id_mismatch", "unknown_card", "card_state"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/lost", id: "loseCard", summary: "Report a card lost",
+			text: "By its associated device. The card is frozen, its open payments are cancelled, and only an operator can unfreeze " +
+				"or replace it.",
+			by: []credential{bySignature}, typ: consent.TypLoss, claims: typeOf[consent.Loss](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).loseCard,
+			codes: []string{"id_mismatch", "unknown_card", "card_state"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/unfreeze", id: "unfreezeCard", summary: "Let a frozen card pay again",
+			text: "By its associated device, with the PIN.",
+			by:   []credential{bySignature}, typ: consent.TypUnfreeze, claims: typeOf[consent.Unfreeze](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).unfreezeCard,
+			codes: append([]string{"id_mismatch", "unknown_card"}, pinCodes...),
 		},
 	}
 }
@@ -262,6 +278,8 @@ func adminRoutes() []*route {
 		adminWrite("/cards/{id}/freeze", "freezeAnyCard", "Freeze a card", noted, card, http.StatusOK, setCardState(processor.CardFrozen), "unknown_card", "card_state"),
 		adminWrite("/cards/{id}/unfreeze", "unfreezeAnyCard", "Unfreeze a card", noted, card, http.StatusOK, setCardState(processor.CardActive), "unknown_card", "card_state"),
 		adminWrite("/cards/{id}/close", "closeCard", "Close a card for ever", noted, card, http.StatusOK, setCardState(processor.CardClosed), "unknown_card", "card_state"),
+		adminWrite("/cards/{id}/lost", "loseAnyCard", "Report a card lost", noted, card, http.StatusOK, (*call).loseAnyCard, "unknown_card", "card_state"),
+		adminWrite("/cards/{id}/replace", "replaceCard", "Put a new card in the place of one, for ever", typeOf[api.Replacement](), code, http.StatusCreated, (*call).replaceCard, "unknown_card", "card_state", "card_exists"),
 		adminWrite("/cards/{id}/activation-code", "giveActivationCode", "Get a new code to activate a card", noted, code, http.StatusCreated, giveCode(processor.CodeActivates), "unknown_card", "card_state"),
 		adminWrite("/cards/{id}/rebind", "giveRebindCode", "Get a code to bind another device, usable after a day", noted, code, http.StatusCreated, giveCode(processor.CodeRebinds), "unknown_card", "card_state"),
 		adminWrite("/cards/{id}/pin-reset", "givePINCode", "Get a code to set a new PIN", noted, code, http.StatusCreated, giveCode(processor.CodeResetsPIN), "unknown_card", "card_state"),

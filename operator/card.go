@@ -40,6 +40,20 @@ func (c *Client) UnfreezeCard(ctx context.Context, id consent.CardID, note strin
 	return onCard[api.Card](ctx, c, id, "/unfreeze", note)
 }
 
+// ReportLost freezes a card that is lost. No device can undo it: unfreeze it if it is found, or replace it.
+func (c *Client) ReportLost(ctx context.Context, id consent.CardID, note string) (api.Card, error) {
+	return onCard[api.Card](ctx, c, id, "/lost", note)
+}
+
+// ReplaceCard ends a card for ever and puts a new one in its place, on the same account and with its devices and PIN. The
+// code to activate the new one is told once: the associated device can use it at once, others a day from now.
+func (c *Client) ReplaceCard(ctx context.Context, id consent.CardID, by api.Replacement) (api.CardCode, error) {
+	if err := id.Check(); err != nil {
+		return api.CardCode{}, err
+	}
+	return write[api.CardCode](ctx, c, cardPath(id)+"/replace", by)
+}
+
 // CloseCard ends a card for ever.
 func (c *Client) CloseCard(ctx context.Context, id consent.CardID, note string) (api.Card, error) {
 	return onCard[api.Card](ctx, c, id, "/close", note)

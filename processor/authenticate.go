@@ -40,7 +40,10 @@ func (c *ReserveTry) Do(u *Unit) error {
 		if err != nil {
 			return err
 		}
-		c.Record, c.Subject = card.PIN, pinSubject(card)
+		if card.State == CardClosed {
+			return ErrCardState // or the PIN, which the card that replaced it has, could be tried at both
+		}
+		c.Record, c.Subject = card.PIN, PINSubject(card)
 		return u.reserveTry(card.Key, c.Device)
 	}
 	p, err := u.initiated(c.Payment, c.Device)
@@ -55,7 +58,7 @@ func (c *ReserveTry) Do(u *Unit) error {
 	}
 	if !p.Decoy() && u.alive(p) {
 		card, _ := u.Cards.Get(p.Card)
-		c.Record, c.Subject = card.PIN, pinSubject(card)
+		c.Record, c.Subject = card.PIN, PINSubject(card)
 	} else if !p.Decoy() && p.FromAssociatedDevice() {
 		return ErrCardState
 	}
@@ -104,8 +107,7 @@ func (c *Authenticate) Wants(u *Unit, w *Wants) {
 	}
 }
 
-// Do gives a right try back and steps the payment; with no try left, the payment is rejected. It is rejected as well if
-// the card would pay more in a day than it may by its number alone: whoever knows the PIN may know that.
+// Do gives a right try back and steps the payment; with no try left, the payment is rejected.
 func (c *Authenticate) Do(u *Unit) (err error) {
 	if _, err := u.activeDevice(c.Device); err != nil {
 		return err
@@ -120,17 +122,20 @@ func (c *Authenticate) Do(u *Unit) (err error) {
 		return nil
 	}
 	switch {
-	case right && !c.fitsDay(u, p):
-		c.After, err = u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.LimitExceeded})
 	case right:
-		c.After, err = u.Do(p, payment.Command{Verb: payment.Authenticate, By: c.Device})
+		c.After, err = u.authenticate(p, c.Policy)
 	case c.Result.Left == 0:
 		c.After, err = u.Do(p, payment.Command{Verb: payment.FailAuthentication, By: c.Device})
 	}
 	return err
 }
 
-func (c *Authenticate) fitsDay(u *Unit, p payment.Payment) bool {
+// authenticate steps a payment whose payer has proved to be the cardholder. It is rejected instead if the card would pay
+// more in a day than it may by its number alone: whoever knows the PIN may know that.
+func (u *Unit) authenticate(p payment.Payment, policy payment.Policy) (payment.Payment, error) {
 	card, _ := u.Cards.Get(p.Card)
-	return c.Policy.FitsDay(p.Assurance, p.Amount.Minor, u.identifiedToday(card))
+	if !policy.FitsDay(p.Assurance, p.Amount.Minor, u.identifiedToday(card)) {
+		return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.LimitExceeded})
+	}
+	return u.Do(p, payment.Command{Verb: payment.Authenticate, By: p.Initiator})
 }

@@ -86,9 +86,9 @@ func (u *Unit) cancelOpen(id payment.CardID) error {
 	return nil
 }
 
-// freeze freezes a card, for a device or, without one, for an operator. The associated device also voids any code that
+// freeze freezes a card, for a device or, without one, for an operator, and tells what has happened to it. The associated device also voids any code that
 // would bind another device or set another PIN: whoever took the card may have asked for that.
-func (u *Unit) freeze(c Card, by payment.DeviceID) error {
+func (u *Unit) freeze(c Card, by payment.DeviceID, what string) error {
 	if c.State == CardClosed {
 		return ErrCardState
 	}
@@ -101,7 +101,7 @@ func (u *Unit) freeze(c Card, by payment.DeviceID) error {
 	if by == c.Associated && c.Code.Purpose != CodeActivates {
 		c.Code = OneUseCode{}
 	}
-	return u.change("frozen", c)
+	return u.change(what, c)
 }
 
 // change stages a card whose state, PIN or device has changed, tells of it, and cancels its open payments: what they

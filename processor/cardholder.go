@@ -34,7 +34,7 @@ func (c *RegisterDevice) Do(u *Unit) error {
 }
 
 // Activate binds a device to a card with the operator's one-use code and a tap of the card, and sets the first PIN
-// where the code says so. A wrong code takes one of its tries. Why it is refused is not told: an unknown card, a wrong
+// where the code says so. A card that replaces another has its PIN. A wrong code takes one of its tries. Why it is refused is not told: an unknown card, a wrong
 // code and a used one look the same. The tap of a card that proves itself is used up whether the code is right or not.
 type Activate struct {
 	Device    payment.DeviceID
@@ -75,8 +75,11 @@ func (c *Activate) Do(u *Unit) error {
 		return nil
 	}
 	if card.State == CardIssued {
-		card.State, card.PIN = CardActive, c.PIN
-		u.clearTries(card.Key)
+		if len(card.PIN.Sum) == 0 {
+			card.PIN = c.PIN
+			u.clearTries(card.Key)
+		}
+		card.State = CardActive
 	}
 	card.Associated = c.Device
 	c.Card, c.Refused = card, false
@@ -85,19 +88,21 @@ func (c *Activate) Do(u *Unit) error {
 }
 
 // fits reports whether the request is of the kind that the card's code is for: the first activation sets a PIN, a
-// rebinding does not.
+// rebinding does not, nor does a card that replaces another.
 func (c *Activate) fits(card Card) bool {
 	first := card.State == CardIssued && card.Code.Purpose == CodeActivates
 	again := (card.State == CardActive || card.State == CardFrozen) && card.Code.Purpose == CodeRebinds
+	replaces := card.State == CardIssued && card.Code.Purpose == CodeReplaces
 	hasPIN := len(c.PIN.Sum) > 0
-	return first && hasPIN || again && !hasPIN
+	return first && hasPIN || (again || replaces) && !hasPIN
 }
 
 // useCode spends the card's code if it is right, and one of the device's tries at it if it is wrong. Before its time
-// and after, nothing counts.
+// and after, nothing counts. A code for a card that replaces another has no such time on the associated device.
 func (u *Unit) useCode(c *Card, macs []string, device payment.DeviceID) bool {
 	code, id := c.Code, codeTries(*c, device)
-	if code.Purpose == "" || u.Now.Before(code.NotBefore) || !u.Now.Before(code.ExpiresAt) {
+	early := u.Now.Before(code.NotBefore) && (code.Purpose != CodeReplaces || device != c.Associated)
+	if code.Purpose == "" || early || !u.Now.Before(code.ExpiresAt) {
 		return false
 	}
 	row, _ := u.Tries.Get(id)
@@ -140,7 +145,7 @@ func (c *Freeze) Do(u *Unit) error {
 	if _, bound := u.Bindings.Get(BindingID{c.Card, c.Device}); !ok || !bound {
 		return ErrUnknownCard
 	}
-	if err := u.freeze(card, c.Device); err != nil {
+	if err := u.freeze(card, c.Device, "frozen"); err != nil {
 		return err
 	}
 	c.After, _ = u.Cards.Get(c.Card)
@@ -168,12 +173,13 @@ func (c *cardTry) Wants(u *Unit, w *Wants) {
 	}
 }
 
-// finish gives back a right try. It reports whether to go on: not with a PIN that was changed meanwhile.
+// finish gives back a right try. It reports whether to go on: not with a PIN that was changed meanwhile, or a card that
+// was closed.
 func (c *cardTry) finish(u *Unit) (goOn bool, err error) {
 	if c.After, err = u.associatedCard(c.Card, c.Device); err != nil {
 		return false, err
 	}
-	if !bytes.Equal(c.Reserved.Sum, c.After.PIN.Sum) {
+	if !bytes.Equal(c.Reserved.Sum, c.After.PIN.Sum) || c.After.State == CardClosed {
 		return false, ErrCardState
 	}
 	c.Result = u.finishTry(c.After.Key, c.Device, c.Right)
@@ -192,13 +198,13 @@ func finishing(begun *ReserveTry, right bool) cardTry {
 	return cardTry{Card: begun.Card, Device: begun.Device, Reserved: begun.Record, Right: right}
 }
 
-// Do unfreezes the card if the PIN was right. After tells whether it can pay: one that is closed cannot, and to say so
-// with an error would keep the try that was right.
+// Do unfreezes the card if the PIN was right. After tells whether it can pay: one that is lost or was frozen by an operator
+// cannot, and to say so with an error would keep the try that was right.
 func (c *Unfreeze) Do(u *Unit) error {
 	if goOn, err := c.finish(u); err != nil || !goOn {
 		return err
 	}
-	if c.After.State != CardFrozen || c.After.FrozenByOperator {
+	if c.After.State != CardFrozen || c.After.FrozenByOperator || !c.After.LostAt.IsZero() {
 		return nil
 	}
 	c.After.State = CardActive

@@ -21,6 +21,7 @@ type Confirm struct {
 	Decision  consent.Verdict
 	Statement string
 	Gesture   *Gesture // of a passkey; nil where authentication came before
+	Policy    payment.Policy
 	JWS       string
 
 	After payment.Payment // result
@@ -31,7 +32,7 @@ func (c *Confirm) Wants(u *Unit, w *Wants) {
 	w.Payments = append(w.Payments, c.Payment)
 	w.Devices = append(w.Devices, c.Device)
 	p, ok := u.Payments.rows[c.Payment]
-	if ok && p.NeedsSecond() && !p.Decoy() {
+	if ok && (p.NeedsSecond() || c.Gesture != nil) && !p.Decoy() {
 		w.OpenOf = append(w.OpenOf, p.Card)
 	}
 	if ok {
@@ -57,7 +58,7 @@ func (c *Confirm) Do(u *Unit) error {
 		return ErrStatement
 	}
 	if c.Gesture != nil {
-		if p, err = u.authenticateBy(c.Gesture, p); err != nil {
+		if p, err = u.authenticateBy(c.Gesture, p, c.Policy); err != nil {
 			return err
 		}
 	}
@@ -187,7 +188,7 @@ func (c *Approve) refuse(u *Unit, p payment.Payment) (err error) {
 	u.Sign(Evidence{Payment: p.ID, Role: consent.Second, Device: c.Device, JWS: c.JWS})
 	if verb == payment.Disown {
 		card, _ := u.Cards.Get(p.Card)
-		return u.freeze(card, c.Device)
+		return u.freeze(card, c.Device, "frozen")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"errors"
+	"time"
 
 	"tapline/ledger"
 	"tapline/money"
@@ -91,7 +92,7 @@ func (c *IssueCard) Do(u *Unit) error {
 
 func newCode(u *Unit, purpose CodePurpose, mac string) OneUseCode {
 	code := OneUseCode{Purpose: purpose, MAC: mac, NotBefore: u.Now, ExpiresAt: u.Now.Add(CodeLife)}
-	if purpose == CodeRebinds {
+	if purpose == CodeRebinds || purpose == CodeReplaces {
 		code.NotBefore = u.Now.Add(RebindingDelay)
 	}
 	return code
@@ -126,7 +127,11 @@ func (c *GiveCode) Do(u *Unit) error {
 	if activates := c.Purpose == CodeActivates; card.State == CardClosed || activates != (card.State == CardIssued) {
 		return ErrCardState
 	}
-	card.Code = newCode(u, c.Purpose, c.MAC)
+	purpose := c.Purpose
+	if purpose == CodeActivates {
+		purpose = card.activation()
+	}
+	card.Code = newCode(u, purpose, c.MAC)
 	u.Cards.Put(c.Card, card)
 	u.tellCard("code_issued", card)
 	c.After = card
@@ -160,9 +165,9 @@ func (c *SetCardState) Do(u *Unit) error {
 	var err error
 	switch {
 	case c.To == CardFrozen && (card.State == CardActive || card.State == CardFrozen):
-		err = u.freeze(card, "")
+		err = u.freeze(card, "", "frozen")
 	case c.To == CardActive && card.State == CardFrozen:
-		card.State, card.FrozenByOperator = CardActive, false
+		card.State, card.FrozenByOperator, card.LostAt = CardActive, false, time.Time{}
 		err = u.change("unfrozen", card)
 	case c.To == CardClosed && card.State != CardClosed:
 		card.State, card.Code = CardClosed, OneUseCode{}

@@ -150,7 +150,7 @@ func (u *Unit) wantGesture(w *Wants, g *Gesture, p payment.Payment) {
 
 // authenticateBy authenticates a payment's payer by a passkey. A passkey that does not serve is refused alike for a decoy
 // and for somebody else's card.
-func (u *Unit) authenticateBy(g *Gesture, p payment.Payment) (payment.Payment, error) {
+func (u *Unit) authenticateBy(g *Gesture, p payment.Payment, policy payment.Policy) (payment.Payment, error) {
 	card, known := u.Cards.Get(p.Card)
 	k, ok := u.Passkeys.Get(g.Passkey)
 	_, bound := u.Bindings.Get(BindingID{p.Card, p.Initiator})
@@ -167,5 +167,5 @@ func (u *Unit) authenticateBy(g *Gesture, p payment.Payment) (payment.Payment, e
 	if p.State != payment.AuthenticationRequired {
 		return p, nil
 	}
-	return u.Do(p, payment.Command{Verb: payment.Authenticate, By: p.Initiator})
+	return u.authenticate(p, policy)
 }

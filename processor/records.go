@@ -59,6 +59,7 @@ type CodePurpose string
 const (
 	CodeActivates CodePurpose = "activate"  // bind the first device and set the first PIN
 	CodeRebinds   CodePurpose = "rebind"    // bind another associated device
+	CodeReplaces  CodePurpose = "replace"   // activate a card that replaces another: from its associated device, or another a day later
 	CodeResetsPIN CodePurpose = "reset_pin" // set a new PIN from the associated device
 )
 
@@ -87,7 +88,13 @@ type Card struct {
 	// Version counts the times the card was frozen, unfrozen, closed, bound to a device, or given a PIN: a payment that was
 	// instructed before such a change cannot be authenticated any more.
 	Version          int64
-	FrozenByOperator bool // then its holder cannot unfreeze it
+	FrozenByOperator bool      // then its holder cannot unfreeze it
+	LostAt           time.Time // when it was reported lost; zero if it was not, or was found. Its holder cannot unfreeze it then
+
+	// Replaces and ReplacedBy are the cards before and after it on its account, if there are any. Of the cards of an
+	// account all but one are closed.
+	Replaces   payment.CardID
+	ReplacedBy payment.CardID
 
 	Tapped     DaySum // settled at level tap
 	Identified DaySum // settled by the number alone, at whatever level

@@ -219,3 +219,28 @@ func TestWhatARevokedDeviceMadeCanBeDisowned(t *testing.T) {
 		t.Errorf("the payment ended because of %s, the card is %s", d.After.Reason, s.loadCard().State)
 	}
 }
+
+// A PIN check that began before a card was replaced must not end as one more try beside those of the new card.
+func TestAPINCheckOfAReplacedCardEndsInNothing(t *testing.T) {
+	s := openShop(t)
+	begun := &ReserveTry{Device: phone, Card: s.card}
+	s.must(begun)
+	s.must(&ReplaceCard{Operated: Operated{By: chief}, Old: s.card,
+		Card: Card{ID: "card_2", Key: KeyOfNumber(s.keys, "6222020000000000045"), Last4: "0045", Code: OneUseCode{MAC: s.codeMAC("next")}}})
+	other := begun.Record
+	other.Sum = []byte("another PIN's sum, 32 bytes long")
+	for name, finish := range map[string]Command{
+		"unfreeze": NewUnfreeze(begun, true), "limit": NewSetLevel(begun, true, payment.LevelTap), "PIN": NewChangePIN(begun, true, other),
+	} {
+		if err := s.do(finish); !errors.Is(err, ErrCardState) {
+			t.Errorf("%s: %v, want %v", name, err, ErrCardState)
+		}
+	}
+	if err := s.do(&ReserveTry{Device: phone, Card: s.card}); !errors.Is(err, ErrCardState) {
+		t.Errorf("one more try at the old card: %v, want %v", err, ErrCardState)
+	}
+	rows := s.load(Wants{Cards: []payment.CardID{"card_2"}, Tries: []TriesID{{KeyOfNumber(s.keys, "6222020000000000045"), Owner}}})
+	if len(rows.Tries) != 1 || rows.Tries[0].Used != 1 || string(rows.Cards[0].PIN.Sum) != string(begun.Record.Sum) {
+		t.Errorf("the new card has %+v and the PIN %q", rows.Tries, rows.Cards[0].PIN.Sum)
+	}
+}

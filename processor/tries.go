@@ -70,5 +70,5 @@ func codeTries(c Card, device payment.DeviceID) TriesID {
 // codeLimits are those of tries at a one-use code.
 var codeLimits = consent.TryLimits{Pause: CodeTries, Lock: CodeTries}
 
-// pinSubject is what a card's PIN hash is bound to.
-func pinSubject(c Card) string { return string(c.ID) }
+// PINSubject is what a card's PIN hash is bound to: its account, so that a card that replaces another can have its PIN.
+func PINSubject(c Card) string { return string(c.Account) }

@@ -104,6 +104,18 @@ var rules = []rule{
 		SELECT c.id, 'it has ' || CAST(c.passkeys AS TEXT) || ' passkeys, but there are ' || CAST(COUNT(k.id) AS TEXT)
 		FROM cards c LEFT JOIN passkeys k ON k.card = c.id AND k.removed_at = 0
 		GROUP BY c.id, c.passkeys HAVING COUNT(k.id) <> c.passkeys`),
+	newRule("of an account's cards all but one are closed", `
+		SELECT account, CAST(COUNT(*) AS TEXT) || ' of its cards are not closed' FROM cards WHERE state <> 'closed'
+		GROUP BY account HAVING COUNT(*) > 1`),
+	newRule("a card and the one that replaced it name each other, and have one account", `
+		SELECT o.id, 'it was replaced by ' || o.replaced_by || ', which is in ' || COALESCE(n.account, 'no account') ||
+			' and replaces ' || COALESCE(n.replaces, 'none')
+		FROM cards o LEFT JOIN cards n ON n.id = o.replaced_by
+		WHERE o.replaced_by IS NOT NULL AND (n.id IS NULL OR n.replaces IS NULL OR n.replaces <> o.id OR n.account <> o.account)
+		UNION ALL
+		SELECT n.id, 'it replaces ' || n.replaces || ', which was replaced by ' || COALESCE(o.replaced_by, 'none')
+		FROM cards n LEFT JOIN cards o ON o.id = n.replaces
+		WHERE n.replaces IS NOT NULL AND (o.id IS NULL OR o.replaced_by IS NULL OR o.replaced_by <> n.id)`),
 	newRule("a settled payment has posted its money", `
 		SELECT p.id, 'there is no entry ' || p.id || '/post that posts it' FROM payments p
 		LEFT JOIN entries e ON e.id = p.id || '/post' AND e.reference = p.id AND e.action IN ('post', 'post_hold')

@@ -23,6 +23,8 @@ type cardCmd struct {
 	Show      cardShowCmd      `cmd:"" help:"Show one card."`
 	Freeze    cardFreezeCmd    `cmd:"" help:"Stop a card at once."`
 	Unfreeze  cardUnfreezeCmd  `cmd:"" help:"Let a frozen card pay again."`
+	Lost      cardLostCmd      `cmd:"" help:"Report a card lost: no device can undo it."`
+	Replace   cardReplaceCmd   `cmd:"" help:"Put a new card in the place of one for ever (operator), or finish that on your device."`
 	PIN       cardPINCmd       `cmd:"" name:"pin" help:"Change a card's PIN, or make a code to reset it (operator)."`
 	Rebind    cardRebindCmd    `cmd:"" help:"Make another device the associated device of a card."`
 	Issue     cardIssueCmd     `cmd:"" help:"Make a card known (operator)."`
@@ -119,6 +121,10 @@ func cardFacts(c api.Card) []pair {
 	facts := []pair{
 		{"card", c.ID}, {"card account", c.CardAccount}, {"label", c.Label}, {"state", c.State}, {"account", c.Account},
 		{"balance", in(c.Balance)}, {"available", in(c.Available)}, {"associated device", c.AssociatedDevice},
+		{"replaces", c.Replaces}, {"replaced by", c.ReplacedBy},
+	}
+	if c.LostAt != nil {
+		facts = append(facts, pair{"lost since", when(*c.LostAt)})
 	}
 	for _, d := range c.Devices {
 		facts = append(facts, pair{"bound " + when(d.BoundAt), d.ID + "  " + d.Label})

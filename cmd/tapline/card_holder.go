@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"tapline/api"
 	"tapline/consent"
@@ -39,7 +40,7 @@ func operated[T any](a *app, f holderFlags, write func(*app, *operator.Client) (
 	})
 }
 
-// cardArg names a card. A device that has one card need not.
+// cardArg names a card. A device that has one card, besides closed ones, need not.
 type cardArg struct {
 	Card string `arg:"" optional:"" help:"The card's id, as \"tapline card list\" shows it; may be left out where this device has one card only."`
 }
@@ -53,8 +54,9 @@ func (c cardArg) of(a *app, client *device.Client) (consent.CardID, error) {
 	if err != nil {
 		return "", err
 	}
+	cards = slices.DeleteFunc(cards, func(c api.Card) bool { return c.State == "closed" })
 	if len(cards) != 1 {
-		return "", &usageError{fmt.Sprintf("which card? This device has %d", len(cards)), `name one that "tapline card list" shows`}
+		return "", &usageError{fmt.Sprintf("which card? This device has %d that are not closed", len(cards)), `name one that "tapline card list" shows`}
 	}
 	return consent.CardID(cards[0].ID), nil
 }

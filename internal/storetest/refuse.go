@@ -46,6 +46,10 @@ func (s *suite) references() {
 	}
 	strange := card(3)
 	strange.Account = "none"
+	instead, alive, itself := card(3), card(1), card(1)
+	instead.Account, instead.Associated, instead.Replaces = "card1", "phone1", "none"
+	alive.ReplacedBy = "c2"
+	itself.State, itself.ReplacedBy = processor.CardClosed, "c1"
 	unbound := card(3)
 	unbound.Account, unbound.Associated = "card1", "none"
 	for what, c := range map[string]processor.Changes{
@@ -59,6 +63,9 @@ func (s *suite) references() {
 		"API key's payee":               {New: processor.Rows{APIKeys: []processor.APIKey{{ID: "x", MAC: "x", Payee: "none"}}}},
 		"card's account":                {New: processor.Rows{Cards: []processor.Card{strange}}},
 		"card's associated device":      {New: processor.Rows{Cards: []processor.Card{unbound}}},
+		"card that is replaced":         {New: processor.Rows{Cards: []processor.Card{instead}}},
+		"replaced card that is active":  {Changed: processor.Rows{Cards: []processor.Card{alive}}},
+		"card replaced by itself":       {Changed: processor.Rows{Cards: []processor.Card{itself}}},
 		"binding's card":                {New: processor.Rows{Bindings: []processor.Binding{{Card: "none", Device: "laptop"}}}},
 		"binding's device":              {New: processor.Rows{Bindings: []processor.Binding{{Card: "c1", Device: "none"}}}},
 		"tap challenge's device":        {New: processor.Rows{Challenges: []processor.TapChallenge{challenge("none", "t1")}}},

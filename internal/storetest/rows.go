@@ -37,6 +37,7 @@ func (s *suite) changesComeBack() {
 	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
 		State: processor.CardFrozen, Label: "Blue", SUNVersion: r.Cards[0].SUNVersion, SUNCounter: 7}
 	r.Cards[0] = frozen
+	r.Cards[1].State, r.Cards[1].ReplacedBy = processor.CardClosed, "c3"
 	r.Bindings[0].BoundAt = later
 	r.Tries[0].Used, r.Tries[0].PausedUntil, r.Tries[0].Locked = 5, time.Time{}, true
 	r.Passkeys[0].Counter, r.Passkeys[0].Label, r.Passkeys[0].UsedAt, r.Passkeys[0].RemovedAt = 0, "New", noon, later
@@ -46,7 +47,7 @@ func (s *suite) changesComeBack() {
 	r.Challenges[0].UsedAt = later
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
-		Operators: r.Operators[:1], Cards: r.Cards[:1], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
+		Operators: r.Operators[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		Payments: r.Payments[:1], Keys: r.Keys[1:2],
 	}})
 	s.holds(everythingWants(), c.New)
@@ -179,6 +180,8 @@ func (s *suite) newRowIsThere() {
 	r := c.New
 	again := r.Cards[0]
 	again.ID = "c9" // another card with the same number
+	instead := r.Cards[2]
+	instead.ID, instead.Key = "c9", "1.key9" // a second card in the place of one
 	sameID := r.APIKeys[0]
 	sameID.MAC = "1.ccc"
 	for name, twice := range map[string]processor.Changes{
@@ -190,6 +193,7 @@ func (s *suite) newRowIsThere() {
 		"operator":          {New: processor.Rows{Operators: r.Operators}},
 		"card":              {New: processor.Rows{Cards: r.Cards[:1]}},
 		"card number":       {New: processor.Rows{Cards: []processor.Card{again}}},
+		"card's place":      {New: processor.Rows{Cards: []processor.Card{instead}}},
 		"binding":           {New: processor.Rows{Bindings: r.Bindings[:1]}},
 		"tries":             {New: processor.Rows{Tries: r.Tries[1:]}},
 		"passkey":           {New: processor.Rows{Passkeys: r.Passkeys[1:]}},

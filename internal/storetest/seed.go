@@ -71,7 +71,7 @@ func card(i int) processor.Card {
 			ExpiresAt: noon.Add(time.Hour)},
 		Tapped:     processor.DaySum{Day: noon.Truncate(24 * time.Hour), Minor: 1200},
 		Identified: processor.DaySum{Day: noon.Truncate(24 * time.Hour), Minor: 41_200}, SUNVersion: 2, SUNCounter: 16_777_215,
-		ApprovalsSince: noon, Approvals: 2, Version: 3, FrozenByOperator: true, CreatedAt: noon,
+		ApprovalsSince: noon, Approvals: 2, Version: 3, FrozenByOperator: true, LostAt: noon.Add(-time.Minute), CreatedAt: noon,
 	}
 }
 
@@ -109,7 +109,7 @@ func everything() processor.Changes {
 	c.New.Devices = append(c.New.Devices, processor.Device{ID: "lost", PublicKey: []byte("{}"), CreatedAt: noon, RevokedAt: noon})
 	c.New.Accounts = append(c.New.Accounts, ledger.Account{ID: "blank", Kind: ledger.CardAccount, Currency: "JPY"})
 	c.New.Cards = append(c.New.Cards, processor.Card{ID: "c3", Key: "1.key3", Account: "blank", Currency: "JPY",
-		State: processor.CardIssued})
+		State: processor.CardIssued, Replaces: "c2", Code: processor.OneUseCode{Purpose: processor.CodeReplaces}})
 	c.New.APIKeys = []processor.APIKey{{ID: "k1", MAC: "1.aaa", Payee: "shop", CreatedAt: noon},
 		{ID: "k2", MAC: "1.bbb", Payee: "shop", CreatedAt: noon, RevokedAt: noon.Add(time.Hour)}}
 	c.New.Payees = append(c.New.Payees, processor.Payee{Handle: "shut", Account: "shop1", Currency: "CNY", Closed: true,

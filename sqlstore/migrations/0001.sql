@@ -82,12 +82,15 @@ CREATE TABLE cards (
   pin_memory      BIGINT NOT NULL CHECK (pin_memory >= 0),
   pin_passes      BIGINT NOT NULL CHECK (pin_passes >= 0),
   pin_lanes       BIGINT NOT NULL CHECK (pin_lanes >= 0),
-  code_purpose    TEXT   NOT NULL CHECK (code_purpose IN ('', 'activate', 'rebind', 'reset_pin')),
+  code_purpose    TEXT   NOT NULL CHECK (code_purpose IN ('', 'activate', 'rebind', 'replace', 'reset_pin')),
   code_mac        TEXT   NOT NULL,
   code_not_before BIGINT NOT NULL CHECK (code_not_before >= 0),
   code_expires_at BIGINT NOT NULL CHECK (code_expires_at >= 0),
   version         BIGINT NOT NULL CHECK (version >= 0),
   frozen_by_operator BIGINT NOT NULL CHECK (frozen_by_operator IN (0, 1)),
+  lost_at         BIGINT NOT NULL CHECK (lost_at >= 0),
+  replaces        TEXT   UNIQUE REFERENCES cards (id),
+  replaced_by     TEXT   UNIQUE REFERENCES cards (id),
   tap_day         BIGINT NOT NULL CHECK (tap_day >= 0),
   tap_spent       BIGINT NOT NULL CHECK (tap_spent >= 0),
   identified_day   BIGINT NOT NULL CHECK (identified_day >= 0),
@@ -98,7 +101,9 @@ CREATE TABLE cards (
   approvals_since BIGINT NOT NULL CHECK (approvals_since >= 0),
   approvals       BIGINT NOT NULL CHECK (approvals >= 0),
   created_at      BIGINT NOT NULL CHECK (created_at >= 0),
-  CHECK (sun_version > 0 OR sun_counter = 0)
+  CHECK (sun_version > 0 OR sun_counter = 0),
+  CHECK (replaced_by IS NULL OR state = 'closed'),
+  CHECK (replaces <> id AND replaced_by <> id)
 ) BY ARRIVAL;
 
 CREATE TABLE card_devices (
