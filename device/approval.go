@@ -105,9 +105,13 @@ func (a *Approval) decide(
 	if err := m.Validate(); err != nil {
 		return api.Payment{}, err
 	}
-	return write[api.Payment](ctx, a.client, paymentPath(m.Payment)+"/approval", consent.TypApproval,
+	view, err := write[api.Payment](ctx, a.client, paymentPath(m.Payment)+"/approval", consent.TypApproval,
 		func(c consent.Claims) any {
 			m.Claims = c
 			return &m
 		})
+	if err != nil {
+		return view, err
+	}
+	return view, checkEnd(view, a.Statement)
 }

@@ -100,6 +100,16 @@ func (a asked) checkReceipt(r consent.Receipt) error {
 	)
 }
 
+// checkEnd compares what the service tells after a decision with the statement that was decided on.
+func checkEnd(view api.Payment, s consent.Statement) error {
+	return differs(
+		fact{"payment", string(s.Payment) == view.ID},
+		fact{"rehearsal", s.Rehearsal == view.Rehearsal},
+		fact{"state", !s.Rehearsal || view.State != "settled"},
+		fact{"state", s.Rehearsal || view.State != "rehearsed"},
+	)
+}
+
 // checkSecond compares the second statement with what the service tells of the payment. The approver asked for
 // nothing, so there is nothing else to compare with but the person.
 func checkSecond(view api.Payment, s consent.Statement) error {

@@ -2,6 +2,7 @@ package device_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -123,5 +124,28 @@ func TestRehearsalWhoseStatementIsAPaymentsIsNotConfirmed(t *testing.T) {
 	}
 	if _, err := again.Statement(); !errors.Is(err, device.ErrStatementDiffers) {
 		t.Errorf("a payment's statement for a rehearsal: %v, want ErrStatementDiffers", err)
+	}
+}
+
+func TestApproverIsToldIfARehearsalWasSettled(t *testing.T) {
+	for state, field := range map[string]string{"settled": "state", "rehearsed": ""} {
+		s, c := newService(t)
+		s.rehearses, s.role = true, consent.Second
+		id := consent.NewPaymentID()
+		s.HandleFunc("GET /v1/payments/"+string(id), func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, s.view(string(id))) })
+		s.HandleFunc("POST /v1/payments/"+string(id)+"/approval", func(w http.ResponseWriter, _ *http.Request) {
+			view, now := s.view(string(id)), time.Now()
+			view.State, view.EndedAt, view.Statement, view.Next = state, &now, "", api.Next{Action: api.ActionDone}
+			answer(w, 200, view)
+		})
+		a, err := c.Approval(t.Context(), id)
+		if err != nil || !a.Statement.Rehearsal {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		_, err = a.Approve(t.Context(), "12")
+		difference, differs := errors.AsType[*device.DifferenceError](err)
+		if differs != (field != "") || differs && difference.Field != field || !differs && err != nil {
+			t.Errorf("%s: %v, want a difference about %q", state, err, field)
+		}
 	}
 }
