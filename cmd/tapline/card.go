@@ -66,6 +66,7 @@ type cardEmulateCmd struct {
 	VPCD        string `name:"vpcd" default:"127.0.0.1:35963" env:"TAPLINE_VPCD" placeholder:"HOST:PORT" help:"The virtual reader, of the package vsmartcard-vpcd (${default})."`
 	AccountFile string `xor:"content" placeholder:"FILE" help:"Take the account number from a file, - for standard input; a published test number by default."`
 	Message     string `xor:"content" placeholder:"URL" help:"An https address for a storage card to carry as its NDEF message; none by default."`
+	emulatedProof
 }
 
 // Help explains how to try it.
@@ -75,7 +76,10 @@ until Ctrl-C. pcscd then has it like any other card.
 
 The virtual reader listens on all addresses, so whoever reaches this machine could put cards into it. Do not give it to
 the system's pcscd: run another one, and this command, in a network namespace of their own (unshare -n), as docs/cards.md
-says and "tapline demo" does.`
+says and "tapline demo" does.
+
+With --proof the card proves itself by keys made for this run. --capk-out writes the public one that verifies them, for
+"tapline card read --prove --capk FILE --capk-test" and for a service in the test environment.`
 }
 
 // Run plays the card.
@@ -98,6 +102,9 @@ func (cmd *cardEmulateCmd) Run(a *app) error {
 		if err := writeMessage(virtual, cmd.Message); err != nil {
 			return err
 		}
+	}
+	if err := cmd.prepare(virtual); err != nil {
+		return err
 	}
 	a.say("The virtual card (%s) is in the reader at %s. Ctrl-C takes it out.", cmd.Kind, cmd.VPCD)
 	return cardtest.ServeVPCD(a.ctx, cmd.VPCD, virtual)

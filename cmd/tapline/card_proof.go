@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"tapline/card"
+	"tapline/card/cardtest"
 	"tapline/card/oda"
 )
 
@@ -111,4 +112,30 @@ func (p *proofReport) facts() []pair {
 		signed = "with amount and currency"
 	}
 	return []pair{{"proof", method}, {"signed", signed}, {"not proven because", p.Why}}
+}
+
+// emulatedProof lets a virtual card prove itself.
+type emulatedProof struct {
+	Proof   oda.Method `enum:",sda,dda,fdda,cda" default:"" placeholder:"METHOD" help:"Let a payment card prove itself: sda, dda, fdda or cda; not by default."`
+	CAPKOut string     `name:"capk-out" type:"path" placeholder:"FILE" help:"Write the authority's public key that verifies the proof, marked as a test key."`
+}
+
+// prepare makes the keys of a card that proves itself.
+func (f emulatedProof) prepare(virtual cardtest.Card) error {
+	if f.Proof == oda.None && f.CAPKOut == "" {
+		return nil
+	}
+	emv, is := virtual.(*cardtest.EMV)
+	if f.Proof == oda.None || !is {
+		return &usageError{"only a payment card with --proof has an authority", "add --kind emv and --proof METHOD"}
+	}
+	emv.Proof = cardtest.NewProof(f.Proof)
+	emv.Proof.Index = 0xF0 // of a range that schemes leave to tests
+	if f.Proof == oda.FDDA {
+		emv.AID = "A0000000031010" // Visa's, whose way this is
+	}
+	if f.CAPKOut == "" {
+		return nil
+	}
+	return os.WriteFile(f.CAPKOut, emv.Proof.Authorities(emv), 0o644)
 }
