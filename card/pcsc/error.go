@@ -40,7 +40,7 @@ var explanations = map[Code]struct{ name, text string }{
 	UnknownReader:     {"SCARD_E_UNKNOWN_READER", "there is no such reader; list the readers and check the cable"},
 	SharingViolation:  {"SCARD_E_SHARING_VIOLATION", "another program uses the card; close it and try again"},
 	NoCard:            {"SCARD_E_NO_SMARTCARD", "there is no card in the reader; tap it again"},
-	ProtocolMismatch:  {"SCARD_E_PROTO_MISMATCH", "the card speaks neither T=0 nor T=1; use another card"},
+	ProtocolMismatch:  {"SCARD_E_PROTO_MISMATCH", "the card's answer to reset cannot be understood; keep other cards away, or use another"},
 	SystemCancelled:   {"SCARD_E_SYSTEM_CANCELLED", "pcscd stopped the command; try again"},
 	CommError:         {"SCARD_F_COMM_ERROR", "contact with the card was lost; hold it still and try again"},
 	NotTransacted:     {"SCARD_E_NOT_TRANSACTED", "contact with the card was lost; hold it still and try again"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"tapline/card/cardtest"
-	"tapline/internal/testenv"
 )
 
 // runQuietly runs a command with nobody at a terminal.
@@ -37,19 +35,7 @@ func (c *curiousCard) Transmit(ctx context.Context, command []byte) ([]byte, err
 }
 
 func TestCardIsReadOnARealReader(t *testing.T) {
-	reader, err := cardtest.StartReader(t.Context())
-	unavailable, missing := errors.AsType[*cardtest.UnavailableError](err)
-	if missing {
-		testenv.Require(t, "pcscd", false, unavailable.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := reader.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	reader := startReader(t)
 	t.Setenv("PCSCLITE_CSOCK_NAME", reader.Socket())
 	if code, out, errs := runQuietly(t.Context(), "card", "readers"); code != 0 || !strings.Contains(out, "Virtual PCD 00 00  no") {
 		t.Errorf("readers: %d\n%s%s", code, out, errs)

@@ -114,7 +114,7 @@ func (f readerFlags) tap(a *app, read readFunc) (card.Reading, error) {
 		if err != nil {
 			return card.Reading{}, err
 		}
-		reading, err := readIn(ctx, readers, in, read)
+		reading, err := readIn(a.ctx, readers, in, read)
 		if !errors.Is(err, card.ErrRemoved) {
 			return reading, err
 		}
@@ -148,8 +148,14 @@ func (f readerFlags) alone(ctx context.Context, readers *pcsc.Client) error {
 	return nil
 }
 
+// readLimit is how long one reading may take: cards take less than two seconds.
+const readLimit = 10 * time.Second
+
 // readIn reads the card in a reader while no other program may use it.
 func readIn(ctx context.Context, readers *pcsc.Client, in pcsc.Reader, read readFunc) (card.Reading, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, readLimit,
+		withHint(errors.New("the card or another program keeps the reader busy"), "take the card away and tap it again"))
+	defer cancel()
 	c, err := readers.Connect(ctx, in.Name)
 	if err != nil {
 		return card.Reading{}, err
