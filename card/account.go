@@ -21,10 +21,10 @@ func AccountOf(objects tlv.List) (Reading, error) {
 // account gathers the data objects that tell the account, the first value of each.
 type account map[tlv.Tag][]byte
 
-// collect takes what it can use. Objects without a value are as if they were not there (EMV Book 3 Annex B).
+// collect takes what it can use.
 func (a account) collect(objects tlv.List) {
 	for _, tag := range []tlv.Tag{tagNumber, tagTrack2, tagMagstripe2, tagExpiry, tagSequence, tagReference} {
-		if value, _ := objects.Find(tag); len(value) > 0 && !a.has(tag) {
+		if value := objects.Value(tag); value != nil && !a.has(tag) {
 			a[tag] = value
 		}
 	}

@@ -133,12 +133,19 @@ func (s *session) readKnown(ctx context.Context, directory statusWord, terminal 
 			return Reading{}, fmt.Errorf("%w: it answers SELECT with %s", errNoApplications, status)
 		case err == nil && status == statusInvalidated:
 			err = fmt.Errorf("%w: SELECT %s answers %s", ErrBlocked, known.AID, status)
-		case err != nil && !aboutCard(err):
-			return Reading{}, err
+		case err != nil && (!aboutCard(err) || isCity(known.Scheme)):
+			return Reading{}, err // a city card that is known by name has no other account
 		}
 		verdict = weightier(verdict, err)
 	}
-	return Reading{}, verdict
+	if !errors.Is(verdict, ErrNoApplication) {
+		return Reading{}, verdict
+	}
+	reading, err := s.readBeijing(ctx)
+	if err != nil && aboutCard(err) && reading.Scheme == "" {
+		err = verdict
+	}
+	return reading, err
 }
 
 // errNoApplications is ErrNoAccount of a card that does not know SELECT.

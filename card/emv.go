@@ -105,9 +105,12 @@ func (s *session) readApplication(ctx context.Context, c candidate, terminal Ter
 	if label, ok := fci.Find(tagLabel); ok && reading.Label == "" {
 		reading.Label = printable(label)
 	}
-	if scheme == TUnion {
+	switch {
+	case scheme == TUnion:
 		err = readTUnion(fci, &reading)
-	} else {
+	case isCity(scheme):
+		err = s.readCity(ctx, fci, &reading)
+	default:
 		err = s.readEMV(ctx, fci, terminal, &reading)
 		reading.Transcript = s.transcript
 	}

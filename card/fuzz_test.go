@@ -4,9 +4,14 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"net/url"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"tapline/card"
+	"tapline/card/cardtest"
 )
 
 // tape is a card that answers with what is on it, whatever the command: a length byte, then so many bytes, again and
@@ -51,6 +56,10 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%d commands", reading.APDUs)
 		}
 		requireVerdict(t, reading.Number, err)
+		any, err := card.ReadAny(t.Context(), &tape{answers: answers}, card.Terminal{}, nil)
+		if any.NDEF == nil {
+			requireVerdict(t, any.Number, err)
+		}
 		purse, err := card.ReadPurse(t.Context(), &tape{answers: answers}, true)
 		requireVerdict(t, purse.Reading.Number, err)
 	})
@@ -70,4 +79,72 @@ func requireVerdict(t *testing.T, number card.Number, err error) {
 		}
 	}
 	t.Errorf("error %v says nothing about the card", err)
+}
+
+// FuzzTag feeds any answers to the readers of tags, as an NTAG 424, as a storage card and as one of unknown kind: they
+// come to an end, with a message or an error about the card.
+func FuzzTag(f *testing.F) {
+	storage := (&cardtest.Storage{}).ATR()
+	for _, path := range []string{"tag-type4-sun", "tag-type2-url", "tag-type2-long-length", "tag-type4-chunked", "city-beijing"} {
+		transcript, err := cardtest.ReadTranscript("testdata/synthetic/" + path + ".json")
+		if err != nil {
+			f.Fatal(err)
+		}
+		var answers []byte
+		for _, e := range transcript.Exchanges {
+			raw, _ := hex.DecodeString(e.Response)
+			raw = raw[max(0, len(raw)-255):]
+			answers = append(append(answers, byte(len(raw))), raw...)
+		}
+		f.Add(answers)
+	}
+	f.Fuzz(func(t *testing.T, answers []byte) {
+		for _, atr := range [][]byte{nil, storage, atrNTAG424} {
+			got, err := card.ReadNDEF(t.Context(), &tape{answers: answers}, atr)
+			if got.APDUs > 128 || (err == nil) != (got.NDEF != nil) {
+				t.Errorf("%v, %v after %d commands", got, err, got.APDUs)
+			}
+			if err != nil && !errors.Is(err, card.ErrNoMessage) {
+				requireVerdict(t, card.Number{}, err)
+			}
+			got, err = card.ReadAny(t.Context(), &tape{answers: answers}, card.Terminal{}, atr)
+			if err == nil && got.NDEF == nil || err != nil {
+				requireVerdict(t, got.Number, err)
+			}
+		}
+	})
+}
+
+// FuzzNDEF reads any bytes as a message: what is found is an https address or a text, and within bounds.
+func FuzzNDEF(f *testing.F) {
+	f.Add(cardtest.URLMessage(sunURL))
+	f.Add([]byte(ndefRecord(0xC1, "Sp", ndefRecord(0x81, "T", "\x02enMenu")+ndefRecord(0x41, "U", "\x04a.example"))))
+	f.Add([]byte(ndefRecord(0xC1, "T", "\x82zh\xFF\xFE\x2D\x4E")))
+	f.Add([]byte("\xC1\x01\x00\x00\x00\x0AU\x04a.example"))
+	f.Add([]byte(ndefRecord(0xE1, "U", "\x04a.example")))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got, err := card.ParseNDEF(raw)
+		text := got.Reveal()
+		switch {
+		case err != nil:
+			if !errors.Is(err, card.ErrNoMessage) && !errors.Is(err, card.ErrMalformed) || got != (card.Message{}) {
+				t.Errorf("%v with %v", err, got)
+			}
+		case got.Kind == card.MessageText:
+			if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+				t.Errorf("text %q", text)
+			}
+		default:
+			u, err := url.Parse(text)
+			if err != nil || !strings.EqualFold(u.Scheme, "https") || u.Host == "" || u.User != nil {
+				t.Errorf("address %q: %v", text, err)
+			}
+			if got.Kind == card.MessageSUN && strings.Contains(got.String(), "=") {
+				t.Errorf("shows %q", got)
+			}
+		}
+		if len(text) > 3*4096 {
+			t.Errorf("%d bytes", len(text))
+		}
+	})
 }

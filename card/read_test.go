@@ -38,7 +38,7 @@ var commands = map[string]int{
 	"VisaCardPpse":                    4, // its first application refuses the PDOL data once
 	"VisaCardPpse3":                   3,
 	"LockedCard":                      3,
-	"UnknownCard":                     20,
+	"UnknownCard":                     25,
 	"tunion-beijing":                  2, // one for the directory it does not have
 	"tunion-zero-balance":             2,
 	"unionpay-pboc-format1-synthetic": 5,

@@ -39,16 +39,21 @@ const (
 	SUN  Scheme = "sun"
 
 	Amex       Scheme = "amex"
+	Beijing    Scheme = "beijing" // municipal transport card
 	CB         Scheme = "cb"
-	Discover   Scheme = "discover" // and Diners Club
+	CityUnion  Scheme = "city-union" // transport cards of cities in China, CJ/T 166
+	Discover   Scheme = "discover"   // and Diners Club
 	Girocard   Scheme = "girocard"
 	Interac    Scheme = "interac"
 	JCB        Scheme = "jcb"
+	Lingnan    Scheme = "lingnan" // transport cards of Guangdong
 	Maestro    Scheme = "maestro"
 	Mastercard Scheme = "mastercard"
 	Mir        Scheme = "mir"
 	RuPay      Scheme = "rupay"
-	TUnion     Scheme = "t-union" // transport cards in China, JT/T 978
+	Shenzhen   Scheme = "shenzhen" // transport card
+	Suzhou     Scheme = "suzhou"   // city card
+	TUnion     Scheme = "t-union"  // transport cards in China, JT/T 978
 	UnionPay   Scheme = "unionpay"
 	Visa       Scheme = "visa"
 	Unknown    Scheme = "unknown"
@@ -65,6 +70,10 @@ var knownAIDs = []struct {
 	{"A000000333010102", UnionPay}, // credit
 	{"A000000333010103", UnionPay}, // quasi-credit
 	{"A000000333010106", UnionPay}, // e-cash
+	{aidCityUnion, CityUnion},
+	{aidLingnan, Lingnan},
+	{aidShenzhen, Shenzhen},
+	{aidSuzhou, Suzhou},
 	{"A0000000031010", Visa},
 	{"A0000000032010", Visa}, // Electron
 	{"A0000000032020", Visa}, // V PAY
@@ -98,10 +107,18 @@ var registrants = map[AID]Scheme{
 	"A000000658": Mir,
 }
 
+// cityAIDs are the applications of city cards: their first five bytes are no registered provider's own.
+var cityAIDs = map[Scheme]AID{CityUnion: aidCityUnion, Lingnan: aidLingnan, Shenzhen: aidShenzhen, Suzhou: aidSuzhou}
+
 // SchemeOf names the scheme of an application, Unknown if Tapline does not know it.
 func SchemeOf(aid AID) Scheme {
 	if strings.HasPrefix(string(aid), "A000000004306") {
 		return Maestro
+	}
+	for scheme, own := range cityAIDs {
+		if strings.HasPrefix(string(aid), string(own)) {
+			return scheme
+		}
 	}
 	if len(aid) >= 10 {
 		if scheme, ok := registrants[aid[:10]]; ok {

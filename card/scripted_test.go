@@ -155,7 +155,7 @@ func oddities() []oddity {
 			selectPPSE, ppse(entry(masterAID, "02"), entry(visaAID, "02"), entry("A0000000651010", "01")),
 			"00A40400 07A0000000651010", "6283", "00A40400 07"+masterAID, "6985"), changed(func(f *facts) { f.APDUs = 6 })},
 		{"priority none comes last", with(visa(track2), selectPPSE, ppse(entry(masterAID, "00"), entry(visaAID, "0F"))), plain},
-		{"malformed directory", with(visa(track2), selectPPSE, "6F05 8402 9000"), changed(func(f *facts) { f.APDUs = 9 })},
+		{"malformed directory", with(visa(track2), selectPPSE, "6F05 8402 9000"), changed(func(f *facts) { f.APDUs = 13 })},
 	}
 }
 
@@ -182,7 +182,7 @@ func TestWhatIsWrongWithACardIsItsError(t *testing.T) {
 		want    error
 		apdus   int
 	}{
-		{"no known application", nil, card.ErrNoApplication, 20},
+		{"no known application", nil, card.ErrNoApplication, 25},
 		{"an application without an account", visa("5F20 02 202F"), card.ErrNoAccount, 4},
 		{"does not know SELECT", map[string]string{"": "6D00"}, card.ErrNoAccount, 2},
 		{"application blocked", with(visa(), "00A40400 07"+visaAID, "6283"), card.ErrBlocked, 2},

@@ -16,27 +16,34 @@ type Transcript struct {
 	Name      string     `json:"name"`
 	Source    string     `json:"source"`
 	Licence   string     `json:"licence"`
-	Kind      string     `json:"kind"` // captured, anonymised or synthetic, in words
-	ATR       string     `json:"atr"`  // hex, empty if not recorded
+	Kind      string     `json:"kind"`    // captured, anonymised or synthetic, in words
+	Comment   string     `json:"comment"` // what is special about the card
+	ATR       string     `json:"atr"`     // hex, empty if not recorded
 	Expect    Expect     `json:"expect"`
 	Exchanges []Exchange `json:"exchanges"`
 }
 
 // Expect is what a reader must find. Error is not empty if the card has no account to read.
 type Expect struct {
-	PAN          string `json:"pan"`
-	Expiry       string `json:"expiry"` // YYMM
-	AID          string `json:"aid"`
-	Label        string `json:"label"`
-	PSN          string `json:"psn"`
-	Error        string `json:"error"`
-	Account      string `json:"account"` // transport cards have this and what follows
-	AccountRaw   string `json:"account_raw"`
-	ValidFrom    string `json:"valid_from"` // YYYYMMDD
-	ValidTo      string `json:"valid_to"`   // YYYYMMDD
-	Issuer       string `json:"issuer"`
-	BalanceFen   int64  `json:"balance_fen"`
-	Transactions int    `json:"transactions"`
+	PAN          string   `json:"pan"`
+	Expiry       string   `json:"expiry"` // YYMM
+	AID          string   `json:"aid"`
+	Label        string   `json:"label"`
+	PSN          string   `json:"psn"`
+	PAR          string   `json:"par"`
+	Scheme       string   `json:"scheme"`
+	Notes        []string `json:"notes"`
+	APDUs        int      `json:"apdus"`     // commands that it takes
+	NDEFKind     string   `json:"ndef_kind"` // of a tag's message
+	NDEF         string   `json:"ndef"`      // a tag's address or text
+	Error        string   `json:"error"`
+	Account      string   `json:"account"` // transport cards have this and what follows
+	AccountRaw   string   `json:"account_raw"`
+	ValidFrom    string   `json:"valid_from"` // YYYYMMDD
+	ValidTo      string   `json:"valid_to"`   // YYYYMMDD
+	Issuer       string   `json:"issuer"`
+	BalanceFen   int64    `json:"balance_fen"`
+	Transactions int      `json:"transactions"`
 }
 
 // Exchange is one command and its response in hex. An empty command stands for any.

@@ -79,6 +79,20 @@ func (l List) Find(tag Tag) (value []byte, found bool) {
 	return nil, false
 }
 
+// Value returns the value of the first object with the tag, at any depth, that has one: an object without a value is as if
+// it were not there (EMV Book 3 Annex B). It is nil if there is none.
+func (l List) Value(tag Tag) []byte {
+	for _, object := range l {
+		if object.Tag == tag && len(object.Value) > 0 {
+			return object.Value
+		}
+		if value := object.Children.Value(tag); value != nil {
+			return value
+		}
+	}
+	return nil
+}
+
 // Templates returns every object with the tag at any depth, but not those inside of another such.
 func (l List) Templates(tag Tag) List {
 	var found List
