@@ -148,9 +148,6 @@ func (f readerFlags) alone(ctx context.Context, readers *pcsc.Client) error {
 	return nil
 }
 
-// readLimit is how long one reading may take: cards take less than two seconds.
-const readLimit = 10 * time.Second
-
 // readIn reads the card in a reader while no other program may use it.
 func readIn(ctx context.Context, readers *pcsc.Client, in pcsc.Reader, read readFunc) (card.Reading, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, readLimit,
