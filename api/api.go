@@ -30,6 +30,7 @@ type Service struct {
 	PasskeyHost string `json:"passkey_host" doc:"The relying party's id of passkeys (WebAuthn rp.id)."`
 	CodeDigits  int    `json:"code_digits" doc:"How many digits an approval code has."`
 	Rehearsals  bool   `json:"rehearsals" doc:"Whether the service knows rehearsals: ask for one only if it does."`
+	CardProofs  bool   `json:"card_proofs" doc:"Whether payment cards can prove themselves here: then ask for a tap challenge before a tap."`
 }
 
 // Device is a registered device.

@@ -177,6 +177,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	c := NewClaims(audience, now)
 	secrets := []any{
 		PIN(pin), code, Code(digits), secretNo, Tap{Account: secretNo}, *instruction(newKey(t).ID()), instruction(newKey(t).ID()),
+		secretEMV("").Transcript, *secretEMV(""), Tap{EMV: secretEMV("")}, Presentation{Tap: Tap{EMV: secretEMV("")}},
 		secretSUN, Tap{SUN: secretSUN}, &struct{ Tap Tap }{Tap{SUN: secretSUN}},
 		Activation{c, code, Tap{Account: secretNo}, pin}, &Activation{c, code, Tap{Account: secretNo}, pin},
 		&Authentication{c, NewPaymentID(), pin}, Authentication{c, NewPaymentID(), pin}, &Unfreeze{c, "card_1", pin},

@@ -49,7 +49,7 @@ const (
 
 const (
 	// MaxMessage bounds a signed message in compact form, in bytes.
-	MaxMessage = 16 << 10
+	MaxMessage = 32 << 10
 	// MaxSkew is how far a message's time may be from the service's, either way.
 	MaxSkew = 5 * time.Minute
 )

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -37,12 +38,15 @@ func (t Tap) LogValue() slog.Value { return slog.StringValue(redacted) }
 // EMVTap is the reading of a payment card, with the challenge that the card was to sign.
 type EMVTap struct {
 	Challenge  ChallengeID `json:"challenge,omitempty" pattern:"^[A-Za-z0-9_-]{22,64}$" doc:"The id of the tap challenge. Without one, or with one that is over, the tap counts as read only."`
-	Transcript []Exchange  `json:"transcript" minItems:"1" maxItems:"64" doc:"Every command and its answer, in their order."`
+	Transcript []Exchange  `json:"transcript" minItems:"1" maxItems:"128" doc:"Every command and its answer, in their order."`
 }
 
-// MaxExchanges bounds how many commands and answers a transcript has; the longest honest one needs fewer than 40. Its
-// bytes are bounded by MaxMessage.
-const MaxExchanges = 64
+// Bounds of a transcript. Together with the other claims of an instruction it has to fit into MaxMessage; the transcripts
+// of cards with the longest keys have a quarter of it.
+const (
+	MaxExchanges  = 128
+	MaxTranscript = 8 << 10 // bytes of all commands and answers
+)
 
 // Bounds of a command and an answer in hexadecimal digits: short ones of ISO/IEC 7816-3 §12.1.1, and an answer that was
 // fetched in parts.
@@ -58,13 +62,24 @@ func (t *EMVTap) validate() error {
 	if len(t.Transcript) == 0 || len(t.Transcript) > MaxExchanges {
 		return ErrInvalid.at("tap.emv.transcript")
 	}
+	digits := 0
 	for _, e := range t.Transcript {
+		digits += len(e.Command) + len(e.Response)
 		if !e.Command.isHex(2*4, maxCommandDigits) || !e.Response.isHex(2*2, maxAnswerDigits) {
 			return ErrInvalid.at("tap.emv.transcript")
 		}
 	}
+	if digits > 2*MaxTranscript {
+		return ErrInvalid.at("tap.emv.transcript")
+	}
 	return nil
 }
+
+// Format prints "[redacted]" whatever the verb.
+func (t EMVTap) Format(f fmt.State, _ rune) { redact(f) }
+
+// LogValue is "[redacted]".
+func (t EMVTap) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Exchange is one command to a card and its answer, status word included.
 type Exchange struct {
@@ -74,6 +89,18 @@ type Exchange struct {
 
 // APDU is a command or an answer in hexadecimal digits. It may hold an account number, and prints as "[redacted]".
 type APDU string
+
+// NewAPDU is a command or an answer as a device sends it.
+func NewAPDU(raw []byte) APDU { return APDU(hex.EncodeToString(raw)) }
+
+// Bytes is the command or answer itself, nil if it is not in hexadecimal digits.
+func (a APDU) Bytes() []byte {
+	raw, err := hex.DecodeString(string(a))
+	if err != nil {
+		return nil
+	}
+	return raw
+}
 
 func (a APDU) isHex(low, high int) bool {
 	if len(a) < low || len(a) > high || len(a)%2 != 0 {

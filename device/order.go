@@ -83,12 +83,25 @@ func (o Order) TapSUN(message consent.SUNMessage) (*Draft, error) {
 	return &Draft{Order: o, sun: message, id: consent.NewPaymentID()}, nil
 }
 
+// TapEMV adds what reader and payment card said to each other with a challenge of Client.TapChallenge for this order's
+// amount, and the card account that the device has read in it. Nothing is sent.
+func (o Order) TapEMV(emv consent.EMVTap, account consent.AccountNumber) (*Draft, error) {
+	if err := account.Check(); err != nil {
+		return nil, err
+	}
+	if err := (consent.Tap{EMV: &emv}).Validate(); err != nil {
+		return nil, err
+	}
+	return &Draft{Order: o, account: account, emv: &emv, id: consent.NewPaymentID()}, nil
+}
+
 // Draft is an instruction that is ready to be sent, and on this device only until Send. It may be used by several
 // goroutines.
 type Draft struct {
 	Order
 	account consent.AccountNumber // or sun
 	sun     consent.SUNMessage
+	emv     *consent.EMVTap // sent in place of account
 	id      consent.PaymentID
 
 	lock    sync.Mutex
@@ -105,6 +118,13 @@ func (d *Draft) CardAccount() string {
 		return ""
 	}
 	return d.account.Masked()
+}
+
+func (d *Draft) tap() consent.Tap {
+	if d.emv != nil {
+		return consent.Tap{EMV: d.emv}
+	}
+	return consent.Tap{Account: d.account, SUN: d.sun}
 }
 
 // Send sends the instruction: call it when the user says send, and not before. Called again, after ErrNoAnswer say, it
@@ -127,7 +147,7 @@ func (d *Draft) Send(ctx context.Context) (*Payment, error) {
 		d.message = conn.Message("/v1/payments", consent.TypInstruction, string(d.id), func(c consent.Claims) any {
 			return &consent.Instruction{
 				Claims: c, Device: conn.Key().ID(), Amount: d.amount, Payee: d.payee.Handle,
-				Tap: consent.Tap{Account: d.account, SUN: d.sun}, Order: d.order, Rehearsal: d.rehearsal,
+				Tap: d.tap(), Order: d.order, Rehearsal: d.rehearsal,
 			}
 		})
 	}

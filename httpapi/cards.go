@@ -9,6 +9,7 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/ledger"
+	"tapline/money"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -154,7 +155,7 @@ func (c *call) activate() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	tap, err := c.tapped(m.Tap)
+	tap, err := c.tapped(m.Tap, device, money.Amount{})
 	if err != nil {
 		return answer{}, err
 	}

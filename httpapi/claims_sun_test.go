@@ -91,7 +91,7 @@ func (w *sunWorld) paid(from *device.Client, tap consent.Tap, minor int64) *devi
 }
 
 // stored is a payment as the store has it.
-func (w *sunWorld) stored(p *device.Payment) payment.Payment {
+func (w *world) stored(p *device.Payment) payment.Payment {
 	w.t.Helper()
 	var rows processor.Rows
 	w.must(w.store.View(w.ctx, func(r processor.Reader) (err error) {

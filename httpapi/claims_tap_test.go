@@ -228,8 +228,8 @@ func TestDeviceCannotFloodChallenges(t *testing.T) {
 			n++
 		}
 	}
-	if n != processor.OpenChallenges {
-		t.Errorf("%d challenges are open, want %d", n, processor.OpenChallenges)
+	if n != processor.ChallengesAtATime {
+		t.Errorf("%d challenges were given, want %d", n, processor.ChallengesAtATime)
 	}
 	e := w.post("/v1/tap-challenges", api.ContentJWS, w.signed(w.phone.Key, consent.TypTapChallenge,
 		&consent.TapChallenge{Claims: w.claims(), Amount: cny(100)}))

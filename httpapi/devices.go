@@ -18,6 +18,7 @@ func (c *call) getService() (answer, error) {
 	return ok(api.Service{
 		Name: "tapline", Version: c.Version, Environment: c.Environment, Audience: c.audience,
 		PasskeyHost: c.party.ID, CodeDigits: c.CodeDigits, Rehearsals: true,
+		CardProofs: len(c.Authorities.Keys()) > 0,
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"tapline/card/oda"
 	"tapline/card/sun"
 	"tapline/consent"
 	"tapline/keyring"
@@ -46,6 +47,8 @@ type Config struct {
 	// somebody is suspected of reading it in between; 0 for no alarm.
 	SkimStep int64
 
+	// Authorities are the keys that payment cards are verified with; nil for none, and then their taps are never authentic.
+	Authorities *oda.Authorities
 	// TerminalCountry is what payment cards are told of the place of the tap: ISO 3166-1 numeric; 0 for 156, China.
 	TerminalCountry uint16
 

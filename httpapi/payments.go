@@ -209,7 +209,7 @@ func (c *call) instruct() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	tap, err := c.tapped(m.Tap)
+	tap, err := c.tapped(m.Tap, device, m.Amount)
 	if err != nil {
 		return answer{}, err
 	}

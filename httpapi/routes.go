@@ -46,7 +46,7 @@ func tapRoutes() []*route {
 		{
 			method: "POST", path: "/v1/tap-challenges", id: "challengeTap", summary: "Get the number that a payment card is to sign",
 			text: "For one tap of this device, within a minute. The card is told the amount; it counts for an instruction of the " +
-				"same amount only. A few of a device may be open at once.",
+				"same amount only. A device gets a few of them a minute.",
 			by: []credential{bySignature}, typ: consent.TypTapChallenge, claims: typeOf[consent.TapChallenge](),
 			status: http.StatusCreated, out: typeOf[api.TapChallenge](), handle: (*call).challengeTap,
 			codes: []string{"too_many_challenges"},

@@ -5,6 +5,7 @@ import (
 	"tapline/card/sun"
 	"tapline/consent"
 	"tapline/keyring"
+	"tapline/money"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -21,10 +22,12 @@ type tapped struct {
 
 // tapped judges a tap. A message that no card of this service made names no card, but looks like one: see
 // docs/decisions/0004-sun.md.
-func (c *call) tapped(t consent.Tap) (tapped, error) {
+//
+// amount is that of the instruction, zero for a tap that pays nothing.
+func (c *call) tapped(t consent.Tap, device payment.DeviceID, amount money.Amount) (tapped, error) {
 	switch {
 	case t.EMV != nil:
-		return tapped{}, refuseField("invalid_field", "tap.emv")
+		return c.tappedEMV(t.EMV, device, amount)
 	case t.SUN == "":
 		return tapped{
 			kind: api.TapAccount, keys: processor.KeysOfNumber(c.Keys, t.Account), last4: t.Account.Last4(), assurance: payment.Identified,

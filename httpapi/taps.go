@@ -10,6 +10,7 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/money"
 	"tapline/processor"
 )
 
@@ -56,7 +57,7 @@ func (c *call) presentTap() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	tap, err := c.tapped(m.Tap)
+	tap, err := c.tapped(m.Tap, device, money.Amount{})
 	if err != nil {
 		return answer{}, err
 	}

@@ -25,8 +25,8 @@ type ChallengeID struct {
 
 // How tap challenges live.
 const (
-	ChallengeLife  = 60 * time.Second
-	OpenChallenges = 8 // of one device
+	ChallengeLife     = 60 * time.Second
+	ChallengesAtATime = 8 // of one device within that time, used or not
 )
 
 // Open reports whether a tap may still be presented with the challenge.
@@ -48,19 +48,19 @@ func (c *ChallengeTap) Wants(_ *Unit, w *Wants) {
 	w.ChallengesOf = append(w.ChallengesOf, c.ID.Device)
 }
 
-// Do stores the challenge, unless too many of the device are open: whoever has let a card sign many numbers must not be
-// able to ask until one of them comes.
+// Do stores the challenge, unless the device had too many lately: whoever has let a card sign many numbers must not be
+// able to ask until one of them comes, and so those that were used count as well.
 func (c *ChallengeTap) Do(u *Unit) error {
 	if _, err := u.activeDevice(c.ID.Device); err != nil {
 		return err
 	}
-	open := 0
+	lately := 0
 	for _, id := range u.challengesOf[c.ID.Device] {
-		if known, ok := u.Challenges.Get(id); ok && known.Open(u.Now) {
-			open++
+		if known, ok := u.Challenges.Get(id); ok && u.Now.Before(known.ExpiresAt) {
+			lately++
 		}
 	}
-	if open >= OpenChallenges {
+	if lately >= ChallengesAtATime {
 		return ErrTooManyChallenges
 	}
 	c.Challenge = TapChallenge{ChallengeID: c.ID, Number: c.Number, Amount: c.Amount, ExpiresAt: u.Now.Add(ChallengeLife)}

@@ -28,7 +28,7 @@ var (
 	ErrStatement         = errors.New("not the statement that was issued")
 	ErrLimitExceeded     = errors.New("more than a card that does not prove itself may pay at once")
 	ErrTooManyApprovals  = errors.New("too many second confirmations for this card")
-	ErrTooManyChallenges = errors.New("too many tap challenges of this device are open")
+	ErrTooManyChallenges = errors.New("too many tap challenges for this device")
 	ErrTooLarge          = errors.New("the account cannot hold that much")
 )
 

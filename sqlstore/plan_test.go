@@ -22,7 +22,7 @@ func TestStatementsUseAnIndex(t *testing.T) {
 		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,
 		"list of cards": cardsInOrder, "list of devices": devicesInOrder, "list of accounts": accountsInOrder,
 		"list of payees": payeesInOrder, "list of operators": operatorsInOrder,
-		"purge keys": purgeKeys, "purge challenges": purgeChallenges, "challenges of a device": unused, "purge tries": purgeTries, "purge events": purgeEvents, "purge recipients": purgeRecipients,
+		"purge keys": purgeKeys, "purge challenges": purgeChallenges, "challenges of a device": challengesOf, "purge tries": purgeTries, "purge events": purgeEvents, "purge recipients": purgeRecipients,
 	}
 	for name, statement := range statements {
 		var plan []string

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"tapline/payment"
 	"tapline/processor"
@@ -13,8 +12,7 @@ import (
 // rows loads rows by keys. After the first error it gives only that.
 type rows struct {
 	session
-	writing bool // in a transaction that may write
-	err     error
+	err error
 }
 
 var errEnded = errors.New("the database transaction has ended")
@@ -28,23 +26,15 @@ func (r *rows) end() {
 
 // Statements that select rows by something else than their key.
 var (
-	openOf    = payments.by("ended_at = 0 AND authenticated_at > 0", "card")
-	cardsByNo = cards.by("", "number_key")
-	boundTo   = bindings.by("", "card")
-	cardsOf   = bindings.by("", "device")
-	ofPayment = evidence.by("", "payment")
-	unused    = challenges.by("used_at = 0", "device")
-	ofCard    = passkeys.by("", "card")
-	anyOf     = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
+	openOf       = payments.by("ended_at = 0 AND authenticated_at > 0", "card")
+	cardsByNo    = cards.by("", "number_key")
+	boundTo      = bindings.by("", "card")
+	cardsOf      = bindings.by("", "device")
+	ofPayment    = evidence.by("", "payment")
+	challengesOf = challenges.by("", "device")
+	ofCard       = passkeys.by("", "card")
+	anyOf        = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
 )
-
-// Now returns the time by the database's clock; see processor.Reader.
-func (r *rows) Now() (now time.Time, err error) {
-	if r.err == nil {
-		now, r.err = r.now()
-	}
-	return now, r.err
-}
 
 // Load returns the rows named by w, each once, in no order to rely on.
 func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
@@ -82,24 +72,20 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 
 // loadOtherwise adds rows that are named by something else than their key, except those that are there by their key.
 func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
-	found.Cards = join(found.Cards, pick(r, cards, cardsByNo, single(w.CardKeys)),
-		func(c processor.Card) payment.CardID { return c.ID })
-	// A payment becomes one of these under its card's lock, so who has that lock by now finds all of them.
 	found.Payments = join(found.Payments, pick(r, payments, openOf, single(w.OpenOf)),
 		func(p payment.Payment) payment.ID { return p.ID })
+	found.Cards = join(found.Cards, pick(r, cards, cardsByNo, single(w.CardKeys)),
+		func(c processor.Card) payment.CardID { return c.ID })
 	idOf := func(b processor.Binding) processor.BindingID {
 		return processor.BindingID{Card: b.Card, Device: b.Device}
 	}
 	found.Bindings = join(found.Bindings, pick(r, bindings, boundTo, single(w.BoundTo)), idOf)
 	found.Bindings = join(found.Bindings, pick(r, bindings, cardsOf, single(w.CardsOf)), idOf)
-	found.Challenges = join(found.Challenges, pick(r, challenges, unused, single(w.ChallengesOf)),
+	found.Challenges = join(found.Challenges, pick(r, challenges, challengesOf, single(w.ChallengesOf)),
 		func(c processor.TapChallenge) processor.ChallengeID { return c.ChallengeID })
 	found.Passkeys = join(found.Passkeys, pick(r, passkeys, ofCard, single(w.PasskeysOf)),
 		func(k processor.Passkey) string { return k.ID })
 	if w.AnyOf {
-		if r.writing && r.err == nil {
-			r.err = r.alone("operators") // there is no row to lock for who finds none
-		}
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
 			func(o processor.Operator) processor.OperatorID { return o.ID })
 	}
@@ -112,17 +98,14 @@ func single[K ~string](ids []K) []key {
 	return pairs(ids, func(id K) key { return key{string(id)} })
 }
 
-// pairs are the keys of ids, each once and sorted, so that rows are locked in the same order by everybody. What cannot be
-// kept is not there, and left out.
+// pairs are the keys of ids, each once and sorted, so that rows are locked in the same order by everybody.
 func pairs[K any](ids []K, of func(K) key) []key {
 	if len(ids) == 0 {
 		return nil
 	}
-	out := make([]key, 0, len(ids))
-	for _, id := range ids {
-		if k := of(id); storable(k[0]) && storable(k[1]) {
-			out = append(out, k)
-		}
+	out := make([]key, len(ids))
+	for i, id := range ids {
+		out[i] = of(id)
 	}
 	slices.SortFunc(out, func(a, b key) int {
 		if c := strings.Compare(a[0], b[0]); c != 0 {

@@ -17,6 +17,7 @@ type cardCmd struct {
 	Read      cardReadCmd      `cmd:"" help:"Read a card and show what is on it. Talks to no service."`
 	Readers   cardReadersCmd   `cmd:"" help:"List the readers of this machine."`
 	Emulate   cardEmulateCmd   `cmd:"" help:"Play a virtual card in a virtual reader, to try things out."`
+	Identify  cardIdentifyCmd  `cmd:"" help:"Ask the service which card it is."`
 	VerifySUN cardVerifySUNCmd `cmd:"" name:"verify-sun" help:"Check what an NTAG 424 DNA card wrote into its URL. Talks to no service."`
 	Activate  cardActivateCmd  `cmd:"" help:"Make this device the associated device of a card."`
 	List      cardListCmd      `cmd:"" help:"List this device's cards, or all (operator)."`

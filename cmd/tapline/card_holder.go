@@ -99,7 +99,7 @@ func (cmd *cardActivateCmd) Run(a *app) error {
 	if code, err = consent.NormalizeActivationCode(string(code)); err != nil {
 		return err
 	}
-	tap, err := cmd.tapped(a)
+	tap, err := cmd.proved(a, client, money.Amount{Minor: 1, Currency: "CNY"}) // a currency is needed, and none is moved
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (cmd *cardActivateCmd) Run(a *app) error {
 			return err
 		}
 	}
-	c, err := client.ActivateTap(a.ctx, code, tap, pin)
+	c, err := client.ActivateTap(a.ctx, code, tap.Tap, pin)
 	if err != nil {
 		return err
 	}

@@ -34,9 +34,10 @@ type payCmd struct {
 func (*payCmd) Help() string {
 	return `The steps:
 
-1. order: the payee is looked up. Nothing else leaves this device before you say send.
+1. order: the payee is looked up. Before you say send, nothing leaves this device but the payee's handle and, where the
+service can tell genuine payment cards, the amount: for that it gives the number that the card signs.
 
-2. tap: the card is read on this device's reader.
+2. tap: the card is read on this device's reader, and asked to prove itself.
 
 3. send: you see amount, payee and card account, and say send.
 
@@ -221,16 +222,11 @@ func orderFacts(o device.Order) []pair {
 
 // tap reads the card and asks whether to send. A nil draft means that the user said no.
 func (p *payer) tap(order device.Order) (*device.Draft, error) {
-	tap, err := p.cmd.tapped(p.app)
+	tap, err := p.cmd.proved(p.app, p.client, order.Amount())
 	if err != nil {
 		return nil, err
 	}
-	var draft *device.Draft
-	if tap.SUN != "" {
-		draft, err = order.TapSUN(tap.SUN)
-	} else {
-		draft, err = order.Tap(tap.Account)
-	}
+	draft, err := tap.onto(order)
 	if err != nil {
 		return nil, err
 	}

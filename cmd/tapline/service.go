@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"tapline/card/oda"
 	"tapline/consent"
 	"tapline/httpapi"
 	"tapline/keyring"
@@ -40,6 +41,9 @@ type serviceOptions struct {
 	IdentifiedDailyLimit int64  `help:"Greatest sum of a card's payments in a UTC day by a number that was only read, at any level, minor units." default:"100000" env:"TAPLINE_IDENTIFIED_DAILY_LIMIT"`
 	CodeDigits           int    `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
 	SkimStep             int64  `help:"By how much the counter of a card that proves itself may rise between two taps without an alarm; 0 for none." default:"50" env:"TAPLINE_SKIM_STEP"`
+	CAPK                 string `name:"capk" help:"JSON file of the card schemes' certification authority keys and of revoked certificates, in place of the built-in keys; docs/cards.md has its form." env:"TAPLINE_CAPK" type:"path" placeholder:"FILE"`
+	CAPKTest             bool   `name:"capk-test" help:"Take test keys of --capk, too: anybody can make cards that they prove. Only in the test environment." env:"TAPLINE_CAPK_TEST"`
+	TapCountry           uint16 `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
 	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
 
 	log *slog.Logger
@@ -67,7 +71,7 @@ func (o *serviceOptions) check() error {
 	if o.Keys == "" {
 		o.Keys = o.besideDB("-keys")
 	}
-	return nil
+	return o.checkProofs()
 }
 
 func (o *serviceOptions) besideDB(suffix string) string {
@@ -106,6 +110,11 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	if policy.Level == payment.LevelTap && policy.AllowIdentifiedTap {
 		o.log.Warn("identified taps may settle: whoever once read a card can pay from its associated device under the tap limits")
 	}
+	schemes, err := o.authorities()
+	if err != nil {
+		return nil, err
+	}
+	tellAuthorities(o.log, schemes)
 	_, statErr := os.Stat(o.DB)
 	keys, err := openKeys(o.Keys, errors.Is(statErr, fs.ErrNotExist))
 	if err != nil {
@@ -116,7 +125,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 		return nil, err
 	}
 	s := &service{url: publicURL, log: o.log, store: store}
-	if err := s.open(ctx, separateAdmin, policy, o, keys); err != nil {
+	if err := s.open(ctx, separateAdmin, policy, o, keys, schemes); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -126,7 +135,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	return s, nil
 }
 
-func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.Policy, o serviceOptions, keys *keyring.Keyring) (err error) {
+func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.Policy, o serviceOptions, keys *keyring.Keyring, schemes *oda.Authorities) (err error) {
 	if err := belong(ctx, s.store, keys); err != nil {
 		return err
 	}
@@ -138,7 +147,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, SeparateAdmin: separateAdmin,
+		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
 	})

@@ -36,9 +36,16 @@ type provingFlags struct {
 
 // tapped is the tap of the card.
 func (f provingFlags) tapped(a *app) (consent.Tap, error) {
-	if f.SUNURL == "" {
+	switch {
+	case f.AccountFile != "":
 		account, err := f.account(a)
 		return consent.Tap{Account: account}, err
+	case f.SUNURL == "":
+		reading, err := f.readAny(a)
+		if err != nil {
+			return consent.Tap{}, err
+		}
+		return tapOf(reading)
 	}
 	text, err := a.readSecret(f.SUNURL)
 	if err != nil {

@@ -2,8 +2,6 @@ package storetest
 
 import (
 	"errors"
-	"fmt"
-	"runtime"
 	"time"
 
 	"tapline/ledger"
@@ -76,52 +74,6 @@ func (s *suite) timesAreCut() {
 	}
 }
 
-func (s *suite) strangeText() {
-	for _, text := range []string{"a\x00b", "\x00", "\xff", "a\xc3"} {
-		labelled, named := device("phone"), device(payment.DeviceID(text))
-		labelled.Label = text
-		for _, d := range []processor.Device{labelled, named} {
-			s.refused(fmt.Sprintf("%+q", text), processor.Changes{New: processor.Rows{Devices: []processor.Device{d}}})
-		}
-		s.holds(processor.Wants{Devices: []payment.DeviceID{"phone", payment.DeviceID(text)},
-			Bindings: []processor.BindingID{{Card: "c1", Device: payment.DeviceID(text)}}}, processor.Rows{})
-	}
-}
-
-// timeGoesOn fails unless transactions tell the time, and that at the moment when they are asked.
-func (s *suite) timeGoesOn() {
-	var told []time.Time
-	ask := func(ask func() (time.Time, error)) error {
-		for range 3 {
-			now, err := ask()
-			if err != nil {
-				return err
-			}
-			told = append(told, now)
-			began := time.Now()
-			for time.Since(began) < time.Millisecond {
-				runtime.Gosched()
-			}
-		}
-		return nil
-	}
-	began := time.Now()
-	s.view(func(r processor.Reader) error { return ask(r.Now) })
-	if err := s.store.Update(s.Context(), func(tx processor.Tx) error { return ask(tx.Now) }); err != nil {
-		s.Error(err)
-	}
-	// A database on another machine may have another time.
-	const most = time.Minute
-	for i, now := range told {
-		if off := now.Sub(began); off < -most || off > most {
-			s.Errorf("the time is said to be %v, and is %v", now, began)
-		}
-		if i > 0 && !now.After(told[i-1]) {
-			s.Errorf("the time %v is not after %v, which was told before", now, told[i-1])
-		}
-	}
-}
-
 func (s *suite) absentRows() {
 	w := everythingWants()
 	w.ChallengesOf = []payment.DeviceID{"phone1"}
@@ -168,7 +120,8 @@ func (s *suite) rowsByOtherColumns() {
 		processor.Rows{Bindings: []processor.Binding{c.New.Bindings[0], c.New.Bindings[2]}})
 	s.holds(processor.Wants{CardsOf: []payment.DeviceID{"lost", "none"}}, processor.Rows{Bindings: c.New.Bindings[2:]})
 	s.holds(processor.Wants{CardKeys: []processor.CardKey{"1.key3", "1.none"}}, processor.Rows{Cards: c.New.Cards[2:]})
-	s.holds(processor.Wants{ChallengesOf: []payment.DeviceID{"phone1", "none"}}, processor.Rows{Challenges: c.New.Challenges[:1]}) // and no used one
+	s.holds(processor.Wants{ChallengesOf: []payment.DeviceID{"phone1", "none"}},
+		processor.Rows{Challenges: []processor.TapChallenge{c.New.Challenges[0], c.New.Challenges[2]}})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1", "c2"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1"}, Passkeys: []string{"key1"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators})

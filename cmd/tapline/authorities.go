@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"tapline/card/oda"
+)
+
+// checkProofs looks at the settings of payment cards' proofs.
+func (o *serviceOptions) checkProofs() error {
+	switch {
+	case o.TapCountry > 999:
+		return &usageError{"--tap-country: want an ISO 3166-1 numeric code, 1 to 999", "156 is China, 276 Germany, 840 the United States"}
+	case o.CAPKTest && o.CAPK == "":
+		return &usageError{"--capk-test needs --capk", "name the file that has the test keys"}
+	case o.CAPKTest && o.Environment == "live":
+		return &usageError{"--capk-test is refused in the live environment", "anybody can make cards that test keys verify"}
+	}
+	return nil
+}
+
+// authorities are the keys that payment cards are verified with.
+func (o *serviceOptions) authorities() (*oda.Authorities, error) {
+	if o.CAPK == "" {
+		return oda.BuiltIn(), nil
+	}
+	load := oda.LoadAuthorities
+	if o.CAPKTest {
+		load = oda.LoadTestAuthorities
+	}
+	file, err := os.Open(o.CAPK)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	a, err := load(file)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("--capk %s: %w", o.CAPK, err), "docs/cards.md has the form of the file")
+	}
+	return a, nil
+}
+
+// tellAuthorities warns of test keys and of a service that can verify no payment card.
+func tellAuthorities(log *slog.Logger, a *oda.Authorities) {
+	test, keys := 0, a.Keys()
+	for _, k := range keys {
+		if k.Test {
+			test++
+		}
+	}
+	switch {
+	case test > 0:
+		log.Warn("TEST KEYS of card schemes are trusted: anybody can make payment cards that this service takes for genuine", "test_keys", test)
+	case len(keys) == 0:
+		log.Warn("no key of a card scheme is known: payment cards cannot prove themselves")
+	}
+	log.Info("card schemes' authority keys", "keys", len(keys), "test_keys", test)
+}

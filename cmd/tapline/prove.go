@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"tapline/card"
+	"tapline/consent"
+	"tapline/device"
+	"tapline/money"
+)
+
+// cardTap is what a card gave at a tap.
+type cardTap struct {
+	consent.Tap
+	account consent.AccountNumber // as read here; empty where only the service knows it
+}
+
+// onto adds the tap to an order.
+func (t cardTap) onto(order device.Order) (*device.Draft, error) {
+	switch {
+	case t.EMV != nil:
+		return order.TapEMV(*t.EMV, t.account)
+	case t.SUN != "":
+		return order.TapSUN(t.SUN)
+	}
+	return order.Tap(t.account)
+}
+
+// proved is the tap of a card that is asked to prove itself to the service. What cannot be proved, or was not read from a
+// card now, is tapped without.
+func (f provingFlags) proved(a *app, client *device.Client, amount money.Amount) (cardTap, error) {
+	challenges := &challenger{app: a, client: client, amount: amount}
+	if f.SUNURL != "" || f.AccountFile != "" || f.Replay != "" || !challenges.offered() {
+		tap, err := f.tapped(a)
+		return cardTap{tap, tap.Account}, err
+	}
+	var asked *device.TapChallenge
+	reading, err := f.tap(a, func(ctx context.Context, t card.Transmitter, atr []byte) (card.Reading, error) {
+		asked = challenges.fresh(ctx)
+		return card.ReadAny(ctx, t, terminalFor(asked), atr)
+	})
+	if err != nil {
+		return cardTap{}, err
+	}
+	tap, err := tapOf(reading)
+	if tap.Account == "" {
+		return cardTap{Tap: tap}, err
+	}
+	return cardTap{proofOf(reading, asked, tap.Account), tap.Account}, nil
+}
+
+// tapOf is what a card gave: its account number, or the message of a card that proves itself.
+func tapOf(r card.Reading) (consent.Tap, error) {
+	switch {
+	case !r.Number.IsZero():
+		return consent.Tap{Account: consent.AccountNumber(r.Number.Reveal())}, nil
+	case r.NDEF != nil && r.NDEF.Kind == card.MessageSUN:
+		return consent.Tap{SUN: consent.SUNMessage(r.NDEF.Reveal())}, nil
+	}
+	return consent.Tap{}, card.ErrNoAccount
+}
+
+// terminalFor is what the card is told.
+func terminalFor(c *device.TapChallenge) card.Terminal {
+	if c == nil {
+		return card.Terminal{}
+	}
+	return card.Terminal{
+		Country: c.Country, Currency: c.Currency, Amount: c.Amount, UnpredictableNumber: c.UnpredictableNumber, Prove: true,
+	}
+}
+
+// proofOf is the tap with all that card and reader said, or the number alone if that is more than the service takes.
+func proofOf(r card.Reading, asked *device.TapChallenge, account consent.AccountNumber) consent.Tap {
+	number := consent.Tap{Account: account}
+	if asked == nil || len(r.Transcript) == 0 {
+		return number
+	}
+	emv := &consent.EMVTap{Challenge: asked.ID}
+	for _, e := range r.Transcript {
+		emv.Transcript = append(emv.Transcript, consent.Exchange{
+			Command: consent.NewAPDU(e.Command), Response: consent.NewAPDU(e.Response),
+		})
+	}
+	if tap := (consent.Tap{EMV: emv}); tap.Validate() == nil {
+		return tap
+	}
+	return number
+}
+
+// challenger asks the service for challenges.
+type challenger struct {
+	*app
+	client *device.Client
+	amount money.Amount
+
+	last *device.TapChallenge // nil if there is none
+	at   time.Time
+}
+
+// challengeUse is for how long a challenge is waited with: when a card comes later, there is another, so that its holder
+// has time to read what they send.
+const challengeUse = 20 * time.Second
+
+// offered asks for a challenge before the card is there, if the service offers any.
+func (c *challenger) offered() bool {
+	service, err := c.client.Service(c.ctx)
+	if err != nil || !service.CardProofs || c.amount.Minor > consent.MaxChallenge {
+		return false
+	}
+	return c.fresh(c.ctx) != nil
+}
+
+// fresh is a challenge with most of its time left; nil if the service gives none, and then the card is read without.
+func (c *challenger) fresh(ctx context.Context) *device.TapChallenge {
+	if c.last != nil && time.Since(c.at) < challengeUse {
+		return c.last
+	}
+	c.last = nil
+	given, err := c.client.TapChallenge(ctx, c.amount)
+	if err != nil {
+		c.say("The card is read without proof: %v", err)
+		return nil
+	}
+	c.last, c.at = &given, time.Now()
+	return c.last
+}
