@@ -24,9 +24,10 @@ const (
 	profileCDA = 0x01
 )
 
-// requestSigned asks GENERATE AC for an online cryptogram, with a signature (EMV Book 3 §6.5.5.2). A refusal (AAC) is not
-// signed, and an approval (TC) would spend. An online cryptogram that nobody sends to the issuer spends nothing; all that
-// remains is the card's count of transactions, which reading the card moves in any case.
+// requestSigned asks GENERATE AC for an online cryptogram, with a signature (EMV Book 3 §6.5.5.2). Cards need not sign a
+// refusal (AAC), and an approval (TC) would spend. An online cryptogram that nobody sends to the issuer spends nothing. What
+// remains is the card's count of transactions, which GET PROCESSING OPTIONS moves in any case, and that some cards then
+// want the issuer to be asked at their next purchase.
 const requestSigned = 0x80 | 0x10
 
 // defaultDDOL asks with the unpredictable number alone (EMV Book 2 §6.5.1).

@@ -54,6 +54,29 @@ type authorityID struct {
 	index byte
 }
 
+// shared are schemes without an authority of their own, whose cards have certificates of others' (seen on a recorded
+// card): CB's cards are Visa's or Mastercard's, too.
+var shared = map[[5]byte][][5]byte{
+	{0xA0, 0, 0, 0, 0x42}: {{0xA0, 0, 0, 0, 0x03}, {0xA0, 0, 0, 0, 0x04}},
+}
+
+// find returns the key that an application of a scheme names, and whose it is.
+func (a *Authorities) find(id authorityID) (authorityID, *authority) {
+	if a == nil {
+		return id, nil
+	}
+	if key := a.keys[id]; key != nil {
+		return id, key
+	}
+	for _, rid := range shared[id.rid] {
+		other := authorityID{rid, id.index}
+		if key := a.keys[other]; key != nil {
+			return other, key
+		}
+	}
+	return id, nil
+}
+
 type revokedID struct {
 	authorityID
 	serial [3]byte

@@ -98,6 +98,32 @@ func TestRevokedIssuerCertificateProvesNothing(t *testing.T) {
 	}
 }
 
+func TestCardOfCBIsCertifiedByItsOtherScheme(t *testing.T) {
+	cb, visa := proving(oda.FDDA, 1152, 1024, 1024), proving(oda.FDDA, 1152, 1024, 1024)
+	cb.AID = "A0000000421010"
+	own, others := authorities(t, cb), authorities(t, visa)
+	for name, c := range map[string]struct {
+		card *cardtest.EMV
+		keys *oda.Authorities
+		want bool
+	}{
+		"CB with Visa's key": {cb, others, true}, "CB with its own key": {cb, own, true}, "Visa with CB's key": {visa, own, false},
+	} {
+		if got := examine(t, tap(t, c.card, challenge).Transcript, c.keys); got.Authentic != c.want {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	text := strings.Replace(string(visa.Proof.Authorities(visa)), "{",
+		`{"revoked": [{"rid": "A000000003", "index": "F1", "serial": "000000"}],`, 1)
+	revoked, err := oda.LoadTestAuthorities(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := examine(t, tap(t, cb, challenge).Transcript, revoked); got.Authentic || !strings.Contains(got.Why, "revoked") {
+		t.Errorf("CB with a certificate that Visa revoked: got %+v", got)
+	}
+}
+
 // TestPlainCardIsIdentified is about cards that only tell their number.
 func TestPlainCardIsIdentified(t *testing.T) {
 	c := &cardtest.EMV{}

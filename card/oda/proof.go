@@ -99,11 +99,10 @@ func (d *dialogue) issuer(a *Authorities, now time.Time) (issuerKey, error) {
 	if len(name) < 5 {
 		return issuerKey{}, errors.New("the application has no name")
 	}
-	id := authorityID{[5]byte(name[:5]), index[0]}
-	if a == nil || a.keys[id] == nil {
+	id, ca := a.find(authorityID{[5]byte(name[:5]), index[0]})
+	if ca == nil {
 		return issuerKey{}, fmt.Errorf("the authority's key %02X of %X is not known", id.index, id.rid)
 	}
-	ca := a.keys[id]
 	if !ca.expires.IsZero() && !now.Before(ca.expires.AddDate(0, 0, 1)) {
 		return issuerKey{}, fmt.Errorf("the authority's key %02X of %X has expired", id.index, id.rid)
 	}

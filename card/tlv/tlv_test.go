@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,17 @@ func FuzzTLV(f *testing.F) {
 		again, err := tlv.Parse(written)
 		if err != nil || !reflect.DeepEqual(list, again) { // cmp.Diff takes seconds for long lists
 			t.Errorf("%X written as %X: %v, got %v, want %v", data, written, err, again, list)
+		}
+		for _, object := range list {
+			rest, err := tlv.Without(data, object.Tag)
+			if err != nil {
+				t.Errorf("%X without %s: %v", data, object.Tag, err)
+			}
+			left, err := tlv.Parse(rest)
+			if err != nil || slices.ContainsFunc(left, func(o tlv.Object) bool { return o.Tag == object.Tag }) {
+				t.Errorf("%X without %s is %X: %v", data, object.Tag, rest, err)
+			}
+			break // one is enough: lists are long
 		}
 	})
 }
