@@ -88,7 +88,7 @@ type Config struct {
 	Store   Store
 	Keys    *keyring.Keyring
 	Policy  payment.Policy
-	Now     func() time.Time // nil: time.Now
+	Now     func() time.Time // nil: the store's clock, which is one for all nodes
 	OnBatch func(Batch)      // nil: nobody measures; called by one goroutine
 	Log     *slog.Logger
 }
@@ -113,9 +113,6 @@ type job struct {
 
 // New starts a processor. Close it.
 func New(c Config) *Processor {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	p := &Processor{Config: c, queue: make(chan *job, QueueLength), done: make(chan struct{})}
 	go p.loop()
 	return p
@@ -224,7 +221,9 @@ func (p *Processor) run(tx Tx, jobs []*job) (u *Unit, err error) {
 	if err := u.load(tx, jobs); err != nil {
 		return nil, err
 	}
-	u.Now = p.Now().UTC().Truncate(time.Microsecond)
+	if u.Now, err = p.now(tx); err != nil {
+		return nil, err
+	}
 	u.expire(func(id payment.ID, err error) {
 		p.Log.Error("an overdue payment cannot be ended", "payment", id, "error", err)
 	})
@@ -235,6 +234,16 @@ func (p *Processor) run(tx Tx, jobs []*job) (u *Unit, err error) {
 		}
 	}
 	return u, tx.Save(u.changes())
+}
+
+// now is the time by the store's clock, so that all nodes agree on what has expired, or that of the configuration.
+func (p *Processor) now(store interface{ Now() (time.Time, error) }) (now time.Time, err error) {
+	if p.Now != nil {
+		now = p.Now()
+	} else {
+		now, err = store.Now()
+	}
+	return now.UTC().Truncate(time.Microsecond), err
 }
 
 // runOne runs one job and stages what it did, or nothing. A command that panics has met a broken invariant; it fails

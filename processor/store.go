@@ -18,6 +18,8 @@ import (
 //
 // View runs f over one consistent snapshot.
 //
+// Text is valid UTF-8 without the character U+0000; rows with other text are refused, and by such keys there are none.
+//
 // Wait returns the number of the newest event, as soon as it is greater than after or when ctx is done.
 type Store interface {
 	Update(ctx context.Context, f func(Tx) error) error
@@ -31,14 +33,19 @@ var (
 	ErrUnavailable = errors.New("the database is not available")
 )
 
-// Tx is a database transaction. Rows that it loads stay as they are for everybody else until it ends.
+// Tx is a database transaction. Rows that it loads stay as they are for everybody else until it ends. So do the open
+// payments of a card, and the devices bound to it, while the card's own row is loaded.
 type Tx interface {
+	// Now is the time, by one clock for all who share the store.
+	Now() (time.Time, error)
 	Load(Wants) (Rows, error)
 	Save(Changes) error
 }
 
 // Reader reads a snapshot. Lists come in a stable order and are bounded by their limit.
 type Reader interface {
+	// Now is the time at this moment, by one clock for all who share the store.
+	Now() (time.Time, error)
 	Load(Wants) (Rows, error)
 	// Payments lists newest first.
 	Payments(PaymentQuery) ([]payment.Payment, error)
@@ -120,7 +127,7 @@ type Rows struct {
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.
 type Changes struct {
 	New     Rows // must not be there yet: ErrConflict otherwise
-	Changed Rows // were loaded by the same Tx
+	Changed Rows // were loaded by the same Tx; each once
 	Entries []ledger.Entry
 	Events  []Event // in the order to be told; Seq is handed out
 }

@@ -34,7 +34,10 @@ func (p *Processor) sweep(ctx context.Context) error {
 	for {
 		var due []payment.ID
 		err := p.Store.View(ctx, func(r Reader) (err error) {
-			due, err = r.Due(p.Now().UTC(), sweepLimit)
+			now, err := p.now(r)
+			if err == nil {
+				due, err = r.Due(now, sweepLimit)
+			}
 			return err
 		})
 		if err != nil || len(due) == 0 {

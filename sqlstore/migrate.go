@@ -100,6 +100,9 @@ func (m meta) fits(o Options, known int, older bool) error {
 func (s *Store) Remember(ctx context.Context, name, value string) (kept string, err error) {
 	name = "kept " + name // apart from what the database knows of itself
 	err = s.db.update(ctx, func(c session) error {
+		if err := c.alone("meta"); err != nil {
+			return err
+		}
 		kept = value
 		found := false
 		_, err := c.run(selectMeta, 1, nil, func(from scanner) {

@@ -21,13 +21,30 @@ type Options struct {
 	Environment string
 	// ReadOnly opens a database that must be there, beside whoever is writing it.
 	ReadOnly bool
-	// Readers is how many View at the same time; 0 means 4.
+	// Readers is how many View at the same time; 0 means 4. On a server each has a connection, and there are three more.
 	Readers int
+	// PasswordFile holds the password for a server. Nobody else may be able to read it.
+	PasswordFile string
+}
+
+func (o Options) check() error {
+	if o.Environment != "live" && o.Environment != "test" && !(o.ReadOnly && o.Environment == "") {
+		return errors.New(`the environment is neither "live" nor "test"`)
+	}
+	return nil
 }
 
 // Open opens the SQLite database in a file and makes it if there is none. Nobody else can open it for writing until it
-// is closed. The errors of Open say what to do about them.
+// is closed. Or it opens the database on a PostgreSQL server that a URL names, see IsServer, and makes its tables if
+// there are none; others can use it at the same time. The errors of Open say what to do about them.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if IsServer(path) {
+		d, err := openPostgres(ctx, path, o, migrations, false)
+		if err != nil {
+			return nil, fmt.Errorf("database: %w", err)
+		}
+		return newStore(ctx, d)
+	}
 	d, err := openSQLite(ctx, path, o, migrations, false)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
@@ -42,10 +59,16 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Migrate brings the SQLite database in a file to the schema of this program, in one transaction, and returns the
-// versions before and after. Make a backup first: there is no way back.
+// Migrate brings a database to the schema of this program, in one transaction, and returns the versions before and
+// after. On a server it also makes the tables, if there are none. Make a backup first: there is no way back.
 func Migrate(ctx context.Context, path string, o Options) (from, to int, err error) {
 	o.ReadOnly = false
+	if IsServer(path) {
+		if from, err = migratePostgres(ctx, path, o, migrations); err != nil {
+			return 0, 0, fmt.Errorf("database: %w", err)
+		}
+		return from, len(migrations), nil
+	}
 	from, err = migrate(ctx, path, o, migrations)
 	if err != nil {
 		return 0, 0, fmt.Errorf("database %s: %w", path, err)
@@ -79,8 +102,8 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 	if o.Readers <= 0 {
 		o.Readers = 4
 	}
-	if o.Environment != "live" && o.Environment != "test" && !(o.ReadOnly && o.Environment == "") {
-		return nil, errors.New(`the environment is neither "live" nor "test"`)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	if path, err = locate(path, o.ReadOnly); err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ var (
 // of them it deleted: while there are any, there may be more.
 func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err error) {
 	err = s.db.update(ctx, func(c session) error {
-		r := &rows{session: c}
+		r := &rows{session: c, err: c.alone("purge")}
 		deleted = r.delete(purgeKeys, func(to binder) {
 			to.integer(micros(now))
 			to.integer(purgedAtOnce)
@@ -66,8 +66,9 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err erro
 	return deleted, nil
 }
 
-// forgetAbandoned forgets requests that are marked as in progress. Nobody else writes this database, so whoever took them
-// died before the answer; their senders may repeat them at once.
+// forgetAbandoned forgets requests that are marked as in progress. It is for a database that nobody else writes: whoever
+// took them died before the answer, and their senders may repeat them at once. Where others write, too, they have to
+// wait until the processor takes the request for abandoned.
 func (s *Store) forgetAbandoned(ctx context.Context) error {
 	return s.db.update(ctx, func(c session) error {
 		r := &rows{session: c}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"tapline/payment"
 	"tapline/processor"
@@ -12,7 +13,8 @@ import (
 // rows loads rows by keys. After the first error it gives only that.
 type rows struct {
 	session
-	err error
+	writing bool // in a transaction that may write
+	err     error
 }
 
 var errEnded = errors.New("the database transaction has ended")
@@ -35,6 +37,14 @@ var (
 	ofCard       = passkeys.by("", "card")
 	anyOf        = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
 )
+
+// Now returns the time by the database's clock; see processor.Reader.
+func (r *rows) Now() (now time.Time, err error) {
+	if r.err == nil {
+		now, r.err = r.now()
+	}
+	return now, r.err
+}
 
 // Load returns the rows named by w, each once, in no order to rely on.
 func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
@@ -72,10 +82,11 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 
 // loadOtherwise adds rows that are named by something else than their key, except those that are there by their key.
 func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
-	found.Payments = join(found.Payments, pick(r, payments, openOf, single(w.OpenOf)),
-		func(p payment.Payment) payment.ID { return p.ID })
 	found.Cards = join(found.Cards, pick(r, cards, cardsByNo, single(w.CardKeys)),
 		func(c processor.Card) payment.CardID { return c.ID })
+	// A payment becomes one of these under its card's lock, so who has that lock by now finds all of them.
+	found.Payments = join(found.Payments, pick(r, payments, openOf, single(w.OpenOf)),
+		func(p payment.Payment) payment.ID { return p.ID })
 	idOf := func(b processor.Binding) processor.BindingID {
 		return processor.BindingID{Card: b.Card, Device: b.Device}
 	}
@@ -86,6 +97,9 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 	found.Passkeys = join(found.Passkeys, pick(r, passkeys, ofCard, single(w.PasskeysOf)),
 		func(k processor.Passkey) string { return k.ID })
 	if w.AnyOf {
+		if r.writing && r.err == nil {
+			r.err = r.alone("operators") // there is no row to lock for who finds none
+		}
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
 			func(o processor.Operator) processor.OperatorID { return o.ID })
 	}
@@ -98,14 +112,17 @@ func single[K ~string](ids []K) []key {
 	return pairs(ids, func(id K) key { return key{string(id)} })
 }
 
-// pairs are the keys of ids, each once and sorted, so that rows are locked in the same order by everybody.
+// pairs are the keys of ids, each once and sorted, so that rows are locked in the same order by everybody. What cannot be
+// kept is not there, and left out.
 func pairs[K any](ids []K, of func(K) key) []key {
 	if len(ids) == 0 {
 		return nil
 	}
-	out := make([]key, len(ids))
-	for i, id := range ids {
-		out[i] = of(id)
+	out := make([]key, 0, len(ids))
+	for _, id := range ids {
+		if k := of(id); storable(k[0]) && storable(k[1]) {
+			out = append(out, k)
+		}
 	}
 	slices.SortFunc(out, func(a, b key) int {
 		if c := strings.Compare(a[0], b[0]); c != 0 {

@@ -14,7 +14,8 @@ type tx struct {
 	newestEvent int64 // of those saved; 0 if there were none
 }
 
-// Save writes a batch's changes, in the order of foreign keys.
+// Save writes a batch's changes, in the order of foreign keys. Numbers are taken last, since who takes them keeps all
+// others from doing so until the transaction ends.
 func (t *tx) Save(c processor.Changes) error {
 	if len(c.Changed.Evidence)+len(c.Changed.Audit) > 0 && t.err == nil {
 		t.err = errors.New("evidence and audit records never change")
@@ -30,9 +31,9 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, passkeys, c.New.Passkeys, c.Changed.Passkeys)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
 	store(t, payments, c.New.Payments, c.Changed.Payments)
-	t.saveEntries(c)
 	store(t, keys, c.New.Keys, c.Changed.Keys)
 	insert(t, evidence, c.New.Evidence)
+	t.saveEntries(c)
 	t.saveEvents(c.Events)
 	t.saveAudit(c.New.Audit)
 	return t.err

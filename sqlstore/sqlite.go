@@ -80,6 +80,9 @@ func (d *sqliteDB) view(ctx context.Context, f func(session) error) error {
 	return f(c)
 }
 
+// listen has nobody to listen to.
+func (d *sqliteDB) listen(context.Context, func(int64)) {}
+
 func (d *sqliteDB) close() error {
 	close(d.closing)
 	var errs []error
@@ -163,6 +166,15 @@ func (c *sqliteConn) rollBack() {
 	c.ctx = nil
 }
 
+// alone has nothing to do: one transaction writes at a time.
+func (c *sqliteConn) alone(string) error { return nil }
+
+// announce has nothing to do: nobody can listen.
+func (c *sqliteConn) announce(int64) error { return nil }
+
+// now is this machine's time: the database has no other.
+func (c *sqliteConn) now() (time.Time, error) { return time.Now(), nil }
+
 func (c *sqliteConn) exec(s *statement) error {
 	_, err := c.run(s, 1, nil, nil)
 	return err
@@ -177,8 +189,10 @@ func (c *sqliteConn) run(s *statement, rows int, bind func(int, binder), scan fu
 	c.args.stmt, c.row.stmt = stmt, stmt
 	for i := range rows {
 		if bind != nil {
-			c.args.next = 0
-			bind(i, &c.args)
+			c.args.next, c.args.err = 0, nil
+			if bind(i, &c.args); c.args.err != nil {
+				return 0, c.failed(s, c.args.err)
+			}
 		}
 		if err := c.runOnce(stmt, scan); err != nil {
 			return 0, c.failed(s, err)
@@ -262,11 +276,7 @@ func (c *sqliteConn) failed(s *statement, err error) error {
 	if c.ctx != nil && c.ctx.Err() != nil {
 		return c.ctx.Err()
 	}
-	what := s.text
-	if s.form != other {
-		what = [...]string{insertRows: "insert into ", updateRows: "update ", selectRows: "select from "}[s.form] + s.table
-	}
-	return sqliteError(what, err)
+	return sqliteError(s.what(), err)
 }
 
 func sqliteError(what string, err error) error {
@@ -285,9 +295,17 @@ func sqliteError(what string, err error) error {
 type sqliteArgs struct {
 	stmt *sqlite.Stmt
 	next int
+	err  error
 }
 
-func (a *sqliteArgs) text(s string)   { a.next++; a.stmt.BindText(a.next, s) }
+func (a *sqliteArgs) text(s string) {
+	if !storable(s) {
+		a.err = errText
+	}
+	a.next++
+	a.stmt.BindText(a.next, s)
+}
+
 func (a *sqliteArgs) integer(n int64) { a.next++; a.stmt.BindInt64(a.next, n) }
 func (a *sqliteArgs) bytes(b []byte)  { a.next++; a.stmt.BindBytes(a.next, b) }
 func (a *sqliteArgs) null()           { a.next++; a.stmt.BindNull(a.next) }

@@ -3,7 +3,8 @@
 // How a row is stored is declared once, in tables.go and payments.go, as a table of columns; loading, inserting and
 // changing rows are made from that, and what is listed in some order is plain SQL in read.go. The schema is one text
 // for all databases (migrations/). What differs between databases is a dialect behind the interfaces database and
-// session: how one statement is run for many rows, locks, error codes. SQLite is in sqlite.go.
+// session: how one statement is run for many rows, locks, error codes, waking others. SQLite is in sqlite.go,
+// PostgreSQL in postgres.go.
 package sqlstore
 
 import (
@@ -24,6 +25,9 @@ type Store struct {
 	changed chan struct{} // closed when newest grows, or the store is closed
 	looked  time.Time     // when the database was last asked for newest
 	closed  bool
+
+	stop      context.CancelFunc // of listening
+	listening sync.WaitGroup
 }
 
 var _ processor.Store = (*Store)(nil)
@@ -37,6 +41,9 @@ type database interface {
 	view(ctx context.Context, f func(session) error) error
 	// damage looks for what is wrong with the database itself, whatever is kept in it.
 	damage(session) ([]Finding, error)
+	// listen tells the number of the newest event when another process has committed it, until ctx is done; or returns at
+	// once, if the database cannot tell.
+	listen(ctx context.Context, newest func(int64))
 	// close waits for transactions that are running.
 	close() error
 }
@@ -49,6 +56,12 @@ type session interface {
 	//
 	// Errors: those of processor.Store, recognised by the database's codes; ctx's when that is done; else others.
 	run(s *statement, rows int, bind func(row int, to binder), scan func(scanner)) (changed int, err error)
+	// alone waits until no other transaction is alone by the same name, and keeps them out until this one ends.
+	alone(name string) error
+	// announce tells those who listen of the newest event, once the transaction is committed.
+	announce(newest int64) error
+	// now is the time by the database's clock, which is the same for all who use it.
+	now() (time.Time, error)
 }
 
 // pollEvery is how often Wait looks for events that other processes have committed.
@@ -63,6 +76,9 @@ func newStore(ctx context.Context, db database) (*Store, error) {
 		return nil, errors.Join(err, db.close())
 	}
 	s.newest, s.looked = newest, time.Now()
+	listening, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.listening.Go(func() { db.listen(listening, s.wake) })
 	return s, nil
 }
 
@@ -78,6 +94,8 @@ func (s *Store) Close() error {
 	if already {
 		return nil
 	}
+	s.stop()
+	s.listening.Wait()
 	return s.db.close()
 }
 
@@ -86,12 +104,15 @@ func (s *Store) Close() error {
 func (s *Store) Update(ctx context.Context, f func(processor.Tx) error) error {
 	var newest int64
 	err := s.db.update(ctx, func(c session) error {
-		t := &tx{rows: rows{session: c}}
+		t := &tx{rows: rows{session: c, writing: true}}
 		defer t.end()
 		if err := f(t); err != nil {
 			return err
 		}
 		newest = t.newestEvent
+		if newest > 0 && t.err == nil {
+			t.err = c.announce(newest)
+		}
 		return t.err
 	})
 	if err == nil {
@@ -110,7 +131,8 @@ func (s *Store) View(ctx context.Context, f func(processor.Reader) error) error 
 }
 
 // Wait returns the number of the newest event as soon as it is greater than after, or when ctx is done; see
-// processor.Store. Commits of this process wake it at once, those of others within a second or so.
+// processor.Store. Commits of this process wake it at once, and on PostgreSQL those of others, too; elsewhere, or when
+// what tells of them is lost, they do within a second or so.
 func (s *Store) Wait(ctx context.Context, after int64) (int64, error) {
 	for {
 		s.mu.Lock()

@@ -142,6 +142,15 @@ const (
 	selectRows
 )
 
+// lock says how rows are locked that a transaction picks which may write, where others may write at the same time.
+type lock int
+
+const (
+	unlocked       lock = iota // they never change
+	lockedToChange             // others wait until it has ended
+	lockedToRead               // others may read them likewise, but wait with changing them
+)
+
 // statement is one SQL statement, to be run for any number of rows of arguments. It is made once, and dialects keep
 // what they prepare from it by its address.
 type statement struct {
@@ -149,14 +158,24 @@ type statement struct {
 	table   string
 	columns []string // inserted, set, or returned
 	by      []string // the columns that pick rows; their values come last among the arguments
+	key     []string // the columns of the table's key
 	kinds   []kind   // of the arguments, in order
 	also    string   // a further condition on the rows picked
+	lock    lock     // what a transaction that writes does to the rows picked
 
 	text string // of an other statement, with arguments $1, $2 and so on
 }
 
 // other statements are plain SQL that both databases understand.
 func plain(text string, kinds ...kind) *statement { return &statement{text: text, kinds: kinds} }
+
+// what names a statement for an error.
+func (s *statement) what() string {
+	if s.form == other {
+		return s.text
+	}
+	return [...]string{insertRows: "insert into ", updateRows: "update ", selectRows: "select from "}[s.form] + s.table
+}
 
 // table describes how rows R are stored. The columns of the key come first.
 type table[R any] struct {
@@ -169,6 +188,7 @@ type table[R any] struct {
 
 	key     []column[R]
 	mutable []column[R]
+	lock    lock
 }
 
 func newTable[R any](name string, keys int, columns ...column[R]) *table[R] {
@@ -178,19 +198,27 @@ func newTable[R any](name string, keys int, columns ...column[R]) *table[R] {
 			t.mutable = append(t.mutable, c)
 		}
 	}
-	t.insert = &statement{form: insertRows, table: name, columns: names(columns), kinds: kinds(columns)}
+	t.insert = &statement{form: insertRows, table: name, columns: names(columns), key: names(t.key), kinds: kinds(columns)}
 	if len(t.mutable) > 0 {
-		t.update = &statement{form: updateRows, table: name, columns: names(t.mutable), by: names(t.key),
+		t.lock = lockedToChange
+		t.update = &statement{form: updateRows, table: name, columns: names(t.mutable), by: names(t.key), key: names(t.key),
 			kinds: append(kinds(t.mutable), kinds(t.key)...)}
 	}
 	t.byKey = t.by("", names(t.key)...)
 	return t
 }
 
+// seldomChanged says that most transactions only read the table's rows, many of them the same.
+func (t *table[R]) seldomChanged() *table[R] {
+	t.lock = lockedToRead
+	t.byKey.lock = lockedToRead
+	return t
+}
+
 // by is the statement that returns the rows with given values in some columns, all of them text.
 func (t *table[R]) by(also string, picked ...string) *statement {
-	return &statement{form: selectRows, table: t.name, columns: names(t.columns), by: picked,
-		kinds: make([]kind, len(picked)), also: also}
+	return &statement{form: selectRows, table: t.name, columns: names(t.columns), by: picked, key: names(t.key),
+		kinds: make([]kind, len(picked)), also: also, lock: t.lock}
 }
 
 func (t *table[R]) scan(from scanner) R {

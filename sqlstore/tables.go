@@ -26,7 +26,7 @@ var devices = newTable("devices", 1,
 	text("label", func(d *processor.Device) *string { return &d.Label }),
 	fixed(instant("created_at", func(d *processor.Device) *time.Time { return &d.CreatedAt })),
 	instant("revoked_at", func(d *processor.Device) *time.Time { return &d.RevokedAt }),
-)
+).seldomChanged()
 
 var payees = newTable("payees", 1,
 	text("handle", func(p *processor.Payee) *payment.Handle { return &p.Handle }),
@@ -36,7 +36,7 @@ var payees = newTable("payees", 1,
 	boolean("closed", func(p *processor.Payee) *bool { return &p.Closed }),
 	boolean("rehearsals", func(p *processor.Payee) *bool { return &p.Rehearsals }),
 	fixed(instant("created_at", func(p *processor.Payee) *time.Time { return &p.CreatedAt })),
-)
+).seldomChanged()
 
 var apiKeys = newTable("api_keys", 1,
 	text("mac", func(k *processor.APIKey) *string { return &k.MAC }),
@@ -44,14 +44,14 @@ var apiKeys = newTable("api_keys", 1,
 	fixed(text("payee", func(k *processor.APIKey) *payment.Handle { return &k.Payee })),
 	fixed(instant("created_at", func(k *processor.APIKey) *time.Time { return &k.CreatedAt })),
 	instant("revoked_at", func(k *processor.APIKey) *time.Time { return &k.RevokedAt }),
-)
+).seldomChanged()
 
 var operators = newTable("operators", 1,
 	text("id", func(o *processor.Operator) *processor.OperatorID { return &o.ID }),
 	text("name", func(o *processor.Operator) *string { return &o.Name }),
 	fixed(octets("public_key", func(o *processor.Operator) *[]byte { return &o.PublicKey })),
 	fixed(instant("created_at", func(o *processor.Operator) *time.Time { return &o.CreatedAt })),
-)
+).seldomChanged()
 
 var cards = newTable("cards", 1,
 	text("id", func(c *processor.Card) *payment.CardID { return &c.ID }),

@@ -282,10 +282,10 @@ func TestFormsAndGETsReadNoCard(t *testing.T) {
 		{"POST", "/v1/tap", "application/json", `{"Wait":1}`, "malformed"}, {"POST", "/v1/tap", "application/json", `{"wait":26}`, "invalid_field"},
 		{"POST", "/v1/tap", "application/json", `{"wait":0}`, "invalid_field"}, {"POST", "/v1/tap", "application/json", `{"wait":-1}`, "invalid_field"},
 		{"POST", "/v1/tap", "application/json", `{"wait":9223372036}`, "invalid_field"},
-		{"POST", "/v1/tap", "application/json", `{"challenge":{"unpredictable_number":"00000000","amount":1,"currency":156,"country":156}}`, "invalid_field"},
-		{"POST", "/v1/tap", "application/json", `{"challenge":{"unpredictable_number":"0102030","amount":1,"currency":156,"country":156}}`, "invalid_field"},
-		{"POST", "/v1/tap", "application/json", `{"challenge":{"unpredictable_number":"01020304","amount":0,"currency":156,"country":156}}`, "invalid_field"},
-		{"POST", "/v1/tap", "application/json", `{"challenge":{"unpredictable_number":"01020304","amount":1,"currency":1156,"country":156}}`, "invalid_field"},
+		{"POST", "/v1/tap", "application/json", `{"challenge":{"id":"x","unpredictable_number":"00000000","amount_authorised":"000000000001","transaction_currency":"0156","terminal_country":"0156","expires_in":60}}`, "invalid_field"},
+		{"POST", "/v1/tap", "application/json", `{"challenge":{"id":"x","unpredictable_number":"0102030","amount_authorised":"000000000001","transaction_currency":"0156","terminal_country":"0156","expires_in":60}}`, "invalid_field"},
+		{"POST", "/v1/tap", "application/json", `{"challenge":{"id":"x","unpredictable_number":"01020304","amount_authorised":"000000000000","transaction_currency":"0156","terminal_country":"0156","expires_in":60}}`, "invalid_field"},
+		{"POST", "/v1/tap", "application/json", `{"challenge":{"id":"x","unpredictable_number":"01020304","amount_authorised":"+00000000001","transaction_currency":"0156","terminal_country":"0156","expires_in":60}}`, "invalid_field"},
 		{"POST", "/v1/tap", "application/json", `{"wait":1` + strings.Repeat(" ", 5000) + `}`, "too_large"},
 	} {
 		d := newDesk(t, address)
@@ -301,11 +301,18 @@ func TestTheTapGoesToThePageThatWaits(t *testing.T) {
 		d := newDesk(t, address)
 		answers := make(chan *httptest.ResponseRecorder)
 		go func() {
-			answers <- d.ask("POST", "/v1/tap", `{"wait":20,"challenge":{"unpredictable_number":"01020304","amount":1250,"currency":156,"country":156}}`, nil)
+			answers <- d.ask("POST", "/v1/tap", `{"wait":20,"challenge":{"id":"c1","unpredictable_number":"01020304","amount_authorised":"000000001250","transaction_currency":"0156","terminal_country":"0036","expires_in":60}}`, nil)
 		}()
-		want := bridge.Request{Wait: 20 * time.Second, Challenge: &bridge.Challenge{UnpredictableNumber: "01020304", Amount: 1250, Currency: 156, Country: 156}}
-		if diff := cmp.Diff(want, <-d.begun); diff != "" {
+		want := bridge.Request{Wait: 20 * time.Second, Challenge: &bridge.Challenge{
+			ID: "c1", UnpredictableNumber: "01020304", Amount: "000000001250", Currency: "0156", Country: "0036", ExpiresIn: 60,
+		}}
+		got := <-d.begun
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("asked of the reader (-want +got):\n%s", diff)
+		}
+		terminal := card.Terminal{Amount: 1250, Currency: 156, Country: 36, UnpredictableNumber: [4]byte{1, 2, 3, 4}, Prove: true}
+		if told, err := got.Challenge.Terminal(); err != nil || told != terminal {
+			t.Errorf("the card is told %+v, %v; want %+v", told, err, terminal)
 		}
 		other := func(r *http.Request) { r.Header.Set("Origin", "http://localhost:8000") }
 		if w := d.ask("POST", "/v1/tap", `{}`, other); w.Code != http.StatusConflict || code(t, w) != "busy" || w.Header().Get("Retry-After") != "1" {

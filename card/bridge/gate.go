@@ -159,12 +159,17 @@ func (g *guesses) try(given, want string, now time.Time) (right bool, pause time
 type voice struct {
 	mu   sync.Mutex
 	next time.Time // of a refusal
+	last string
 }
 
+// say tells something, unless it is what was told last.
 func (b *Bridge) say(format string, args ...any) {
 	b.voice.mu.Lock()
 	defer b.voice.mu.Unlock()
-	b.Say(fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); text != b.voice.last {
+		b.voice.last = text
+		b.Say(text)
+	}
 }
 
 // notice tells of a refusal, once in ten seconds.

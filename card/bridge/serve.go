@@ -9,9 +9,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"time"
 
 	"tapline/card"
+	"tapline/consent"
 	"tapline/internal/strictjson"
 )
 
@@ -21,29 +23,41 @@ type Request struct {
 	Challenge *Challenge    // nil if the card need not prove itself
 }
 
-// Challenge is the service's, for a card that can answer it.
+// Challenge is what the service answers to POST /v1/tap-challenges, as it is: what a payment card is to sign.
 type Challenge struct {
-	UnpredictableNumber string `json:"unpredictable_number"` // eight hexadecimal digits
-	Amount              int64  `json:"amount"`               // minor units
-	Currency            uint16 `json:"currency"`             // ISO 4217 numeric
-	Country             uint16 `json:"country"`              // ISO 3166-1 numeric
+	ID                  consent.ChallengeID `json:"id"`
+	UnpredictableNumber string              `json:"unpredictable_number"` // tag 9F37
+	Amount              string              `json:"amount_authorised"`    // tag 9F02
+	Currency            string              `json:"transaction_currency"` // tag 5F2A
+	Country             string              `json:"terminal_country"`     // tag 9F1A
+	ExpiresIn           int                 `json:"expires_in"`           // of no use to a reader
 }
 
-// Terminal is what the card is told.
+// Terminal is what the card is told. A card that is asked for no proof is told nothing in particular.
 func (c *Challenge) Terminal() (card.Terminal, error) {
 	if c == nil {
 		return card.Terminal{}, nil
 	}
-	t := card.Terminal{Country: c.Country, Currency: c.Currency, Amount: c.Amount}
+	t := card.Terminal{Prove: true}
 	raw, err := hex.DecodeString(c.UnpredictableNumber)
 	if err != nil || len(raw) != len(t.UnpredictableNumber) || [4]byte(raw) == [4]byte{} {
 		return t, errors.New("challenge.unpredictable_number: want eight hexadecimal digits, not all zero")
 	}
 	copy(t.UnpredictableNumber[:], raw)
-	if c.Amount < 1 || c.Amount > 999_999_999_999 || c.Currency < 1 || c.Currency > 999 || c.Country < 1 || c.Country > 999 {
-		return t, errors.New("challenge: want an amount of at most twelve digits, and numeric codes of currency and country")
+	amount, ok := number(c.Amount, 12)
+	currency, currencyOK := number(c.Currency, 4)
+	country, countryOK := number(c.Country, 4)
+	if !ok || !currencyOK || !countryOK || currency > 999 || country > 999 || amount == 0 || currency == 0 || country == 0 {
+		return t, errors.New("challenge: want the amount in twelve digits, and currency and country in four")
 	}
+	t.Amount, t.Currency, t.Country = int64(amount), uint16(currency), uint16(country)
 	return t, nil
+}
+
+// number reads a number of so many decimal digits.
+func number(text string, digits int) (uint64, bool) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	return n, err == nil && len(text) == digits && text[0] != '+'
 }
 
 // serveTap is POST /v1/tap.
@@ -75,12 +89,14 @@ func (b *Bridge) serveTap(w http.ResponseWriter, r *http.Request, origin string)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	b.waiter = ""
 	if err != nil {
 		b.say("For a page of %s: %v", origin, err)
-		failTap(w, err)
+		if failTap(w, err) { // a broken reader is not told at each try
+			b.waiter = ""
+		}
 		return
 	}
+	b.waiter = ""
 	b.say("A card (%s) was read for a page of %s.", tap.Scheme, origin)
 	answer(w, http.StatusOK, "application/json", tap)
 }
@@ -133,15 +149,17 @@ var cardProblems = []struct {
 	{card.ErrNoAccount, "no_account"},
 }
 
-// failTap answers for a tap that came to nothing. What is wrong with the reader is told at this computer only.
-func failTap(w http.ResponseWriter, err error) {
+// failTap answers for a tap that came to nothing, and tells whether the card is to blame. What is wrong with the reader is
+// told at this computer only.
+func failTap(w http.ResponseWriter, err error) bool {
 	for _, p := range cardProblems {
 		if errors.Is(err, p.err) {
 			fail(w, http.StatusUnprocessableEntity, p.code, p.err.Error())
-			return
+			return true
 		}
 	}
 	fail(w, http.StatusServiceUnavailable, "reader_unavailable", "the reader does not work; tapline says more at the computer")
+	return false
 }
 
 // serveReader is GET /v1/reader.

@@ -43,15 +43,15 @@ func (f provingFlags) proved(a *app, client *device.Client, amount money.Amount)
 	if err != nil {
 		return cardTap{}, err
 	}
-	tap, err := tapOf(reading)
+	tap, err := tapFrom(reading)
 	if tap.Account == "" {
 		return cardTap{Tap: tap}, err
 	}
 	return cardTap{proofOf(reading, asked, tap.Account), tap.Account}, nil
 }
 
-// tapOf is what a card gave: its account number, or the message of a card that proves itself.
-func tapOf(r card.Reading) (consent.Tap, error) {
+// tapFrom is what a card gave: its account number, or the message of a card that proves itself.
+func tapFrom(r card.Reading) (consent.Tap, error) {
 	switch {
 	case !r.Number.IsZero():
 		return consent.Tap{Account: consent.AccountNumber(r.Number.Reveal())}, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -109,49 +110,79 @@ type tapPad struct {
 // Tap waits for a card that has not been read yet: one tap is for one page, and a card that is left on the reader is not
 // read again before it has been lifted.
 func (p *tapPad) Tap(ctx context.Context, request bridge.Request) (bridge.Tap, error) {
+	terminal, err := request.Challenge.Terminal()
+	if err != nil {
+		return bridge.Tap{}, err
+	}
 	waiting, cancel := context.WithTimeoutCause(ctx, request.Wait, bridge.ErrNoTap)
 	defer cancel()
 	for {
-		if p.used != nil {
-			if err := p.readers.WaitForRemoval(waiting, *p.used); err != nil {
-				return bridge.Tap{}, err
-			}
-			p.used = nil
+		if err := p.lifted(waiting); err != nil {
+			return bridge.Tap{}, err
 		}
-		reader, err := p.readers.WaitForCard(waiting, p.name)
+		in, err := p.readers.AwaitCard(waiting, p.name, func(err error) { p.say("%v. Still waiting.", err) })
+		if err == nil {
+			err = readerFlags{Reader: string(p.name)}.alone(waiting, p.readers)
+		}
 		if err != nil {
 			return bridge.Tap{}, err
 		}
-		p.used = &reader
-		tap, err := p.read(ctx, reader.Name, request.Challenge)
-		if !errors.Is(err, card.ErrRemoved) {
-			return tap, err
+		p.used = &in
+		reading, err := p.read(ctx, in, terminal)
+		if errors.Is(err, card.ErrRemoved) {
+			p.say("%v", card.ErrRemoved)
+			continue
 		}
-		p.say("%v", card.ErrRemoved)
+		if err != nil {
+			return bridge.Tap{}, err
+		}
+		return tapOf(reading, request.Challenge)
 	}
 }
 
+// lifted waits until the card that was read last is gone.
+func (p *tapPad) lifted(ctx context.Context) error {
+	if p.used == nil {
+		return nil
+	}
+	err := p.readers.WaitForRemoval(ctx, *p.used)
+	if _, broken := errors.AsType[*pcsc.Error](err); err != nil && !broken { // who lost the reader lost the card
+		return err
+	}
+	p.used = nil
+	return nil
+}
+
 // read reads the card that is there.
-func (p *tapPad) read(ctx context.Context, name pcsc.ReaderName, challenge *bridge.Challenge) (bridge.Tap, error) {
+func (p *tapPad) read(ctx context.Context, in pcsc.Reader, terminal card.Terminal) (card.Reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
-	terminal, err := challenge.Terminal()
-	if err != nil {
-		return bridge.Tap{}, err
-	}
-	c, err := p.readers.Connect(ctx, name)
-	if err != nil {
-		return bridge.Tap{}, err
-	}
-	defer c.Disconnect()
-	if err := c.Begin(ctx); err != nil {
-		return bridge.Tap{}, err
-	}
-	reading, err := card.Read(ctx, c, terminal)
-	return bridge.Tap{
+	return readIn(ctx, p.readers, in, func(ctx context.Context, t card.Transmitter, atr []byte) (card.Reading, error) {
+		return card.ReadAny(ctx, t, terminal, atr)
+	})
+}
+
+// tapOf is what a page gets of a reading: what the service takes, and what it may show.
+func tapOf(reading card.Reading, challenge *bridge.Challenge) (bridge.Tap, error) {
+	tap := bridge.Tap{
 		Scheme: reading.Scheme, Label: reading.Label, Last4: reading.Number.Last4(), Assurance: reading.Assurance,
 		Tap: consent.Tap{Account: consent.AccountNumber(reading.Number.Reveal())},
-	}, err
+	}
+	switch {
+	case reading.NDEF != nil && reading.NDEF.Kind == card.MessageSUN:
+		tap.Tap = consent.Tap{SUN: consent.SUNMessage(reading.NDEF.Reveal())}
+	case reading.Number.IsZero():
+		return bridge.Tap{}, fmt.Errorf("%w; it has a message for people", card.ErrNoAccount)
+	case challenge != nil && len(reading.Transcript) > 0:
+		emv := &consent.EMVTap{Challenge: challenge.ID}
+		for _, e := range reading.Transcript {
+			emv.Transcript = append(emv.Transcript, consent.Exchange{
+				Command: consent.APDU(hex.EncodeToString(e.Command)), Response: consent.APDU(hex.EncodeToString(e.Response)),
+			})
+		}
+		tap.Tap = consent.Tap{EMV: emv}
+	}
+	return tap, tap.Tap.Validate()
 }
 
 // Readers lists the readers that pages may tap on.

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"tapline/card/cardtest"
+	"tapline/card/ntag"
+	"tapline/card/sun"
+	"tapline/consent"
 	"tapline/internal/testenv"
 )
 
@@ -103,7 +106,16 @@ func fromPage(ctx context.Context, method, url, token, body string) (int, string
 	return response.StatusCode, string(raw)
 }
 
-func TestAPageGetsEachTapOnARealReaderOnce(t *testing.T) {
+// counter is a page at a reader.
+type counter struct {
+	t              *testing.T
+	reader         *cardtest.Reader
+	address, token string
+	told           *heard
+}
+
+func openCounter(t *testing.T) *counter {
+	t.Helper()
 	reader, err := cardtest.StartReader(t.Context())
 	unavailable, missing := errors.AsType[*cardtest.UnavailableError](err)
 	if missing {
@@ -118,48 +130,99 @@ func TestAPageGetsEachTapOnARealReaderOnce(t *testing.T) {
 		}
 	})
 	t.Setenv("PCSCLITE_CSOCK_NAME", reader.Socket())
-	address, token, told := openReader(t, "--reader", "Virtual PCD 00 00")
-	tap := func(wait string) (int, string) {
-		return fromPage(t.Context(), "POST", address+"/v1/tap", token, `{"wait":`+wait+`}`)
+	c := &counter{t: t, reader: reader}
+	c.address, c.token, c.told = openReader(t, "--reader", "Virtual PCD 00 00")
+	return c
+}
+
+// lay puts a card on the reader, in place of the one that is there.
+func (c *counter) lay(card cardtest.Card) {
+	c.t.Helper()
+	c.reader.Remove()
+	if err := c.reader.Insert(c.t.Context(), card); err != nil {
+		c.t.Fatal(err)
 	}
-	insert := func(c cardtest.Card) {
-		t.Helper()
-		if err := reader.Insert(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if code, body := fromPage(t.Context(), "GET", address+"/v1/reader", token, ""); code != 200 || !strings.Contains(body, `"readers":[{"name":"Virtual PCD 00 00","card":false}]`) {
+}
+
+// tap waits for a tap.
+func (c *counter) tap(body string) (int, string) {
+	return fromPage(c.t.Context(), "POST", c.address+"/v1/tap", c.token, body)
+}
+
+func TestAPageGetsEachTapOnARealReaderOnce(t *testing.T) {
+	c := openCounter(t)
+	if code, body := fromPage(t.Context(), "GET", c.address+"/v1/reader", c.token, ""); code != 200 || !strings.Contains(body, `"readers":[{"name":"Virtual PCD 00 00","card":false}]`) {
 		t.Errorf("status: %d %s", code, body)
 	}
 
-	// A page waits; another goes away while it waits, and the reader is free for the next.
+	// A page waits; it goes away while it waits, and the reader is free for the next.
 	gone, leave := context.WithCancel(t.Context())
-	go fromPage(gone, "POST", address+"/v1/tap", token, `{}`)
-	told.expect(t, "A page of https://shop.example waits for a tap.")
+	go fromPage(gone, "POST", c.address+"/v1/tap", c.token, `{}`)
+	c.told.expect(t, "A page of https://shop.example waits for a tap.")
 	leave()
-	told.expect(t, "does not wait any more")
-	insert(&cardtest.EMV{Number: cardtest.Number("6200000000000005")})
-	if code, body := tap("25"); code != 200 || !strings.Contains(body, `"tap":{"account":"6200000000000005"}`) {
+	c.told.expect(t, "does not wait any more")
+	c.lay(&cardtest.EMV{Number: cardtest.Number("6200000000000005")})
+	if code, body := c.tap(`{}`); code != 200 || !strings.Contains(body, `"tap":{"account":"6200000000000005"}`) {
 		t.Errorf("first tap: %d %s", code, body)
 	}
-	told.expect(t, "A card (unionpay) was read")
+	c.told.expect(t, "A card (unionpay) was read")
 
 	// The card that was left on the reader is not read again; the next one is.
-	if code, body := tap("1"); code != http.StatusNoContent {
+	if code, body := c.tap(`{"wait":1}`); code != http.StatusNoContent {
 		t.Errorf("card left on the reader: %d %s, want 204", code, body)
 	}
-	reader.Remove()
-	insert(&cardtest.EMV{Number: cardtest.Number("6200000000000047")})
-	if code, body := tap("25"); code != 200 || !strings.Contains(body, "6200000000000047") {
+	c.lay(&cardtest.EMV{Number: cardtest.Number("6200000000000047")})
+	if code, body := c.tap(`{}`); code != 200 || !strings.Contains(body, "6200000000000047") {
 		t.Errorf("second tap: %d %s", code, body)
 	}
-
-	// A card without an account is told as such.
-	reader.Remove()
-	insert(&cardtest.Storage{})
-	if code, body := tap("25"); code != http.StatusUnprocessableEntity || !strings.Contains(body, "no_account") {
+	c.lay(&cardtest.Storage{})
+	if code, body := c.tap(`{}`); code != http.StatusUnprocessableEntity || !strings.Contains(body, "no_account") {
 		t.Errorf("storage card: %d %s", code, body)
 	}
+}
+
+func TestAPageGetsTheProofOfCardsThatHaveOne(t *testing.T) {
+	c := openCounter(t)
+	c.lay(&cardtest.EMV{Number: cardtest.Number("6200000000000005")})
+	code, body := c.tap(`{"challenge":{"id":"tch_0123456789abcdefghijkl","unpredictable_number":"01020304",
+		"amount_authorised":"000000001250","transaction_currency":"0156","terminal_country":"0156","expires_in":60}}`)
+	var proof struct{ Tap consent.Tap }
+	if err := json.Unmarshal([]byte(body), &proof); code != 200 || err != nil || proof.Tap.EMV == nil || proof.Tap.Account != "" ||
+		proof.Tap.EMV.Challenge != "tch_0123456789abcdefghijkl" || len(proof.Tap.EMV.Transcript) < 3 {
+		t.Errorf("tap with a challenge: %d %s, want the transcript", code, body)
+	}
+	c.lay(provingCard(t))
+	code, body = c.tap(`{}`)
+	var message struct{ Tap consent.Tap }
+	if err := json.Unmarshal([]byte(body), &message); code != 200 || err != nil || message.Tap.Account != "" ||
+		!strings.HasPrefix(string(message.Tap.SUN), "https://pay.example/t#e=") || message.Tap.Validate() != nil {
+		t.Errorf("NTAG 424 DNA: %d %s, want its message", code, body)
+	}
+	if strings.Contains(c.told.String(), "e=") {
+		t.Errorf("the message was shown:\n%s", c.told)
+	}
+}
+
+// provingCard is a virtual NTAG 424 DNA card as it is issued.
+func provingCard(t *testing.T) cardtest.Card {
+	t.Helper()
+	master, err := sun.NewMaster(1, bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid := sun.UID{0x04, 0x95, 0x8C, 0xAA, 0x5C, 0x5E, 0x80}
+	c := cardtest.NewNTAG424(uid)
+	tag, made, err := ntag.Open(t.Context(), c)
+	if err == nil {
+		_, err = tag.Personalise(t.Context(), made, ntag.Setup{
+			UID: uid, Version: 1, URL: "https://pay.example/t#e=" + strings.Repeat("0", 32) + "&c=" + strings.Repeat("0", 16),
+			Keys: [ntag.Keys]sun.Key{master.Application(uid), master.Meta(), master.File(uid), master.Data(uid), master.Spare(uid)},
+		}, func(string) {})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func TestReaderIsForNamedPagesOnThisComputerOnly(t *testing.T) {

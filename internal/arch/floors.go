@@ -59,6 +59,7 @@ var table = []floor{
 	// What keeps the rest honest.
 	{"internal/arch", nil},
 	{"internal/testenv", nil},
+	{"internal/pgtest", []string{"internal/testenv"}},
 	{"internal/storetest", []string{"money", "ledger", "payment", "consent", "processor"}},
 	{"internal/sim", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -60,6 +61,9 @@ func (s *suite) likeAMap() {
 	})
 }
 
+// text is what every store keeps.
+var text = rapid.String().Filter(func(s string) bool { return !strings.ContainsRune(s, 0) })
+
 // letters is how many ids of each kind a run has: few, so that they meet.
 const letters = 4
 
@@ -75,29 +79,30 @@ func (m model) draw(t *rapid.T, run int, c *processor.Changes) (conflict bool) {
 	changed := rapid.Bool().Draw(t, "changed")
 	switch rapid.SampledFrom([]string{"device", "key", "tries"}).Draw(t, "table") {
 	case "device":
-		d := processor.Device{ID: payment.DeviceID(name), Label: rapid.String().Draw(t, "label"), RevokedAt: at}
-		return put(m.devices, d.ID, d, changed, &c.New.Devices, &c.Changed.Devices)
+		d := processor.Device{ID: payment.DeviceID(name), Label: text.Draw(t, "label"), RevokedAt: at}
+		return put(m.devices, func(d processor.Device) payment.DeviceID { return d.ID }, d, changed, &c.New.Devices, &c.Changed.Devices)
 	case "key":
-		k := processor.Key{KeyID: processor.KeyID{Principal: "device:x", Key: name}, Digest: rapid.String().Draw(t, "digest"),
+		k := processor.Key{KeyID: processor.KeyID{Principal: "device:x", Key: name}, Digest: text.Draw(t, "digest"),
 			Status: rapid.IntRange(0, 599).Draw(t, "status"), At: at}
 		if b := rapid.SliceOf(rapid.Byte()).Draw(t, "answer"); len(b) > 0 {
 			k.Answer = b
 		}
-		return put(m.keys, k.KeyID, k, changed, &c.New.Keys, &c.Changed.Keys)
+		return put(m.keys, func(k processor.Key) processor.KeyID { return k.KeyID }, k, changed, &c.New.Keys, &c.Changed.Keys)
 	default:
 		n := processor.Tries{TriesID: processor.TriesID{Card: processor.CardKey(name), By: processor.Owner},
 			Tries: consent.Tries{Used: rapid.IntRange(0, 9).Draw(t, "used"), PausedUntil: at, Locked: rapid.Bool().Draw(t, "locked")}}
-		return put(m.tries, n.TriesID, n, changed, &c.New.Tries, &c.Changed.Tries)
+		return put(m.tries, func(n processor.Tries) processor.TriesID { return n.TriesID }, n, changed, &c.New.Tries, &c.Changed.Tries)
 	}
 }
 
 // put adds a row as changed if that is wanted and it is there, otherwise as new. What is new in this batch cannot be
-// loaded before, so it is not changed by it.
-func put[K comparable, V any](rows map[K]V, k K, v V, changed bool, created, updated *[]V) (conflict bool) {
+// loaded before, so it is not changed by it. A row is changed once.
+func put[K comparable, V any](rows map[K]V, key func(V) K, v V, changed bool, created, updated *[]V) (conflict bool) {
+	k := key(v)
 	_, there := rows[k]
 	rows[k] = v
 	if there && changed && len(*created) == 0 {
-		*updated = append(*updated, v)
+		*updated = append(slices.DeleteFunc(*updated, func(before V) bool { return key(before) == k }), v)
 		return false
 	}
 	*created = append(*created, v)

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"time"
 
 	"tapline/ledger"
@@ -71,6 +73,52 @@ func (s *suite) timesAreCut() {
 	s.equal("device", got.Devices, []processor.Device{d})
 	if len(got.Devices) == 1 && got.Devices[0].CreatedAt.Location() != time.UTC {
 		s.Errorf("the time came back in %v, want UTC", got.Devices[0].CreatedAt.Location())
+	}
+}
+
+func (s *suite) strangeText() {
+	for _, text := range []string{"a\x00b", "\x00", "\xff", "a\xc3"} {
+		labelled, named := device("phone"), device(payment.DeviceID(text))
+		labelled.Label = text
+		for _, d := range []processor.Device{labelled, named} {
+			s.refused(fmt.Sprintf("%+q", text), processor.Changes{New: processor.Rows{Devices: []processor.Device{d}}})
+		}
+		s.holds(processor.Wants{Devices: []payment.DeviceID{"phone", payment.DeviceID(text)},
+			Bindings: []processor.BindingID{{Card: "c1", Device: payment.DeviceID(text)}}}, processor.Rows{})
+	}
+}
+
+// timeGoesOn fails unless transactions tell the time, and that at the moment when they are asked.
+func (s *suite) timeGoesOn() {
+	var told []time.Time
+	ask := func(ask func() (time.Time, error)) error {
+		for range 3 {
+			now, err := ask()
+			if err != nil {
+				return err
+			}
+			told = append(told, now)
+			began := time.Now()
+			for time.Since(began) < time.Millisecond {
+				runtime.Gosched()
+			}
+		}
+		return nil
+	}
+	began := time.Now()
+	s.view(func(r processor.Reader) error { return ask(r.Now) })
+	if err := s.store.Update(s.Context(), func(tx processor.Tx) error { return ask(tx.Now) }); err != nil {
+		s.Error(err)
+	}
+	// A database on another machine may have another time.
+	const most = time.Minute
+	for i, now := range told {
+		if off := now.Sub(began); off < -most || off > most {
+			s.Errorf("the time is said to be %v, and is %v", now, began)
+		}
+		if i > 0 && !now.After(told[i-1]) {
+			s.Errorf("the time %v is not after %v, which was told before", now, told[i-1])
+		}
 	}
 }
 

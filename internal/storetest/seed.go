@@ -81,7 +81,7 @@ func openPayment(id payment.ID) payment.Payment {
 		Terms: payment.Terms{
 			ID: id, Amount: cny(1250), PayeeHandle: "shop", PayeeName: "书店 Books", PayeeAccount: "shop1",
 			Card: "c1", CardAccount: "card1", CardLast4: "0012", CardLabel: "Red", CardKey: "1.key1",
-			OrderNumber: "A-17", OrderDescription: "Tea — \"green\"\x00", Initiator: "laptop", InitiatorLabel: "My laptop",
+			OrderNumber: "A-17", OrderDescription: "Tea — \"green\"\x01\U0001F375", Initiator: "laptop", InitiatorLabel: "My laptop",
 			Associated: "phone1", Level: payment.LevelApprove, Assurance: payment.Identified, Nonce: "n-" + string(id),
 		},
 		State: payment.AuthenticationRequired, Version: 1, InstructedAt: noon,

@@ -26,6 +26,8 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"changed rows come back", (*suite).changesComeBack},
 		{"terms of a payment do not change", (*suite).termsStay},
 		{"times are cut to microseconds", (*suite).timesAreCut},
+		{"text that cannot be kept is refused", (*suite).strangeText},
+		{"the time goes on", (*suite).timeGoesOn},
 		{"absent rows are left out", (*suite).absentRows},
 		{"a row comes once however often it is named", (*suite).rowsComeOnce},
 		{"rows by other columns", (*suite).rowsByOtherColumns},

@@ -1,0 +1,218 @@
+package pgtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Server is a PostgreSQL server with its data.
+type Server struct {
+	programs string
+	dir      string // of the data and the socket
+	port     int
+	as       *syscall.Credential // nil: as whoever runs the tests
+
+	process *os.Process // nil while it does not run
+	ended   chan struct{}
+}
+
+// patience bounds how long anything takes that a server is asked for.
+const patience = time.Minute
+
+// create makes and starts a server.
+func create() (_ *Server, err error) {
+	dir, err := os.MkdirTemp("", "pgtest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.programs, err = programs(); err != nil {
+		return nil, err
+	}
+	if s.as, err = unprivileged(); err != nil {
+		return nil, err
+	}
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte(Password+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	if s.as != nil {
+		if err := errors.Join(os.Chown(dir, int(s.as.Uid), int(s.as.Gid)), os.Chown(password, int(s.as.Uid), int(s.as.Gid))); err != nil {
+			return nil, err
+		}
+	}
+	// Another order than that of bytes, so that what relies on it is found out.
+	initdb := s.command("initdb", "--pgdata="+s.data(), "--username=postgres", "--pwfile="+password, "--no-sync", "--encoding=UTF8",
+		"--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en", "--auth-local=trust", "--auth-host=scram-sha-256")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return s, s.Start()
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *Server) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.programs, program), args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+	// Nothing of this process's environment names another server, or another language for messages.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC"}
+	return cmd
+}
+
+// Start starts the server where it ran before, and returns when it takes connections.
+func (s *Server) Start() error {
+	var errs []error
+	for range 3 { // another may take the port first
+		if s.port == 0 {
+			port, err := freePort()
+			if err != nil {
+				return err
+			}
+			s.port = port
+		}
+		err := s.startOnce()
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+		if s.ran() {
+			break // its port is known to others
+		}
+		s.port = 0
+	}
+	return errors.Join(errs...)
+}
+
+// ran tells whether the server has run before.
+func (s *Server) ran() bool {
+	_, err := os.Stat(filepath.Join(s.dir, "ran"))
+	return err == nil
+}
+
+func (s *Server) startOnce() error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := s.command("postgres", "-D", s.data(), "-k", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port))
+	cmd.Stdout, cmd.Stderr = log, log
+	ended := make(chan struct{})
+	started := make(chan error)
+	go func() {
+		// If these tests are killed, the server is told to stop. The signal comes when the thread that started it ends, so that
+		// thread stays as long as the server does.
+		runtime.LockOSThread()
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGINT
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+			close(ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	s.process, s.ended = cmd.Process, ended
+	if err := s.await(); err != nil {
+		text, readErr := os.ReadFile(filepath.Join(s.dir, "log"))
+		return errors.Join(fmt.Errorf("%w: %s", err, text), readErr, s.Kill())
+	}
+	return os.WriteFile(filepath.Join(s.dir, "ran"), nil, 0o600)
+}
+
+// await waits until the server takes connections. Its pid file says so in line 8.
+func (s *Server) await() error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	over := time.After(patience)
+	for {
+		text, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
+		if lines := bytes.Split(text, []byte("\n")); err == nil && len(lines) > 7 &&
+			string(lines[0]) == strconv.Itoa(s.process.Pid) && strings.TrimSpace(string(lines[7])) == "ready" {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-s.ended:
+			return errors.New("the server ended at once")
+		case <-over:
+			return errors.New("the server takes no connections")
+		}
+	}
+}
+
+// Stop stops the server as its operator would: connections are cut off, nothing that was committed is lost.
+func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
+
+// Kill stops the server as a crash would: at once, without a word to anybody.
+func (s *Server) Kill() error { return s.end(syscall.SIGQUIT) }
+
+func (s *Server) end(signal os.Signal) error {
+	if s.process == nil {
+		return nil
+	}
+	if err := s.process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		return errors.New("the server does not stop")
+	}
+	s.process = nil
+	return nil
+}
+
+// close ends the server and removes its data.
+func (s *Server) close() error { return errors.Join(s.Kill(), os.RemoveAll(s.dir)) }
+
+// unprivileged is who runs a server: nobody else than whoever runs the tests, unless that is root, which PostgreSQL
+// refuses.
+func unprivileged() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	var errs []error
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(uidErr, gidErr); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.Join(errs...)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
