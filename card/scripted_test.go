@@ -197,6 +197,8 @@ func TestWhatIsWrongWithACardIsItsError(t *testing.T) {
 		{"file locator without end", with(visa(), getOptions, "770A 82020000 9404 0801FF00 9000",
 			"00B2", "6A83", record1, "6A83"), card.ErrMalformed, 128},
 		{"61xx without end", with(visa(), record1, "6101", "00C0", "006101"), card.ErrMalformed, 128},
+		{"61xx and 6Cxx in turns without end", with(visa(), record1, "6101", "00C0000001", "6C02", "00C0000002", "6101"),
+			card.ErrMalformed, 128},
 		{"6Cxx without end", with(visa(), record1, "6C01"), card.ErrNoAccount, 5},
 		{"PDOL cut short", with(visa(), "00A40400 07"+visaAID, fci(visaAID, "9F38 02 9F66")), card.ErrMalformed, 2},
 		{"PDOL that asks too much", with(visa(), "00A40400 07"+visaAID, fci(visaAID, "9F38 03 9F66FF")), card.ErrMalformed, 2},
@@ -225,6 +227,30 @@ func TestPDOLIsAnsweredInTheLengthsOfTheCard(t *testing.T) {
 	want := "80A80000" + strings.ReplaceAll("32 8330"+strings.ReplaceAll(data, " ", "")+"00", " ", "")
 	if len(s.sent) < 3 || s.sent[2] != want {
 		t.Errorf("sent %q, want third %q", s.sent, want)
+	}
+}
+
+func TestPDOLTagsMeanWhatTheSchemeSays(t *testing.T) {
+	for _, c := range []struct{ aid, pdol, data string }{
+		// Terminal type, risk management data, operator id, one of qPBOC's own, one that nobody knows, capabilities cut short.
+		{masterAID, "9F3501 9F1D08 9F5C08 DF6101 9F7E01 9F3302", "22 6C00000000000000 0000000000000000 00 00 E0F8"},
+		{visaAID, "9F6604 9F1D08 9F5D06 9F3502 DF8129 02", "36804000 0000000000000000 000000000000 0022 0000"},
+		{"A000000333010101", "DF6001 DF6901 9F6604 9F7A01 5F3601", "00 00 36804000 00 00"},
+		{"A00000002501", "9F6D01 9F6E04 9F6604", "C0 D8B04000 00000000"},
+		{"A0000002771010", "9F5801 9F5903 9F5A01 9F5E02", "01 DC8000 00 0000"},
+		{"A0000000651010", "9F5303 9F3A01", "708000 00"},
+	} {
+		clean := strings.ReplaceAll(c.pdol, " ", "")
+		s := &scripted{answers: map[string]string{selectPPSE: ppse(entry(c.aid, "01")),
+			fmt.Sprintf("00A40400%02X%s", len(c.aid)/2, c.aid): fci(c.aid, tlvHex("9F38", clean)), getOptions: visa()[getOptions],
+			record1: tlvHex("70", track2) + "9000"}}
+		if _, err := card.Read(t.Context(), s, card.Terminal{}); err != nil {
+			t.Errorf("%s: %v", c.aid, err)
+			continue
+		}
+		if data := tlvHex("83", c.data); !strings.Contains(s.sent[2], data) {
+			t.Errorf("%s: sent %s, want %s in it", c.aid, s.sent[2], data)
+		}
 	}
 }
 

@@ -31,8 +31,8 @@ func ReadAny(ctx context.Context, t Transmitter, terminal Terminal, atr []byte) 
 			return s.orMessage(ctx, reading, err)
 		case bytes.Equal(atr, atrNXP):
 			reading, err := s.readTag(ctx)
-			if err == nil || !aboutCard(err) {
-				return reading, err
+			if !errors.Is(err, errNoTag) {
+				return reading, accountless(err)
 			}
 			return s.readKnown(ctx, directory, terminal)
 		}
@@ -80,10 +80,21 @@ func (s *session) orMessage(ctx context.Context, reading Reading, verdict error)
 		read = s.readStorageTag
 	}
 	reading, err := read(ctx)
-	if err != nil && aboutCard(err) {
-		return Reading{}, verdict
+	if errors.Is(err, errNoTag) {
+		err = verdict
 	}
-	return reading, err
+	return reading, accountless(err)
+}
+
+// errNoTag means that a card is no tag that could have a message.
+var errNoTag = fmt.Errorf("%w: it has no NDEF application", ErrNoMessage)
+
+// accountless is the verdict on a tag's account when its message cannot be had.
+func accountless(err error) error {
+	if errors.Is(err, ErrNoMessage) || errors.Is(err, ErrMalformed) && !errors.Is(err, errTooMany) {
+		return fmt.Errorf("%w: it is a tag (%w)", ErrNoAccount, err)
+	}
+	return err
 }
 
 // readStorage reads a storage card that the reader has announced as such.
@@ -92,10 +103,7 @@ func (s *session) readStorage(ctx context.Context, name storageName) (Reading, e
 		return Reading{}, fmt.Errorf("%w: it is a storage card (MIFARE Classic)", ErrNoAccount)
 	}
 	reading, err := s.readStorageTag(ctx)
-	if err != nil && aboutCard(err) {
-		return Reading{}, fmt.Errorf("%w: it is a storage card (%w)", ErrNoAccount, err)
-	}
-	return reading, err
+	return reading, accountless(err)
 }
 
 // readTag reads the message of a type 4 tag.
@@ -105,7 +113,7 @@ func (s *session) readTag(ctx context.Context) (Reading, error) {
 		return Reading{}, err
 	}
 	if !selected {
-		return Reading{}, fmt.Errorf("%w: it has no NDEF application", ErrNoMessage)
+		return Reading{}, errNoTag
 	}
 	reading, err := readingOf(raw)
 	reading.AID = aidNDEF
