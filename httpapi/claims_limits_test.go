@@ -255,3 +255,22 @@ func TestAGestureKeepsTheLimitOfADayAsWell(t *testing.T) {
 	w.expectState(third, payment.Rejected)
 	w.expectMoney(80_00, 0, 20_00)
 }
+
+func TestRehearsalsKeepTheLimitsAndUseNothingUp(t *testing.T) {
+	w := openRehearsals(t, withPolicy(limited(payment.LevelApprove)))
+	_, err := w.rehearsalDraft(w.phone, cardNumber, 10_01).Send(w.ctx)
+	expectProblem(t, err, "limit_exceeded")
+	open := w.rehearsal(w.phone, 10_00)
+	_, err = open.Authenticate(w.ctx, rightPIN)
+	w.must(err)
+	for range 3 {
+		p := w.rehearsal(w.phone, 10_00)
+		w.walk(p)
+		w.expectState(p, payment.Rehearsed)
+	}
+	w.expectState(w.confirmed(w.phone, 10_00), payment.Settled)
+	w.expectState(w.confirmed(w.phone, 10_00), payment.Settled)
+	over := w.rehearsal(w.phone, 5_01)
+	_, err = over.Authenticate(w.ctx, rightPIN)
+	expectProblem(t, err, "limit_exceeded")
+}

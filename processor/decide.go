@@ -32,7 +32,7 @@ func (c *Confirm) Wants(u *Unit, w *Wants) {
 	w.Payments = append(w.Payments, c.Payment)
 	w.Devices = append(w.Devices, c.Device)
 	p, ok := u.Payments.rows[c.Payment]
-	if ok && (p.NeedsSecond() || c.Gesture != nil) && !p.Decoy() {
+	if ok && (p.NeedsSecond() || c.Gesture != nil && p.Assurance != payment.Authentic) && !p.Decoy() {
 		w.OpenOf = append(w.OpenOf, p.Card)
 	}
 	if ok {
