@@ -45,11 +45,18 @@ ifneq ($(TEST_DEPS),no)
 	scripts/install-test-deps
 endif
 
+# The systems besides this one that the binary is built for. Its tests do not run on them.
+OTHER_SYSTEMS := windows/amd64 darwin/arm64
+
 .PHONY: check
-check: ## gofmt, go vet and staticcheck
+check: ## gofmt, go vet, for other systems too, and staticcheck
 	@files=$$(gofmt -l .) || exit 1; \
 	if [ -n "$$files" ]; then printf 'not formatted, run "make fmt":\n%s\n' "$$files" >&2; exit 1; fi
 	go vet ./...
+	@for system in $(OTHER_SYSTEMS); do \
+		echo "go vet for $$system"; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} go vet ./cmd/tapline ./card/... || exit 1; \
+	done
 	go tool staticcheck ./...
 
 .PHONY: unit

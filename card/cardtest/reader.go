@@ -2,6 +2,9 @@ package cardtest
 
 import "fmt"
 
+// Slots is how many cards a Reader holds: "Virtual PCD 00 00" and "Virtual PCD 00 01".
+const Slots = 2
+
 // UnavailableError says why this machine has no virtual reader; the caller can do without.
 type UnavailableError struct {
 	Reason string // what is missing and how to get it

@@ -19,9 +19,6 @@ import (
 	"tapline/card/pcsc"
 )
 
-// Slots is how many cards a Reader holds: "Virtual PCD 00 00" and "Virtual PCD 00 01".
-const Slots = 2
-
 const (
 	vpcdConfig   = "/etc/reader.conf.d/vpcd"
 	startTimeout = 10 * time.Second

@@ -1,17 +1,13 @@
-// Package pcsc talks to smart-card readers through pcscd, the PC/SC service of Unix systems. It speaks protocol 4.4 of
-// pcscd's own socket (pcsc-lite, winscard_msg.h), which pcscd 1.8 and later understand, so that no C library is needed.
+// Package pcsc talks to smart-card readers through the operating system's PC/SC service. Where that is pcscd, it speaks
+// protocol 4.4 of pcscd's own socket (pcsc-lite, winscard_msg.h), which pcscd 1.8 and later understand, so that no C
+// library is needed. On Windows and macOS it calls the system's library.
 package pcsc
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"os"
 	"time"
 )
-
-// DefaultSocket is where pcscd listens. The environment variable PCSCLITE_CSOCK_NAME names another place.
-const DefaultSocket = "/run/pcscd/pcscd.comm"
 
 // ReaderName names a reader as pcscd does, like "ACS ACR122U 00 00". Empty stands for any reader.
 type ReaderName string
@@ -25,45 +21,10 @@ type Reader struct {
 	events uint32 // counts insertions and removals
 }
 
-// Client finds readers and cards. It may be used by several goroutines. It keeps no connection between calls: after
-// a restart of pcscd, the next call works again.
-type Client struct {
-	socket string
-	ctx    context.Context // ends with Close
-	close  context.CancelCauseFunc
-}
-
-// Dial checks that pcscd answers at socket. If that is empty, PCSCLITE_CSOCK_NAME counts, then DefaultSocket. If
-// pcscd does not answer, the error is an *Error with code NoService.
-func Dial(ctx context.Context, socket string) (*Client, error) {
-	c := &Client{socket: cmp.Or(socket, os.Getenv("PCSCLITE_CSOCK_NAME"), DefaultSocket)}
-	c.ctx, c.close = context.WithCancelCause(context.Background())
-	conn, err := c.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn.close()
-	return c, nil
-}
-
 // Close releases every call that waits and disconnects every card; both then fail with ErrClosed.
 func (c *Client) Close() error {
 	c.close(ErrClosed)
 	return nil
-}
-
-// Readers lists the readers in pcscd's order; there may be none.
-func (c *Client) Readers(ctx context.Context) ([]Reader, error) {
-	conn, err := c.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.close()
-	answer, err := conn.call(ctx, "list readers", cmdReaderStates, nil, statesLength)
-	if err != nil {
-		return nil, err
-	}
-	return parseReaders(answer), nil
 }
 
 // WaitForCard waits until a card is in the named reader, or in any reader if name is empty, and returns that reader.
@@ -130,30 +91,6 @@ func (c *Client) WaitForRemoval(ctx context.Context, reader Reader) error {
 		return now, !found || !now.Present || now.events != reader.events, nil
 	})
 	return err
-}
-
-// wait returns what done accepts, asking again at each change. Its connection is its own, so closing it is enough to
-// give up.
-func (c *Client) wait(ctx context.Context, op string, done func([]Reader) (Reader, bool, error)) (Reader, error) {
-	conn, err := c.dial(ctx)
-	if err != nil {
-		return Reader{}, err
-	}
-	defer conn.close()
-	for {
-		// pcscd answers with the state of all readers at once, and with eight bytes more when it has changed.
-		answer, err := conn.call(ctx, op, cmdWaitForChange, nil, statesLength)
-		if err != nil {
-			return Reader{}, err
-		}
-		reader, ok, err := done(parseReaders(answer))
-		if ok || err != nil {
-			return reader, err
-		}
-		if _, err = conn.receive(ctx, op, 8); err != nil {
-			return Reader{}, err
-		}
-	}
 }
 
 func find(readers []Reader, name ReaderName) (Reader, bool) {

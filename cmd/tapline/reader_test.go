@@ -139,6 +139,18 @@ func openCounter(t *testing.T) *counter {
 func (c *counter) lay(card cardtest.Card) {
 	c.t.Helper()
 	c.reader.Remove()
+	limit := time.After(patience)
+	for { // pcscd notices that a card has left only when it looks
+		_, body := fromPage(c.t.Context(), "GET", c.address+"/v1/reader", c.token, "")
+		if strings.Contains(body, `"card":false`) {
+			break
+		}
+		select {
+		case <-limit:
+			c.t.Fatalf("the card does not leave: %s", body)
+		default:
+		}
+	}
 	if err := c.reader.Insert(c.t.Context(), card); err != nil {
 		c.t.Fatal(err)
 	}
