@@ -74,20 +74,20 @@ func (s *session) directory(ctx context.Context) (listed []candidate, status sta
 		}
 	}
 	slices.SortStableFunc(listed, func(a, b candidate) int { return cmp.Compare(a.priority, b.priority) })
-	return listed, status, nil
+	return withPurse(listed), status, nil
 }
 
 // readApplication selects one application and reads its account. If status is not 9000, the card refused to select
 // it, and err is nil.
 func (s *session) readApplication(ctx context.Context, c candidate, terminal Terminal) (Reading, statusWord, error) {
 	command := apdu.Select(c.aid.Bytes())
-	scheme := SchemeOf(c.aid)
-	s.start(terminal.Prove && scheme != TUnion)
-	if scheme == TUnion {
+	scheme, purse := SchemeOf(c.aid), isPurse(c.aid)
+	s.start(terminal.Prove && !purse)
+	if purse {
 		command.Le = 0 // as transport readers do; cards of 2022 and 2024 answer it with data
 	}
 	data, status, err := s.send(ctx, command)
-	if err == nil && scheme == TUnion && (len(data) == 0 && status.OK() || status == apdu.StatusWrongLength) {
+	if err == nil && purse && (len(data) == 0 && status.OK() || status == apdu.StatusWrongLength) {
 		command.Le = apdu.AnyLength
 		data, status, err = s.send(ctx, command)
 	}
@@ -106,8 +106,8 @@ func (s *session) readApplication(ctx context.Context, c candidate, terminal Ter
 		reading.Label = printable(label)
 	}
 	switch {
-	case scheme == TUnion:
-		err = readTUnion(fci, &reading)
+	case purse:
+		err = s.readTUnion(ctx, fci, &reading)
 	case isCity(scheme):
 		err = s.readCity(ctx, fci, &reading)
 	default:
@@ -122,7 +122,7 @@ func (s *session) readApplication(ctx context.Context, c candidate, terminal Ter
 func (s *session) readEMV(ctx context.Context, fci tlv.List, terminal Terminal, reading *Reading) error {
 	found := account{}
 	options, err := s.processingOptions(ctx, fci, terminal, reading, found)
-	if err != nil {
+	if err != nil && (!aboutCard(err) || found.number().IsZero()) { // a bad locator does not matter if the account is there
 		return err
 	}
 	var proof *proof

@@ -99,7 +99,7 @@ func FuzzTag(f *testing.F) {
 		f.Add(answers)
 	}
 	f.Fuzz(func(t *testing.T, answers []byte) {
-		for _, atr := range [][]byte{nil, storage, atrNTAG424} {
+		for _, atr := range [][]byte{nil, storage, atrNTAG424, answers} {
 			got, err := card.ReadNDEF(t.Context(), &tape{answers: answers}, atr)
 			if got.APDUs > 128 || (err == nil) != (got.NDEF != nil) {
 				t.Errorf("%v, %v after %d commands", got, err, got.APDUs)

@@ -140,6 +140,8 @@ func oddities() []oddity {
 		{"warning with data", with(visa(track2), record1, "7013"+track2+"6282"), plain},
 		{"account in the answer to GET PROCESSING OPTIONS", with(visa(), getOptions,
 			tlvHex("77", "82020000", track2, "5F340105")+"9000"), changed(func(f *facts) { f.PSN, f.APDUs = "05", 3 })},
+		{"account in that answer, and a locator that is none", with(visa(), getOptions,
+			tlvHex("77", "82020000", track2, "9403080101")+"9000"), changed(func(f *facts) { f.APDUs = 3 })},
 		{"12-byte identifier", map[string]string{
 			selectPPSE: ppse(entry(twelve, "")), "00A40400 0C" + twelve: fci(twelve), getOptions: visa()[getOptions],
 			record1: "7013" + track2 + "9000"}, changed(func(f *facts) { f.AID = card.AID(twelve) })},

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"tapline/card/apdu"
@@ -29,10 +31,33 @@ const (
 	fileLength  = 28
 )
 
-// readTUnion takes the account from the answer to SELECT. It is 20 digits of which the first fills up.
-func readTUnion(fci tlv.List, reading *Reading) error {
+// isPurse reports whether an application is the purse of a transport card. Its name may be longer, as in phones.
+func isPurse(aid AID) bool { return strings.HasPrefix(string(aid), string(aidTUnion)) }
+
+// withPurse puts the purse before the e-cash application of a transport card, which is what directories list: both are
+// of the same account, and the purse tells it at once.
+func withPurse(listed []candidate) []candidate {
+	if slices.ContainsFunc(listed, func(c candidate) bool { return isPurse(c.aid) }) {
+		return listed
+	}
+	i := slices.IndexFunc(listed, func(c candidate) bool { return SchemeOf(c.aid) == TUnion })
+	if i < 0 {
+		return listed
+	}
+	return slices.Insert(listed, i, candidate{aid: aidTUnion, priority: listed[i].priority})
+}
+
+// readTUnion takes the account from file 15, in the answer to SELECT or, if it is not there, by READ BINARY. It is 20
+// digits of which the first fills up.
+func (s *session) readTUnion(ctx context.Context, fci tlv.List, reading *Reading) error {
 	file, found := fci.Find(tagTUnionFile)
 	if !found || len(file) < fileLength {
+		var err error
+		if file, err = s.shortFile(ctx, cityFile); err != nil && !aboutCard(err) {
+			return err
+		}
+	}
+	if len(file) < fileLength {
 		return fmt.Errorf("%w: file 15 of the transport card has %d bytes", ErrNoAccount, len(file))
 	}
 	number, err := ParseNumber(hex.EncodeToString(file[accountAt:validFromAt])[1:])
