@@ -3,6 +3,7 @@ package card
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -130,6 +131,9 @@ func (s *session) readEMV(ctx context.Context, fci tlv.List, terminal Terminal, 
 		proof = newProof(options)
 	}
 	complaint := s.records(ctx, options.files, found, proof)
+	if proof != nil && errors.Is(complaint, errTooMany) && !found.number().IsZero() {
+		complaint, proof = nil, nil // its account is known; only the proof takes too long
+	}
 	if complaint != nil && (!aboutCard(complaint) || found.number().IsZero()) {
 		return complaint
 	}

@@ -98,6 +98,14 @@ func TestCardThatDoesNotSignIsStillRead(t *testing.T) {
 	}
 }
 
+func TestCardWithoutEndOfRecordsIsReadWithoutProof(t *testing.T) {
+	s := &scripted{answers: with(visa(track2, "5F340101"), getOptions, "770A 82022000 9404 0801FF01 9000", "00B2", "700490020102 9000")}
+	got, err := card.Read(t.Context(), s, card.Terminal{Prove: true})
+	if err != nil || got.Number.Reveal() != "4761739001010010" || got.APDUs != 128 {
+		t.Errorf("got %v, %v after %d commands", got.Number, err, got.APDUs)
+	}
+}
+
 func TestCardRemovedBeforeItSignedIsTappedAgain(t *testing.T) {
 	for name, c := range provers() {
 		if c.card.Proof == nil || c.card.Proof.Method != oda.DDA {

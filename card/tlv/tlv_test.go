@@ -131,16 +131,17 @@ func FuzzTLV(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(list, again) { // cmp.Diff takes seconds for long lists
 			t.Errorf("%X written as %X: %v, got %v, want %v", data, written, err, again, list)
 		}
-		for _, object := range list {
-			rest, err := tlv.Without(data, object.Tag)
-			if err != nil {
-				t.Errorf("%X without %s: %v", data, object.Tag, err)
-			}
-			left, err := tlv.Parse(rest)
-			if err != nil || slices.ContainsFunc(left, func(o tlv.Object) bool { return o.Tag == object.Tag }) {
-				t.Errorf("%X without %s is %X: %v", data, object.Tag, rest, err)
-			}
-			break // one is enough: lists are long
+		if len(list) == 0 {
+			return
+		}
+		first := list[0].Tag
+		rest, err := tlv.Without(data, first)
+		if err != nil {
+			t.Errorf("%X without %s: %v", data, first, err)
+		}
+		left, err := tlv.Parse(rest)
+		if err != nil || slices.ContainsFunc(left, func(o tlv.Object) bool { return o.Tag == first }) {
+			t.Errorf("%X without %s is %X: %v", data, first, rest, err)
 		}
 	})
 }
