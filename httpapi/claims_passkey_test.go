@@ -43,8 +43,19 @@ func barePasskey(t *testing.T, settings ...setting) *passkeyWorld {
 	w.authenticator = virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{
 		UserHandle: consent.UserHandle(consent.CardID(w.card.ID)),
 	})
-	w.credential = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	w.credential = newCredential()
 	return w
+}
+
+// newCredential is a P-256 key of an authenticator's. The library leaves leading zeros of coordinates out, which RFC 9053
+// §7.1.1 forbids and the service refuses; of such a key another one is made.
+func newCredential() virtualwebauthn.Credential {
+	const full = 77 // bytes of a COSE key with two coordinates of 32 bytes
+	for {
+		if k := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2); len(k.Key.AttestationData()) == full {
+			return k
+		}
+	}
 }
 
 func (w *passkeyWorld) register(d *device.Client, k virtualwebauthn.Credential) api.Passkey {
@@ -260,7 +271,7 @@ func TestPasskeyOfAnotherKeyUserOrPlaceIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*passkeyWorld){
 		"another key": func(w *passkeyWorld) {
 			id := w.credential.ID
-			w.credential = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+			w.credential = newCredential()
 			w.credential.ID = id
 		},
 		"unknown credential": func(w *passkeyWorld) { w.credential.ID = []byte("somebody else's, sixteen and more") },
@@ -334,7 +345,7 @@ func TestAPasskeyFromABoundDeviceDoesNotSpareTheApproval(t *testing.T) {
 	if old.View().Passkeys != nil {
 		t.Errorf("after rebinding there are still passkeys: %v", old.View().Passkeys)
 	}
-	w.credential = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	w.credential = newCredential()
 	w.register(phone2, w.credential)
 	p := w.sent(w.phone, cardNumber, 12_50)
 	view, err := p.ConfirmWith(w.ctx, w.shown(p), w.assert(p.View().Statement))

@@ -2,10 +2,15 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tapline/payment"
 )
 
 // first opens a service once and returns its options, to be opened again.
@@ -109,5 +114,22 @@ func TestServeChecksItsFlagsBeforeAnythingOpens(t *testing.T) {
 	var usage *usageError
 	if err := (&serveCmd{Listen: "foo"}).check(); !errors.As(err, &usage) {
 		t.Errorf("a mistake in the command line is %v, not a usage error", err)
+	}
+}
+
+func TestServeHasTheDefaultPolicyByDefault(t *testing.T) {
+	var r root
+	parser, err := newParser(&app{stdout: io.Discard, stderr: io.Discard}, &r, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{"serve"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]serviceOptions{"serve": r.Serve.serviceOptions, "demo": demoOptions(t.TempDir())} {
+		got, err := o.policy()
+		if diff := cmp.Diff(payment.DefaultPolicy, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
 	}
 }
