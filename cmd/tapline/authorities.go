@@ -21,25 +21,25 @@ func (o *serviceOptions) checkProofs() error {
 	return nil
 }
 
-// authorities are the keys that payment cards are verified with.
-func (o *serviceOptions) authorities() (*oda.Authorities, error) {
-	if o.CAPK == "" {
+// loadAuthorities are the keys that payment cards are verified with: those in a file, or the built-in ones without.
+func loadAuthorities(path string, test bool) (*oda.Authorities, error) {
+	if path == "" {
 		return oda.BuiltIn(), nil
 	}
-	load := oda.LoadAuthorities
-	if o.CAPKTest {
-		load = oda.LoadTestAuthorities
-	}
-	file, err := os.Open(o.CAPK)
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	a, err := load(file)
-	if err != nil {
-		return nil, withHint(fmt.Errorf("--capk %s: %w", o.CAPK, err), "docs/cards.md has the form of the file")
+	load := oda.LoadAuthorities
+	if test {
+		load = oda.LoadTestAuthorities
 	}
-	return a, nil
+	keys, err := load(file)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("--capk %s: %w", path, err), "docs/cards.md has the form of the file")
+	}
+	return keys, nil
 }
 
 // tellAuthorities warns of test keys and of a service that can verify no payment card.

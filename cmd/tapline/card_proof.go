@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"os"
 
 	"tapline/card"
@@ -44,23 +43,7 @@ func (f proofFlags) authorities() (*oda.Authorities, error) {
 	if f.CAPK == "" && f.CAPKTest {
 		return nil, &usageError{"--capk-test needs --capk", "name the file that has the test keys"}
 	}
-	if f.CAPK == "" {
-		return oda.BuiltIn(), nil
-	}
-	file, err := os.Open(f.CAPK)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	load := oda.LoadAuthorities
-	if f.CAPKTest {
-		load = oda.LoadTestAuthorities
-	}
-	keys, err := load(file)
-	if err != nil {
-		return nil, withHint(fmt.Errorf("--capk %s: %w", f.CAPK, err), "docs/cards.md has the form of the file")
-	}
-	return keys, nil
+	return loadAuthorities(f.CAPK, f.CAPKTest)
 }
 
 // ask adds to what the card is told.

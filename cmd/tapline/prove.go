@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"tapline/card"
@@ -43,22 +44,35 @@ func (f provingFlags) proved(a *app, client *device.Client, amount money.Amount)
 	if err != nil {
 		return cardTap{}, err
 	}
-	tap, err := tapFrom(reading)
-	if tap.Account == "" {
-		return cardTap{Tap: tap}, err
+	var challenge consent.ChallengeID
+	if asked != nil {
+		challenge = asked.ID
 	}
-	return cardTap{proofOf(reading, asked, tap.Account), tap.Account}, nil
+	tap, err := tapFrom(reading, challenge)
+	return cardTap{tap, consent.AccountNumber(reading.Number.Reveal())}, err
 }
 
-// tapFrom is what a card gave: its account number, or the message of a card that proves itself.
-func tapFrom(r card.Reading) (consent.Tap, error) {
+// tapFrom is what the service takes of a reading: the message of a card that proves itself by one; all that card and
+// reader said with a challenge, unless that is more than the service takes; or the account number alone.
+func tapFrom(r card.Reading, challenge consent.ChallengeID) (consent.Tap, error) {
+	tap := consent.Tap{Account: consent.AccountNumber(r.Number.Reveal())}
 	switch {
-	case !r.Number.IsZero():
-		return consent.Tap{Account: consent.AccountNumber(r.Number.Reveal())}, nil
 	case r.NDEF != nil && r.NDEF.Kind == card.MessageSUN:
 		return consent.Tap{SUN: consent.SUNMessage(r.NDEF.Reveal())}, nil
+	case r.Number.IsZero():
+		return consent.Tap{}, fmt.Errorf("%w; it has a message for people", card.ErrNoAccount)
+	case challenge != "" && len(r.Transcript) > 0:
+		emv := &consent.EMVTap{Challenge: challenge}
+		for _, e := range r.Transcript {
+			emv.Transcript = append(emv.Transcript, consent.Exchange{
+				Command: consent.NewAPDU(e.Command), Response: consent.NewAPDU(e.Response),
+			})
+		}
+		if proof := (consent.Tap{EMV: emv}); proof.Validate() == nil {
+			tap = proof
+		}
 	}
-	return consent.Tap{}, card.ErrNoAccount
+	return tap, nil
 }
 
 // terminalFor is what the card is told.
@@ -69,24 +83,6 @@ func terminalFor(c *device.TapChallenge) card.Terminal {
 	return card.Terminal{
 		Country: c.Country, Currency: c.Currency, Amount: c.Amount, UnpredictableNumber: c.UnpredictableNumber, Prove: true,
 	}
-}
-
-// proofOf is the tap with all that card and reader said, or the number alone if that is more than the service takes.
-func proofOf(r card.Reading, asked *device.TapChallenge, account consent.AccountNumber) consent.Tap {
-	number := consent.Tap{Account: account}
-	if asked == nil || len(r.Transcript) == 0 {
-		return number
-	}
-	emv := &consent.EMVTap{Challenge: asked.ID}
-	for _, e := range r.Transcript {
-		emv.Transcript = append(emv.Transcript, consent.Exchange{
-			Command: consent.NewAPDU(e.Command), Response: consent.NewAPDU(e.Response),
-		})
-	}
-	if tap := (consent.Tap{EMV: emv}); tap.Validate() == nil {
-		return tap
-	}
-	return number
 }
 
 // challenger asks the service for challenges.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -164,25 +163,17 @@ func (p *tapPad) read(ctx context.Context, in pcsc.Reader, terminal card.Termina
 
 // tapOf is what a page gets of a reading: what the service takes, and what it may show.
 func tapOf(reading card.Reading, challenge *bridge.Challenge) (bridge.Tap, error) {
-	tap := bridge.Tap{
-		Scheme: reading.Scheme, Label: reading.Label, Last4: reading.Number.Last4(), Assurance: reading.Assurance,
-		Tap: consent.Tap{Account: consent.AccountNumber(reading.Number.Reveal())},
+	var id consent.ChallengeID
+	if challenge != nil {
+		id = challenge.ID
 	}
-	switch {
-	case reading.NDEF != nil && reading.NDEF.Kind == card.MessageSUN:
-		tap.Tap = consent.Tap{SUN: consent.SUNMessage(reading.NDEF.Reveal())}
-	case reading.Number.IsZero():
-		return bridge.Tap{}, fmt.Errorf("%w; it has a message for people", card.ErrNoAccount)
-	case challenge != nil && len(reading.Transcript) > 0:
-		emv := &consent.EMVTap{Challenge: challenge.ID}
-		for _, e := range reading.Transcript {
-			emv.Transcript = append(emv.Transcript, consent.Exchange{
-				Command: consent.APDU(hex.EncodeToString(e.Command)), Response: consent.APDU(hex.EncodeToString(e.Response)),
-			})
-		}
-		tap.Tap = consent.Tap{EMV: emv}
+	tap, err := tapFrom(reading, id)
+	if err != nil {
+		return bridge.Tap{}, err
 	}
-	return tap, tap.Tap.Validate()
+	return bridge.Tap{
+		Scheme: reading.Scheme, Label: reading.Label, Last4: reading.Number.Last4(), Assurance: reading.Assurance, Tap: tap,
+	}, tap.Validate()
 }
 
 // Readers lists the readers that pages may tap on.

@@ -110,7 +110,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	if policy.Level == payment.LevelTap && policy.AllowIdentifiedTap {
 		o.log.Warn("identified taps may settle: whoever once read a card can pay from its associated device under the tap limits")
 	}
-	schemes, err := o.authorities()
+	schemes, err := loadAuthorities(o.CAPK, o.CAPKTest)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (f provingFlags) tapped(a *app) (consent.Tap, error) {
 		if err != nil {
 			return consent.Tap{}, err
 		}
-		return tapFrom(reading)
+		return tapFrom(reading, "")
 	}
 	text, err := a.readSecret(f.SUNURL)
 	if err != nil {
