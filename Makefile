@@ -8,7 +8,7 @@ BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.ve
 REAL_PARTS := pcscd chromium
 
 # Packages whose tests start processes or run for minutes: tested without the race detector.
-WITHOUT_RACE := cmd/tapline scripts/gotest
+WITHOUT_RACE := cmd/tapline scripts/gotest webui
 
 ALL_PACKAGES = $(shell go list ./...)
 SLOW         = $(filter $(addprefix tapline/,$(WITHOUT_RACE)),$(ALL_PACKAGES))

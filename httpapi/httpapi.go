@@ -43,6 +43,9 @@ type Config struct {
 	// SeparateAdmin leaves /v1/admin and /metrics out of Handler: AdminHandler is served on an address of its own.
 	SeparateAdmin bool
 
+	// Pages adds further pages to Handler, such as those of package webui; nil for none.
+	Pages func(*http.ServeMux)
+
 	// SkimStep is by how much the counter of a card that proves itself may rise between two taps that are used before
 	// somebody is suspected of reading it in between; 0 for no alarm.
 	SkimStep int64
@@ -134,6 +137,9 @@ func (s *Service) Handler() http.Handler {
 		}
 	}
 	s.addPages(mux)
+	if s.Pages != nil {
+		s.Pages(mux)
+	}
 	if !s.SeparateAdmin {
 		mux.Handle("GET /metrics", s.Metrics)
 	}

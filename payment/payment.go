@@ -71,6 +71,11 @@ const (
 	TimedOut             Reason = "timed_out"
 )
 
+// Reasons lists every reason.
+var Reasons = []Reason{
+	ByPayer, ByPayee, ByApprover, NotMe, WrongCode, AuthenticationFailed, InsufficientFunds, LimitExceeded, PayeeUnavailable, CardChanged, DeviceRevoked, TimedOut,
+}
+
 // How long each wait may last, and all of them together.
 const (
 	AuthenticationWait = 120 * time.Second

@@ -39,6 +39,7 @@ type demo struct {
 	phone    *device.Client // the associated device
 	laptop   *device.Client // another user device
 	account  string         // of the card
+	cards    demoCards      // for the pages
 	shop     api.AdminPayee
 
 	bell    chan consent.PaymentID // rings on the phone
@@ -75,9 +76,10 @@ func (c *demoCmd) Run(a *app) (err error) {
 	if c.Once {
 		return nil
 	}
-	fmt.Fprintf(a.stdout, "\nThe service keeps running. Look around:\n  web page        %s/\n  API reference   %s/docs\n  OpenAPI 3.1     %s/openapi.json\n"+
-		"  public keys     %s/.well-known/jwks.json\n  metrics         %s/metrics\nCtrl-C ends it and removes %s.\n",
-		d.service.url, d.service.url, d.service.url, d.service.url, d.service.url, dir)
+	if err := d.invite(); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "The service keeps running. Ctrl-C ends it and removes %s.\n", dir)
 	<-a.ctx.Done()
 	return nil
 }
@@ -86,7 +88,9 @@ func (c *demoCmd) Run(a *app) (err error) {
 func (d *demo) start(dir string) error {
 	d.title("The service")
 	err := d.step("start", func() (text string, err error) {
-		d.service, err = startService(d.ctx, demoOptions(dir))
+		options := demoOptions(dir)
+		options.pages = d.cards.handle
+		d.service, err = startService(d.ctx, options)
 		if err != nil {
 			return "", err
 		}

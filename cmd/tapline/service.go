@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,6 +26,7 @@ import (
 	"tapline/payment"
 	"tapline/processor"
 	"tapline/sqlstore"
+	"tapline/webui"
 )
 
 // serviceOptions are the settings of a service, wherever it listens.
@@ -46,7 +48,8 @@ type serviceOptions struct {
 	TapCountry           uint16 `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
 	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
 
-	log *slog.Logger
+	log   *slog.Logger
+	pages func(*http.ServeMux) // further ones, of a demo
 }
 
 // maxPINQueue is as many PINs as can be checked, at some ten milliseconds each, well within the time that a check may
@@ -150,6 +153,12 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
+		Pages: func(mux *http.ServeMux) {
+			webui.Handle(mux)
+			if o.pages != nil {
+				o.pages(mux)
+			}
+		},
 	})
 	return nil
 }
@@ -278,7 +287,9 @@ func startService(ctx context.Context, o serviceOptions) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openService(ctx, "http://"+listener.Addr().String(), false, o)
+	_, port, _ := net.SplitHostPort(listener.Addr().String()) // it is one
+	// By name, not by number: browsers make passkeys for names only.
+	s, err := openService(ctx, "http://localhost:"+port, false, o)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

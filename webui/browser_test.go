@@ -1,0 +1,189 @@
+package webui_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"tapline/internal/testenv"
+	"tapline/money"
+)
+
+const chromium = "/usr/bin/chromium"
+
+func cny(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "CNY"} }
+
+// browser is a Chromium for the whole test.
+func browser(t *testing.T, flags ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
+	_, err := os.Stat(chromium)
+	testenv.Require(t, "chromium", err == nil, "apt-get install chromium")
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en-US"))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, flags...)...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() { cancel(); stop() })
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// person is somebody at a browser of their own: other people's keys and storage are not theirs.
+type person struct {
+	*testing.T
+	ctx  context.Context
+	name string
+}
+
+// newPerson opens a tab in a browser context of its own, as wide as a phone.
+func newPerson(t *testing.T, in context.Context, name string) *person {
+	t.Helper()
+	tab, cancel := chromedp.NewContext(in, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(tab); err != nil { // opens the tab, which lives as long as this context
+		t.Fatal(err)
+	}
+	p := &person{t, tab, name}
+	p.do(chromedp.EmulateViewport(375, 740))
+	complaints := watchConsole(tab)
+	t.Cleanup(func() {
+		for _, c := range complaints() {
+			t.Errorf("%s's console: %s", name, c)
+		}
+		if t.Failed() && os.Getenv("TAPLINE_SHOTS") != "" {
+			p.shot(filepath.Join(os.Getenv("TAPLINE_SHOTS"), strings.ReplaceAll(t.Name(), "/", "-")+"-"+name+".png"))
+		}
+	})
+	return p
+}
+
+// watchConsole collects what a page complains of: errors that nobody caught, and what the content policy refused.
+func watchConsole(tab context.Context) func() []string {
+	var mu sync.Mutex
+	var found []string
+	messages := chromedp.Console(tab)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return // the tab is closed
+			}
+			if m.Type == chromedp.ConsoleException || strings.Contains(m.Text, "Content Security Policy") {
+				mu.Lock()
+				found = append(found, m.Text)
+				mu.Unlock()
+			}
+		}
+	}()
+	return func() []string { mu.Lock(); defer mu.Unlock(); return found }
+}
+
+const patience = 15 * time.Second
+
+func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.Fatalf("%s: %v\nthe page shows:\n%s", p.name, err, p.text())
+	}
+}
+
+// text is what the page shows.
+func (p *person) text() string {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+func (p *person) open(url string) { p.Helper(); p.do(chromedp.Navigate(url)) }
+
+// see waits until the page shows a text.
+func (p *person) see(text string) {
+	p.Helper()
+	p.until(fmt.Sprintf("document.body.innerText.includes(%q)", text), "shows "+text)
+}
+
+// until waits until an expression holds.
+func (p *person) until(expression, what string) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
+		p.Fatalf("%s: the page never %s: %v\nit shows:\n%s", p.name, what, err, p.text())
+	}
+}
+
+// press clicks the button or link with these words, as a person does: it must be there, and to be seen.
+func (p *person) press(words string) {
+	p.Helper()
+	p.see(words)
+	p.do(chromedp.Click(fmt.Sprintf("//*[self::button or self::a or self::summary][contains(normalize-space(.), %q)]", words)))
+}
+
+// enter types a PIN on the pad.
+func (p *person) enter(pin string) {
+	p.Helper()
+	for _, digit := range pin {
+		p.do(chromedp.Click(fmt.Sprintf("//button[@class='key'][.='%c']", digit)))
+	}
+	p.do(chromedp.Click(".pad button.main"))
+}
+
+// fill types into the field with a label.
+func (p *person) fill(label, text string) {
+	p.Helper()
+	p.see(label)
+	p.do(chromedp.SendKeys(fmt.Sprintf("//input[@id=//label[contains(., %q)]/@for]", label), text))
+}
+
+// shot writes a picture of the page.
+func (p *person) shot(path string) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(path, picture, 0o644)
+	}
+	if err != nil {
+		p.Errorf("screenshot: %v", err)
+	}
+}
+
+// eval runs a script in the page and returns what it gives.
+func eval[T any](p *person, script string) T {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.Fatalf("%s: %v", p.name, err)
+	}
+	return v
+}
+
+// dark shows pages as at night.
+func (p *person) dark() {
+	p.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+}

@@ -1,0 +1,382 @@
+// @ts-check
+// The payer's page: order, tap, review, Send, authentication, confirmation, waiting, result. It also is what opens when
+// a card's own address is tapped (/t). Where the payment is, the service says; a reload comes back to it.
+import { device, newer, Offline, Problem, read, write } from '/ui/api.js';
+import { newID } from '/ui/key.js';
+import { announce, button, countdown, facts, field, frame, h, icon, notice, pinPad, screen } from '/ui/dom.js';
+import { parse, show } from '/ui/money.js';
+import { confirm as byPasskey } from '/ui/passkey.js';
+import { receiptCard } from '/ui/receipt.js';
+import { Differs, first, statementCard } from '/ui/statement.js';
+import * as cards from '/ui/tap.js';
+import { duration, explain, t, when } from '/ui/words.js';
+
+/** @typedef {import('/ui/statement.js').Asked} Asked */
+/** @typedef {{payee: string, minor?: number, text?: string, number: string, description: string}} Order what the address asks for */
+
+const kept = {
+  order: 'tapline.order', // not sent yet: holds no card
+  payment: 'tapline.payment', // sent: what was asked for, to compare with
+};
+
+/** @param {string} key */
+const load = (key) => JSON.parse(localStorage.getItem(key) ?? 'null');
+/** @param {string} key @param {any} value */
+const save = (key, value) => localStorage.setItem(key, JSON.stringify(value));
+/** @param {string} key */
+const forget = (key) => localStorage.removeItem(key);
+
+/** The tap that came with the address, if any: taken before anything else runs. */
+const brought = cards.fromAddress();
+cards.readerFromAddress();
+
+frame(t('pay.title'), { links: { [t('nav.me')]: '/me', [t('nav.approve')]: '/approve' } });
+start().catch(fail);
+
+async function start() {
+  const under = load(kept.payment);
+  const asked = orderOfAddress();
+  if (under && (!asked || JSON.stringify(asked) === JSON.stringify(under.order))) return resume(under);
+  if (under) return another(under, asked);
+  const order = asked ?? load(kept.order);
+  if (!order) return brought ? identify(brought) : noOrder();
+  save(kept.order, order);
+  await begin(order);
+}
+
+/** @returns {Order | undefined} */
+function orderOfAddress() {
+  const query = new URLSearchParams(location.search);
+  const payee = query.get('payee');
+  if (!payee) return undefined;
+  return { payee, text: query.get('amount') ?? undefined, number: query.get('order') ?? '', description: query.get('description') ?? '' };
+}
+
+/** There is nothing to pay. */
+function noOrder() {
+  const payee = field(t('order.payee'), { placeholder: 'books@shop', autocapitalize: 'none', spellcheck: 'false' });
+  const go = h('form', { onsubmit: (/** @type {Event} */ e) => {
+    e.preventDefault();
+    if (payee.input.value.trim()) location.assign('/pay?payee=' + encodeURIComponent(payee.input.value.trim()));
+  } }, payee.row, h('button.main', { type: 'submit' }, t('order.next')));
+  screen(t('order.none'), h('p', {}, t('order.none_text')), go);
+}
+
+/** The address asks for another payment than the one under way. @param {any} under @param {Order | undefined} asked */
+function another(under, asked) {
+  screen(t('pay.another'), h('p', {}, t('pay.another_text', { payee: under.asked.payee.name, amount: show(under.asked.amount) })),
+    button(t('pay.continue'), () => resume(under)),
+    button(t('pay.abandon'), async () => {
+      await write(`/v1/payments/${under.asked.id}/cancel`, 'cancellation', { payment: under.asked.id }).catch(ignoreProblem);
+      forget(kept.payment);
+      save(kept.order, asked);
+      await begin(/** @type {Order} */ (asked));
+    }, { kind: 'second' }));
+}
+
+/** @param {any} e */
+function ignoreProblem(e) { if (!(e instanceof Problem)) throw e; }
+
+/** Looks the payee up: this is all that leaves the device before Send. @param {Order} order */
+async function begin(order) {
+  screen(t('pay.loading'), h('p.quiet', {}, t('pay.looking_up')));
+  const payee = await read('/v1/payees/' + encodeURIComponent(order.payee));
+  const amount = order.text === undefined ? undefined : parse(order.text, payee.currency);
+  const draft = { order, payee, amount, details: { number: clean(order.number), description: clean(order.description) } };
+  if (!amount) return askAmount(draft);
+  return draft && (brought ? review(draft, take()) : tap(draft));
+}
+
+/** Text as the service keeps it. @param {string} text */
+const clean = (text) => text.normalize('NFC').trim();
+
+let used = false;
+/** The tap of the address, once. */
+function take() {
+  if (used || !brought) return undefined;
+  used = true;
+  return brought;
+}
+
+/** @param {any} draft */
+function askAmount(draft) {
+  const given = field(t('order.amount', { currency: draft.payee.currency }), { inputmode: 'decimal', required: true });
+  screen(t('pay.how_much'), summary(draft), h('form', { onsubmit: (/** @type {Event} */ e) => {
+    e.preventDefault();
+    draft.amount = parse(given.input.value, draft.payee.currency);
+    if (!draft.amount) return given.tell(t('order.bad_amount'));
+    const tapped = take();
+    (tapped ? review(draft, tapped) : tap(draft)).catch(fail);
+  } }, given.row, h('button.main', { type: 'submit' }, t('order.next'))));
+}
+
+/** What is to be paid. @param {any} draft */
+function summary(draft) {
+  return h('section.order', {},
+    draft.amount && h('p.amount', {}, show(draft.amount)),
+    h('p.payee', {}, h('b', {}, h('bdi', {}, draft.payee.name)), ' ', h('bdi.quiet', {}, draft.payee.handle)),
+    (draft.details.number || draft.details.description) &&
+      h('p.quiet', {}, h('bdi', {}, [draft.details.number, draft.details.description].filter(Boolean).join(' · '))));
+}
+
+/** Asks for the card. @param {any} draft @param {string} [problem] */
+async function tap(draft, problem) {
+  const stop = new AbortController();
+  /** @param {cards.Tap} found */
+  const got = (found) => {
+    if (stop.signal.aborted) return;
+    stop.abort();
+    review(draft, found).catch(fail);
+  };
+  const trouble = h('div', { role: 'alert' }, problem && notice('bad', problem));
+  const say = (/** @type {string} */ key) => trouble.replaceChildren(notice('bad', t(key)));
+  const demo = await cards.demoCards();
+  screen(t('tap.title'), summary(draft), h('div.tapping', {}, icon('tap')), trouble, ways(draft, demo, got, say, stop),
+    button(t('pay.cancel'), () => { stop.abort(); forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent')); }, { kind: 'plain' }));
+}
+
+/**
+ * The ways in which this device reads cards.
+ * @param {any} draft @param {{id: string, label: string}[]} demo @param {(t: cards.Tap) => void} got
+ * @param {(key: string) => void} say @param {AbortController} stop
+ */
+function ways(draft, demo, got, say, stop) {
+  const way = h('div.ways');
+  if (demo.length) {
+    way.append(h('p.quiet', {}, t('tap.demo')), ...demo.map((card) => button(card.label, async () => got(await cards.demoTap(card.id)), { kind: 'card', icon: 'tap' })));
+  }
+  if (cards.hasNFC) {
+    way.append(button(t('tap.nfc'), () => cards.nfc(got, say, stop.signal).catch(() => say('tap.nfc_refused')), { icon: 'tap' }));
+  } else if (!demo.length) way.append(h('p', {}, t(matchMedia('(pointer: coarse)').matches ? 'tap.phone' : 'tap.desktop')));
+  if (!matchMedia('(pointer: coarse)').matches) way.append(readerWay(got, say, stop));
+  return way;
+}
+
+/** A reader on the desk. @param {(t: cards.Tap) => void} got @param {(key: string) => void} say @param {AbortController} stop */
+function readerWay(got, say, stop) {
+  const place = h('div');
+  const wait = () => {
+    place.replaceChildren(h('p', { role: 'status' }, t('reader.waiting')),
+      button(t('reader.other'), () => { cards.forgetReader(); ask(); }, { kind: 'plain' }));
+    cards.onReader(stop.signal).then(got, (e) => {
+      if (stop.signal.aborted) return;
+      const known = ['no_account', 'no_application', 'card_blocked', 'card_malformed'].includes(e?.reader);
+      say(known ? 'tap.' + e.reader : 'reader.lost');
+      if (known) wait(); else { cards.forgetReader(); ask(); }
+    });
+  };
+  const ask = () => {
+    const code = field(t('reader.code'), { autocapitalize: 'characters', spellcheck: 'false' }, t('reader.help'));
+    place.replaceChildren(h('details', {}, h('summary', {}, t('reader.title')), h('form', { onsubmit: (/** @type {Event} */ e) => {
+      e.preventDefault();
+      if (cards.useReader(code.input.value)) wait(); else code.tell(t('reader.bad_code'));
+    } }, code.row, h('button.second', { type: 'submit' }, t('reader.use')))));
+  };
+  if (cards.reader()) wait(); else ask();
+  return place;
+}
+
+/** Shows what will be sent. Nothing has been. @param {any} draft @param {any} tapped */
+async function review(draft, tapped) {
+  const id = 'pay_' + newID();
+  screen(t('review.title'), summary(draft), facts([
+    [t('fact.card'), tapped.card ?? t('review.card_read')],
+    [t('fact.payee_account'), draft.payee.account],
+  ]), h('p.quiet', {}, t('review.nothing_sent')),
+  button(t('review.send', { amount: show(draft.amount) }), () => send(draft, tapped, id), { icon: 'lock' }),
+  button(t('review.other_card'), () => tap(draft), { kind: 'second' }),
+  button(t('pay.cancel'), () => { forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent')); }, { kind: 'plain' }));
+}
+
+/** Sends the instruction. @param {any} draft @param {any} tapped @param {string} id */
+async function send(draft, tapped, id) {
+  const from = await device();
+  const { number, description } = draft.details;
+  const payee = { handle: draft.payee.handle, name: draft.payee.name, account: draft.payee.account };
+  /** @type {Asked} */
+  const asked = { id, amount: draft.amount, payee, order: { number, description }, card: tapped.card };
+  const under = { order: draft.order, asked };
+  save(kept.payment, under); // before it is sent: a payment that is under way is never forgotten
+  try {
+    const view = await write('/v1/payments', 'instruction', {
+      device: from.id, amount: draft.amount, payee: payee.handle, tap: tapped.tap,
+      order: { ...(number && { number }), ...(description && { description }) },
+    }, id);
+    forget(kept.order);
+    asked.card ??= view.card_account;
+    save(kept.payment, under);
+    await step(under, view, true);
+  } catch (e) {
+    if (!(e instanceof Problem)) return lost(() => send(draft, tapped, id));
+    forget(kept.payment);
+    if (e.code === 'tap_used' || e.code === 'activation_refused') return tap(draft, explain(e));
+    fail(e);
+  } finally {
+    tapped.tap = undefined; // the service has it, or it is of no use
+  }
+}
+
+/** The connection is gone; nothing is lost. @param {() => Promise<any>} again */
+function lost(again) {
+  screen(t('lost.title'), notice('note', t('lost.text')), button(t('lost.again'), () => again().catch(fail)));
+}
+
+/** Comes back to a payment that was sent. @param {any} under */
+async function resume(under) {
+  screen(t('pay.loading'));
+  try {
+    await step(under, await read('/v1/payments/' + under.asked.id));
+  } catch (e) {
+    if (e instanceof Offline) return lost(() => resume(under));
+    if (!(e instanceof Problem) || e.code !== 'unknown_payment') throw e;
+    forget(kept.payment); // it never arrived
+    save(kept.order, under.order);
+    await begin(under.order);
+  }
+}
+
+/** @type {AbortController} */
+let watching = new AbortController();
+
+/**
+ * Shows where a payment is, and what is to be done.
+ * @param {any} under @param {any} view @param {boolean} [gesture] whether the user has just pressed Send
+ */
+async function step(under, view, gesture = false) {
+  watching.abort();
+  watching = new AbortController();
+  const shown = view;
+  const { action, methods = [] } = view.next;
+  if (action !== 'done') follow(under, view, watching.signal);
+  if (action === 'authenticate' && methods.includes('passkey')) return passkey(under, shown, gesture);
+  if (action === 'authenticate') return pin(under, shown);
+  if (action === 'confirm') return confirm(under, shown);
+  if (action === 'wait_for_approval') return waiting(under, shown);
+  return result(under, shown);
+}
+
+/** Follows the payment: it may end or go on elsewhere. @param {any} under @param {any} view @param {AbortSignal} signal */
+function follow(under, view, signal) {
+  newer(under.asked.id, view.version, signal).then((next) => step(under, next), async (e) => {
+    if (signal.aborted) return;
+    if (!(e instanceof Offline)) return fail(e);
+    announce(t('lost.text'));
+    setTimeout(() => { if (!signal.aborted) follow(under, view, signal); }, 2000);
+  });
+}
+
+/** What one can do until money moves. @param {any} under */
+const cancel = (under) => button(t('pay.cancel'), async () => {
+  try {
+    await step(under, await write(`/v1/payments/${under.asked.id}/cancel`, 'cancellation', { payment: under.asked.id }));
+  } catch (e) {
+    if (e instanceof Offline) return lost(() => resume(under));
+    await resume(under);
+  }
+}, { kind: 'plain' });
+
+/** How long there is. @param {any} under @param {any} view */
+const time = (under, view) => countdown(view.next.expires_in, (left) => t('pay.time_left', { time: duration(left) }), () => resume(under).catch(fail));
+
+/** Does something to the payment, and shows where it is then. @param {any} under @param {() => Promise<any>} act */
+async function act(under, act) {
+  try {
+    await step(under, await act());
+  } catch (e) {
+    if (e instanceof Offline) return lost(() => resume(under));
+    if (e instanceof Differs) return fail(e);
+    if (e instanceof Problem && e.code === 'wrong_pin' && e.state === 'authentication_required') return pin(under, await read('/v1/payments/' + under.asked.id), explain(e));
+    if (e instanceof Problem && !e.state && e.status !== 409) throw e;
+    await resume(under);
+  }
+}
+
+/** @param {any} under @param {any} view @param {string} [problem] */
+function pin(under, view, problem) {
+  screen(t('pin.title'), payment(view), problem && notice('bad', problem), time(under, view),
+    pinPad((given) => act(under, () => write(`/v1/payments/${under.asked.id}/authentication`, 'authentication', { payment: under.asked.id, pin: given }))
+      .catch((e) => pin(under, view, explain(e)))),
+    cancel(under));
+}
+
+/** One gesture: the statement, and a passkey over it. @param {any} under @param {any} view @param {boolean} at once */
+async function passkey(under, view, gesture) {
+  const statement = await first(view.statement, under.asked, (await device()).id);
+  const trouble = h('div', { role: 'alert' });
+  const ask = async () => {
+    let answer;
+    try {
+      answer = await byPasskey(view.statement, statement, view.passkeys);
+    } catch (e) {
+      return trouble.replaceChildren(notice('note', t('passkey.not_now')));
+    }
+    await act(under, () => write(`/v1/payments/${under.asked.id}/confirmation`, 'confirmation',
+      { payment: under.asked.id, decision: 'approve', statement: view.statement, passkey: answer })).catch((e) => trouble.replaceChildren(notice('bad', explain(e))));
+  };
+  screen(t('confirm.title'), statementCard(statement), time(under, view), trouble,
+    button(t('passkey.confirm', { amount: show(statement.amount) }), ask, { icon: 'key' }),
+    button(t('passkey.use_pin'), () => pin(under, view), { kind: 'second' }), cancel(under));
+  if (gesture) await ask();
+}
+
+/** @param {any} under @param {any} view */
+async function confirm(under, view) {
+  const statement = await first(view.statement, under.asked, (await device()).id);
+  const decide = (/** @type {string} */ decision) => act(under, () => write(`/v1/payments/${under.asked.id}/confirmation`, 'confirmation',
+    { payment: under.asked.id, decision, statement: decision === 'approve' ? view.statement : '' })).catch(fail);
+  screen(t('confirm.title'), statementCard(statement), time(under, view),
+    button(t('confirm.approve', { amount: show(statement.amount) }), () => decide('approve'), { icon: 'done' }),
+    button(t('confirm.decline'), () => decide('decline'), { kind: 'second' }), cancel(under));
+}
+
+/** The associated device is asked. @param {any} under @param {any} view */
+function waiting(under, view) {
+  screen(t('wait.title'), payment(view), h('p', {}, t('wait.text')),
+    h('p.code', { 'aria-label': t('wait.code', { code: [...view.code].join(' ') }) }, view.code), time(under, view), cancel(under));
+  announce(t('wait.code', { code: [...view.code].join(' ') }));
+}
+
+/** What of a payment is shown at every step. @param {any} view */
+const payment = (view) => h('section.order', {}, h('p.amount', {}, show(view.amount)),
+  h('p.payee', {}, h('b', {}, h('bdi', {}, view.payee.name)), ' ', h('bdi.quiet', {}, view.card_account)));
+
+/** @param {any} under @param {any} view */
+async function result(under, view) {
+  forget(kept.payment);
+  forget(kept.order);
+  if (view.state !== 'settled') {
+    const reason = 'end.reason.' + (view.reason || view.state);
+    return ended(t('end.' + view.state), t(reason), view);
+  }
+  screen(t('end.settled'), h('div.mark.good', {}, icon('done')), payment(view),
+    h('p.quiet', {}, when(view.ended_at)), receipt(view));
+}
+
+/** The receipt: to look at, to keep. @param {any} view */
+function receipt(view) {
+  const place = h('div');
+  place.append(button(t('receipt.show'), async () => place.replaceChildren(await receiptCard(view.id)), { kind: 'second' }));
+  return place;
+}
+
+/** @param {string} heading @param {string} text @param {any} [view] */
+function ended(heading, text, view) {
+  screen(heading, h('div.mark', {}, icon('stop')), view && payment(view), h('p', {}, text),
+    h('a.button.second', { href: location.pathname === '/t' ? '/pay' : location.pathname + location.search }, t('end.again')));
+}
+
+/** A card was tapped, and nothing is to be paid. @param {cards.Tap} tapped */
+async function identify(tapped) {
+  screen(t('pay.loading'));
+  const card = await write('/v1/taps', 'tap', { tap: tapped.tap }).finally(() => { tapped.tap = undefined; });
+  screen(t('card.title'), facts([
+    [t('fact.card'), h('span', {}, card.card_account, ' ', card.card && h('bdi.quiet', {}, card.card.label))],
+    [t('card.proof'), t(card.assurance === 'authentic' ? 'card.authentic' : 'card.identified')],
+  ]), h('a.button.main', { href: '/pay' }, t('card.pay')), h('a.button.second', { href: '/me' }, t('card.mine')));
+}
+
+/** @param {any} e */
+function fail(e) {
+  watching.abort();
+  screen(t('error.title'), notice('bad', explain(e)), button(t('error.again'), () => location.reload()));
+}

@@ -1,0 +1,106 @@
+// Package webui is the pages for people: plain HTML, CSS and ES modules, embedded as they are, which use nothing but the
+// public API. Start reading at files/pay.js; what all pages share is in files/ui.
+package webui
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed files
+var files embed.FS
+
+// pages are the addresses that show a page, and its file. A card's own address (/t) opens the payer's page.
+var pages = map[string]string{
+	"/pay": "pay.html", "/t": "pay.html",
+}
+
+// policy lets a page load from here only, be in nobody's frame, and talk to this service and to a reader on the same
+// computer (docs/reader.md).
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; manifest-src 'self'; worker-src 'self'; " +
+	"connect-src 'self' http://127.0.0.1:*; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// file is one file as it is served.
+type file struct {
+	kind string
+	tag  string // strong entity tag, RFC 9110 §8.8.3
+	text []byte
+	zip  []byte // nil where it saves nothing
+}
+
+// Handle adds the pages to a mux.
+func Handle(mux *http.ServeMux) {
+	served := map[string]file{}
+	err := fs.WalkDir(files, "files", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := files.ReadFile(name)
+		served[strings.TrimPrefix(name, "files/")] = newFile(name, text)
+		return err
+	})
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	for name, f := range served {
+		if !strings.HasSuffix(name, ".html") {
+			mux.Handle("GET /"+name, f)
+		}
+	}
+	for address, name := range pages {
+		mux.Handle("GET "+address, served[name])
+	}
+}
+
+func newFile(name string, text []byte) file {
+	sum := sha256.Sum256(text)
+	f := file{kind: mime.TypeByExtension(path.Ext(name)), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, text: text}
+	switch path.Ext(name) {
+	case ".js":
+		f.kind = "text/javascript; charset=utf-8"
+	case ".webmanifest":
+		f.kind = "application/manifest+json"
+	}
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err == nil && zipped.Len() < len(text) {
+		f.zip = zipped.Bytes()
+	}
+	return f
+}
+
+// ServeHTTP answers with the file. Browsers ask each time whether it has changed, so that a new release is whole at once.
+func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	head := w.Header()
+	head.Set("Content-Security-Policy", policy)
+	head.Set("Permissions-Policy", "payment=(self), publickey-credentials-get=(self), publickey-credentials-create=(self), camera=(self)")
+	head.Set("Cross-Origin-Opener-Policy", "same-origin")
+	head.Set("Cache-Control", "no-cache")
+	head.Set("Vary", "Accept-Encoding")
+	head.Set("Etag", f.tag)
+	if strings.Contains(r.Header.Get("If-None-Match"), f.tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	head.Set("Content-Type", f.kind)
+	body := f.text
+	if f.zip != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		head.Set("Content-Encoding", "gzip")
+		body = f.zip
+	}
+	_, _ = w.Write(body) // the client may be gone
+}

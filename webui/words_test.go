@@ -1,0 +1,215 @@
+package webui_test
+
+import (
+	"encoding/json"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"tapline/httpapi"
+	"tapline/payment"
+	"tapline/webui"
+)
+
+// scripts are the text of all modules by name.
+func scripts(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := fs.WalkDir(os.DirFS("files"), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || path.Ext(name) != ".js" {
+			return err
+		}
+		text, err := os.ReadFile("files/" + name)
+		found[name] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+var entry = regexp.MustCompile(`(?m)^  ("[a-z_.]+"): (".*"),$`)
+
+// catalogue reads the words of a language.
+func catalogue(t *testing.T, language string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("files/words/" + language + ".js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]string{}
+	for _, m := range entry.FindAllStringSubmatch(string(text), -1) {
+		var key, value string
+		if err := json.Unmarshal([]byte(m[1]), &key); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(m[2]), &value); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		if _, twice := words[key]; twice {
+			t.Errorf("%s has %s twice", language, key)
+		}
+		words[key] = value
+	}
+	if lines := strings.Count(string(text), "\n  \""); lines != len(words) || lines == 0 {
+		t.Errorf("%s has %d lines with words, of which %d can be read", language, lines, len(words))
+	}
+	return words
+}
+
+var languages = []string{"en", "zh"}
+
+// made are keys that pages put together: by prefix, all there can be.
+func made() map[string][]string {
+	ends, reasons := []string{}, []string{}
+	for _, s := range payment.States {
+		if s.Final() {
+			ends = append(ends, string(s))
+			reasons = append(reasons, string(s))
+		}
+	}
+	for _, r := range payment.Reasons {
+		reasons = append(reasons, string(r))
+	}
+	codes := []string{"unreachable"}
+	for _, c := range httpapi.Codes() {
+		codes = append(codes, c.Code)
+	}
+	return map[string][]string{
+		"problem.": codes, "end.": ends, "end.reason.": slices.DeleteFunc(reasons, func(r string) bool { return r == "settled" }),
+		"tap.": {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
+	}
+}
+
+func TestEveryLanguageHasTheWordsThatPagesUse(t *testing.T) {
+	// A text of the form of a key, with a first part that keys have, is one.
+	used, parts := map[string]bool{}, map[string]bool{}
+	for key := range catalogue(t, "en") {
+		part, _, _ := strings.Cut(key, ".")
+		parts[part] = true
+	}
+	literal := regexp.MustCompile(`'(([a-z]+)\.[a-z_.]*[a-z])'`)
+	for name, text := range scripts(t) {
+		for _, m := range literal.FindAllStringSubmatch(text, -1) {
+			if parts[m[2]] && !strings.HasPrefix(name, "words/") {
+				used[m[1]] = true
+			}
+		}
+	}
+	for prefix, ends := range made() {
+		for _, end := range ends {
+			used[prefix+end] = true
+		}
+	}
+	for _, language := range languages {
+		words := catalogue(t, language)
+		for _, key := range slices.Sorted(maps.Keys(used)) {
+			if words[key] == "" {
+				t.Errorf("%s has no words for %s", language, key)
+			}
+		}
+	}
+	for key := range catalogue(t, "en") {
+		if !used[key] && !strings.HasPrefix(key, "problem.invalid_") {
+			t.Errorf("nobody uses the words for %s", key)
+		}
+	}
+}
+
+func TestLanguagesSayTheSame(t *testing.T) {
+	value := regexp.MustCompile(`\{\w+\}`)
+	english := catalogue(t, "en")
+	for _, language := range languages[1:] {
+		other := catalogue(t, language)
+		for key, text := range english {
+			a, b := value.FindAllString(text, -1), value.FindAllString(other[key], -1)
+			slices.Sort(a)
+			slices.Sort(b)
+			if !slices.Equal(a, b) {
+				t.Errorf("%s: English has the values %v, %s has %v", key, a, language, b)
+			}
+		}
+		for key := range other {
+			if _, ok := english[key]; !ok {
+				t.Errorf("%s has words for %s, which English has not", language, key)
+			}
+		}
+	}
+}
+
+func TestScriptsReadNoMarkupAndKeepNoStyles(t *testing.T) {
+	refused := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|\beval\(|new Function|\.style\b|javascript:|console\.|srcdoc`)
+	for name, text := range scripts(t) {
+		if m := refused.FindString(text); m != "" {
+			t.Errorf("%s uses %s", name, m)
+		}
+		if !strings.HasPrefix(text, "// @ts-check\n") {
+			t.Errorf("%s does not begin with // @ts-check", name)
+		}
+	}
+}
+
+// transferred is how many bytes of body a browser loads for a page, compressed as they are sent.
+func transferred(t *testing.T, address string) (total int) {
+	t.Helper()
+	mux := http.NewServeMux()
+	webui.Handle(mux)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	next, seen := []string{address, "/ui/icon.svg", "/words/zh.js"}, map[string]bool{}
+	reference := regexp.MustCompile(`(?:from |import |import\(|href=|src=)['"]([^'"]+\.(?:js|css))['"]`)
+	for ; len(next) > 0; next = next[1:] {
+		if seen[next[0]] || next[0] == "/words/en.js" { // one language is loaded
+			continue
+		}
+		seen[next[0]] = true
+		for _, encoding := range []string{"gzip", "identity"} {
+			request, err := http.NewRequest("GET", server.URL+next[0], nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Accept-Encoding", encoding)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err != nil || response.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %s %v", next[0], response.Status, err)
+			}
+			if encoding == "gzip" {
+				total += len(body)
+				continue
+			}
+			for _, m := range reference.FindAllStringSubmatch(string(body), -1) {
+				to := m[1]
+				if !strings.HasPrefix(to, "/") {
+					to = path.Join(path.Dir(next[0]), to)
+				}
+				next = append(next, to)
+			}
+		}
+	}
+	return total
+}
+
+func TestPayerPagesWeighLittle(t *testing.T) {
+	const most = 60_000
+	for _, address := range []string{"/pay", "/t"} {
+		if got := transferred(t, address); got > most {
+			t.Errorf("%s transfers %d bytes, want at most %d", address, got, most)
+		} else {
+			t.Logf("%s transfers %d bytes", address, got)
+		}
+	}
+}
