@@ -1,3 +1,5 @@
+//go:build linux
+
 package pcsc_test
 
 import (

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -179,7 +178,11 @@ func TestCardPulledInTheMiddleMayBeTappedAgain(t *testing.T) {
 func TestPcscdThatEndsInTheMiddleOfAReadingIsAClearError(t *testing.T) {
 	reader := startReader(t)
 	t.Setenv("PCSCLITE_CSOCK_NAME", reader.Socket())
-	card := &leaving{leave: func() { syscall.Kill(reader.PID(), syscall.SIGKILL) }}
+	pcscd, err := os.FindProcess(reader.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	card := &leaving{leave: func() { pcscd.Kill() }}
 	if err := reader.Insert(t.Context(), card); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"tapline/card/ntag"
 	"tapline/card/sun"
 	"tapline/consent"
-	"tapline/internal/testenv"
 )
 
 // heard is what a command that still runs has written.
@@ -116,19 +114,7 @@ type counter struct {
 
 func openCounter(t *testing.T) *counter {
 	t.Helper()
-	reader, err := cardtest.StartReader(t.Context())
-	unavailable, missing := errors.AsType[*cardtest.UnavailableError](err)
-	if missing {
-		testenv.Require(t, "pcscd", false, unavailable.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := reader.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	reader := startReader(t)
 	t.Setenv("PCSCLITE_CSOCK_NAME", reader.Socket())
 	c := &counter{t: t, reader: reader}
 	c.address, c.token, c.told = openReader(t, "--reader", "Virtual PCD 00 00")
