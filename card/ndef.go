@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"unicode"
@@ -211,13 +212,18 @@ func parseURI(payload []byte) (Message, error) {
 	return parseAddress(prefix + string(payload[1:]))
 }
 
-// parseAddress takes an https address; any other is no message.
+// parseAddress takes an https address, or an http address of this machine itself, where a service is tried out; any other
+// is no message.
 func parseAddress(text string) (Message, error) {
-	const scheme = "https://"
-	if len(text) > maxContent || len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
+	scheme, _, _ := strings.Cut(text, "://")
+	secure, open := strings.EqualFold(scheme, "https"), strings.EqualFold(scheme, "http")
+	if len(text) > maxContent || !secure && !open {
 		return Message{}, nil
 	}
 	u, err := url.Parse(text)
+	if open && (err != nil || !here(u.Hostname())) {
+		return Message{}, nil
+	}
 	bad := func(r rune) bool { return r <= ' ' || r == 0x7F || r == utf8.RuneError || unicode.IsControl(r) }
 	if err != nil || u.Host == "" || u.User != nil || strings.ContainsFunc(text, bad) {
 		return Message{}, fmt.Errorf("%w: an https address that is none", ErrMalformed)
@@ -227,6 +233,12 @@ func parseAddress(text string) (Message, error) {
 		kind = MessageSUN
 	}
 	return Message{Kind: kind, content: unique.Make(text)}, nil
+}
+
+// here reports whether a host is this machine.
+func here(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // parseText reads a text record (NFC Forum Text RTD 1.0 §3.2.1). Control characters are replaced: the text is shown.

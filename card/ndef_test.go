@@ -40,6 +40,8 @@ func TestFirstHTTPSAddressElseFirstTextOfAMessage(t *testing.T) {
 		"long record":                 {longRecord, card.MessageURL, long},
 		"identifier":                  {"\xD9\x01\x02\x03Uabc\x04h", card.MessageURL, "https://h"},
 		"http before https":           {ndefRecord(0x81, "U", "\x03a.example") + ndefRecord(0x41, "U", "\x04b.example"), card.MessageURL, "https://b.example"},
+		"http, this machine":          {ndefRecord(0xC1, "U", "\x03127.0.0.1:8480/t"), card.MessageURL, "http://127.0.0.1:8480/t"},
+		"http, before this machine":   {ndefRecord(0x81, "U", "\x03a.example/127.0.0.1") + ndefRecord(0x41, "U", "\x03[::1]/"), card.MessageURL, "http://[::1]/"},
 		"text before https":           {ndefRecord(0x81, "T", "\x02enHi") + ndefRecord(0x41, "U", "\x04b.example"), card.MessageURL, "https://b.example"},
 		"smart poster":                {ndefRecord(0xC1, "Sp", poster), card.MessageURL, plainURL},
 		"text":                        {ndefRecord(0xC1, "T", "\x02deGr\xC3\xBC\xC3\x9Fe"), card.MessageText, "Grüße"},

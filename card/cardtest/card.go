@@ -10,6 +10,7 @@ import (
 
 	"tapline/card"
 	"tapline/card/apdu"
+	"tapline/card/sun"
 )
 
 // Card is a card that can be put into a virtual reader. A virtual card answers every command with a status word; it
@@ -28,15 +29,16 @@ type Kind string
 // The kinds of virtual cards.
 const (
 	KindEMV     Kind = "emv"     // a contactless payment card
+	KindSUN     Kind = "sun"     // a blank NTAG 424 DNA
 	KindTUnion  Kind = "tunion"  // a transport card
 	KindStorage Kind = "storage" // an NTAG 213: no account, an empty message
 )
 
 // Kinds returns all kinds, the most useful first.
-func Kinds() []Kind { return []Kind{KindEMV, KindTUnion, KindStorage} }
+func Kinds() []Kind { return []Kind{KindEMV, KindSUN, KindTUnion, KindStorage} }
 
-// New makes a virtual card of a kind. The number may be zero: then the card has a published test number. A storage
-// card has none.
+// New makes a virtual card of a kind. The number may be zero: then the card has a published test number. Cards of kinds
+// sun and storage have none.
 func New(kind Kind, number card.Number) (Card, error) {
 	switch kind {
 	case KindEMV:
@@ -46,6 +48,10 @@ func New(kind Kind, number card.Number) (Card, error) {
 			return nil, fmt.Errorf("a %s card needs an account number of 19 digits", kind)
 		}
 		return &TUnion{Number: number}, nil
+	case KindSUN:
+		uid := sun.UID{0x04} // NXP's (ISO/IEC 7816-6)
+		copy(uid[1:], randomBytes(len(uid)-1))
+		return NewNTAG424(uid), nil
 	case KindStorage:
 		return &Storage{}, nil
 	}

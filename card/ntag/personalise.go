@@ -57,14 +57,26 @@ type Result struct {
 // factory is the key that all keys are when a card is delivered.
 var factory sun.Key
 
-// Blank tells whether key 0 of the card is the factory's, so that the card can be set up by anybody. It is ErrOtherKeys
-// if not.
+// Blank is nil if all keys of the card are the factory's and key 0 may change its files, so that Personalise can set it
+// up with whatever keys. Otherwise it is ErrOtherKeys or ErrOtherSettings, or another error of the card.
 func (t *Tag) Blank(ctx context.Context) error {
-	err := t.Authenticate(ctx, 0, factory)
-	if errors.Is(err, ErrWrongKey) {
-		return fmt.Errorf("%w (key 0)", ErrOtherKeys)
+	settings, err := t.FileSettings(ctx, NDEFFile)
+	if err != nil {
+		return err
 	}
-	return err
+	if !settings.open() {
+		return ErrOtherSettings
+	}
+	for i := range KeyNumber(Keys) {
+		err := t.Authenticate(ctx, i, factory)
+		if errors.Is(err, ErrWrongKey) {
+			err = fmt.Errorf("%w (key %d)", ErrOtherKeys, i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return t.selectApplication(ctx) // ends the authentication
 }
 
 // Personalise sets a card up, from whatever state an earlier attempt of the same left it in, and proves that it works:
@@ -136,8 +148,7 @@ func (p *personalisation) look(ctx context.Context) (err error) {
 	if p.found, err = p.FileSettings(ctx, NDEFFile); err != nil {
 		return err
 	}
-	mayWrite := p.found.Write == 0 || p.found.ReadWrite == 0 || p.found.Write == Free || p.found.ReadWrite == Free
-	if p.found.Change != 0 || !mayWrite || p.found.Size < len(p.ndef) {
+	if !p.found.open() || p.found.Size < len(p.ndef) {
 		return ErrOtherSettings
 	}
 	container, err := p.ReadData(ctx, CapabilityFile, Plain, 0, containerWrite+1)

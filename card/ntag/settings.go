@@ -140,3 +140,9 @@ func little(raw []byte) int { return int(raw[0]) | int(raw[1])<<8 | int(raw[2])<
 func (s FileSettings) same(other FileSettings) bool {
 	return string(s.bytes()) == string(other.bytes())
 }
+
+// open tells whether key 0 may change the settings, and write the file.
+func (s FileSettings) open() bool {
+	may := func(r Right) bool { return r == 0 || r == Free }
+	return s.Change == 0 && (may(s.Write) || may(s.ReadWrite))
+}

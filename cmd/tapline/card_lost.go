@@ -88,7 +88,7 @@ func (cmd *cardReplaceCmd) Run(a *app) error {
 	if code, err = consent.NormalizeActivationCode(string(code)); err != nil {
 		return err
 	}
-	tap, err := cmd.tapped(a)
+	tap, err := cmd.tapped(a, cmd.URL)
 	if err != nil {
 		return err
 	}

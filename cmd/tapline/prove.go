@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"tapline/card"
@@ -33,7 +35,7 @@ func (t cardTap) onto(order device.Order) (*device.Draft, error) {
 func (f provingFlags) proved(a *app, client *device.Client, amount money.Amount) (cardTap, error) {
 	challenges := &challenger{app: a, client: client, amount: amount}
 	if f.SUNURL != "" || f.AccountFile != "" || f.Replay != "" || !challenges.offered() {
-		tap, err := f.tapped(a)
+		tap, err := f.tapped(a, client.URL)
 		return cardTap{tap, tap.Account}, err
 	}
 	var asked *device.TapChallenge
@@ -48,8 +50,19 @@ func (f provingFlags) proved(a *app, client *device.Client, amount money.Amount)
 	if asked != nil {
 		challenge = asked.ID
 	}
-	tap, err := tapFrom(reading, challenge)
+	tap, err := tapAt(client.URL, reading, challenge)
 	return cardTap{tap, consent.AccountNumber(reading.Number.Reveal())}, err
+}
+
+// tapAt is what the service at an address takes of a reading. A message for another service stays here: it is good there,
+// once.
+func tapAt(service string, r card.Reading, challenge consent.ChallengeID) (consent.Tap, error) {
+	tap, err := tapFrom(r, challenge)
+	page := strings.TrimRight(service, "/") + "/t"
+	if text := string(tap.SUN); text != "" && !strings.HasPrefix(text, page+"#") && !strings.HasPrefix(text, page+"?") {
+		return consent.Tap{}, withHint(errors.New("this card is of another service"), "if it is not, give the service's own address with --url")
+	}
+	return tap, err
 }
 
 // tapFrom is what the service takes of a reading: the message of a card that proves itself by one; all that card and

@@ -261,12 +261,23 @@ func firstToken(ctx context.Context, store processor.Store, file string) (string
 	return text, err
 }
 
-// writeWhole writes a file that only its owner can read, whole or not at all.
-func writeWhole(file, text string) error {
-	if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
+// writeWhole writes a file that only its owner can read, whole or not at all, and durably.
+func writeWhole(path, text string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
 		return err
 	}
-	return os.Rename(file+".new", file)
+	_, err = file.WriteString(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
 }
 
 // demoOptions are those of the demo's service, in a folder of its own.

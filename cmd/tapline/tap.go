@@ -34,8 +34,8 @@ type provingFlags struct {
 	SUNURL string `name:"sun-url" xor:"card" placeholder:"FILE" help:"Take the URL that an NTAG 424 DNA card wrote at this tap from a file, - for standard input, as a phone or reader got it. It proves the card, once."`
 }
 
-// tapped is the tap of the card.
-func (f provingFlags) tapped(a *app) (consent.Tap, error) {
+// tapped is the tap of the card, for the service at an address.
+func (f provingFlags) tapped(a *app, service string) (consent.Tap, error) {
 	switch {
 	case f.AccountFile != "":
 		account, err := f.account(a)
@@ -45,7 +45,7 @@ func (f provingFlags) tapped(a *app) (consent.Tap, error) {
 		if err != nil {
 			return consent.Tap{}, err
 		}
-		return tapFrom(reading, "")
+		return tapAt(service, reading, "")
 	}
 	text, err := a.readSecret(f.SUNURL)
 	if err != nil {
