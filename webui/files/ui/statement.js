@@ -26,6 +26,15 @@ function check(same) {
   for (const [field, is] of Object.entries(same)) if (!is) throw new Differs(field);
 }
 
+/**
+ * The amount as a statement writes it. That of a rehearsal says what it is, so that nobody takes it for a payment's.
+ * @param {import('./money.js').Amount} amount @param {boolean | undefined} rehearsal
+ */
+const amountText = (amount, rehearsal) => (rehearsal ? 'REHEARSAL, no money moves: ' : '') + `${plain(amount)} ${amount.currency}`;
+
+/** The form that a statement has. @param {boolean | undefined} rehearsal */
+const version = (rehearsal) => rehearsal ? 'tapline-rehearsal/1' : 'tapline-statement/1';
+
 /** The digest of an order's terms, as the service makes it. @param {Asked} a */
 async function orderHash(a) {
   return base64url(await sha256(JSON.stringify({
@@ -45,9 +54,10 @@ export async function first(text, asked, device) {
   const s = JSON.parse(text);
   check({
     payment: s.payment === asked.id,
+    v: s.v === version(asked.rehearsal),
     role: s.role === 'first',
     amount: s.amount.minor === asked.amount.minor && s.amount.currency === asked.amount.currency &&
-      s.amount_text === `${plain(asked.amount)} ${asked.amount.currency}`,
+      s.amount_text === amountText(asked.amount, asked.rehearsal),
     payee_handle: s.payee_handle === asked.payee.handle,
     payee_name: s.payee_name === asked.payee.name,
     payee_account: isAccount(s.payee_account, asked.payee.account),
@@ -69,12 +79,14 @@ export function second(text, view) {
   const s = JSON.parse(text);
   check({
     payment: s.payment === view.id,
+    v: s.v === version(view.rehearsal),
     role: s.role === 'second',
     amount: s.amount.minor === view.amount.minor && s.amount.currency === view.amount.currency &&
-      s.amount_text === `${plain(view.amount)} ${view.amount.currency}`,
+      s.amount_text === amountText(view.amount, view.rehearsal),
     payee_handle: s.payee_handle === view.payee.handle,
     payee_name: s.payee_name === view.payee.name,
     card_account: s.card_account === view.card_account,
+    rehearsal: Boolean(s.rehearsal) === Boolean(view.rehearsal),
   });
   return s;
 }
