@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tapline/card/bridge"
 	"tapline/card/cardtest"
 	"tapline/card/ntag"
 	"tapline/card/sun"
@@ -221,6 +222,18 @@ func provingCard(t *testing.T) cardtest.Card {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func TestReaderCodeIsPrintedForPeople(t *testing.T) {
+	var out bytes.Buffer
+	b, err := bridge.New(bridge.Config{Origins: []string{"https://shop.example"}, Address: "127.0.0.1:4711", Token: "SECRET"})
+	if err == nil {
+		err = (&readerCmd{}).announce(&app{stdout: &out}, b)
+	}
+	want := "reader code   4711.SECRET\nfor pages of  https://shop.example\nor open       https://shop.example/#reader=4711.SECRET\n"
+	if err != nil || out.String() != want {
+		t.Errorf("got %v\n%swant\n%s", err, &out, want)
+	}
 }
 
 func TestReaderIsForNamedPagesOnThisComputerOnly(t *testing.T) {
