@@ -199,6 +199,8 @@ func TestWhatIsWrongWithACardIsItsError(t *testing.T) {
 		{"file locator without end", with(visa(), getOptions, "770A 82020000 9404 0801FF00 9000",
 			"00B2", "6A83", record1, "6A83"), card.ErrMalformed, 128},
 		{"61xx without end", with(visa(), record1, "6101", "00C0", "006101"), card.ErrMalformed, 128},
+		{"61xx with more than any record has", with(visa(), record1, "61FF", "00C0", strings.Repeat("00", 255)+"61FF"),
+			card.ErrMalformed, 4 + 17},
 		{"61xx and 6Cxx in turns without end", with(visa(), record1, "6101", "00C0000001", "6C02", "00C0000002", "6101"),
 			card.ErrMalformed, 128},
 		{"6Cxx without end", with(visa(), record1, "6C01"), card.ErrNoAccount, 5},
