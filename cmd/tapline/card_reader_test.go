@@ -139,6 +139,30 @@ func TestCardsInTwoReadersAreNotChosenFrom(t *testing.T) {
 	}
 }
 
+func TestMessagesOfTagsAreReadOnARealReader(t *testing.T) {
+	reader := startReader(t)
+	t.Setenv("PCSCLITE_CSOCK_NAME", reader.Socket())
+	const address = "https://pay.example/t#e=00112233445566778899AABBCCDDEEFF&c=0123456789ABCDEF"
+	if err := reader.Insert(t.Context(), &cardtest.Storage{Message: cardtest.URLMessage(address)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.InsertAt(t.Context(), 1, &cardtest.Storage{}); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := runQuietly(t.Context(), "card", "read", "--json", "--reader", "Virtual PCD 00 00")
+	if code != 0 || !strings.Contains(out, `"scheme":"sun"`) || strings.Contains(out+errs, "0123456789ABCDEF") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	code, out, errs = runQuietly(t.Context(), "card", "read", "--show-account", "--reader", "Virtual PCD 00 00")
+	if code != 0 || !strings.Contains(out, address) {
+		t.Errorf("shown: exit code %d\n%s%s", code, out, errs)
+	}
+	code, out, errs = runQuietly(t.Context(), "card", "read", "--reader", "Virtual PCD 00 01")
+	if code != 1 || out != "" || !strings.Contains(errs, "this card carries no account") {
+		t.Errorf("blank: exit code %d\n%s%s", code, out, errs)
+	}
+}
+
 // leaving is a card that does something at its third command, then never answers.
 type leaving struct {
 	cardtest.EMV
