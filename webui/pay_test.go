@@ -23,3 +23,14 @@ func TestPayerSeesWhatIsToBePaid(t *testing.T) {
 	payer.enter(pin)
 	payer.see("That PIN is wrong")
 }
+
+func TestReaderThatIsGoneCanBeNamedAnew(t *testing.T) {
+	w := openWorld(t)
+	payer := newPerson(t, browser(t), "payer")
+	payer.open(w.url + "/pay?payee=books@shop&amount=12.50#reader=9." + "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	payer.see("The reader cannot be reached.")
+	payer.press("Use a card reader on this computer")
+	payer.fill("Reader code", "nonsense")
+	payer.press("Use this reader")
+	payer.see("That is not a reader code.")
+}

@@ -9,6 +9,7 @@ import { confirm as byPasskey } from '/ui/passkey.js';
 import { receiptCard } from '/ui/receipt.js';
 import { Differs, first, statementCard } from '/ui/statement.js';
 import * as cards from '/ui/tap.js';
+import { tapping } from '/ui/ways.js';
 import { duration, explain, t, when } from '/ui/words.js';
 
 /** @typedef {import('/ui/statement.js').Asked} Asked */
@@ -26,9 +27,9 @@ const save = (key, value) => localStorage.setItem(key, JSON.stringify(value));
 /** @param {string} key */
 const forget = (key) => localStorage.removeItem(key);
 
+cards.readerFromAddress();
 /** The tap that came with the address, if any: taken before anything else runs. */
 const brought = cards.fromAddress();
-cards.readerFromAddress();
 
 frame(t('pay.title'), { links: { [t('nav.me')]: '/me', [t('nav.approve')]: '/approve' } });
 start().catch(fail);
@@ -121,59 +122,9 @@ function summary(draft) {
 
 /** Asks for the card. @param {any} draft @param {string} [problem] */
 async function tap(draft, problem) {
-  const stop = new AbortController();
-  /** @param {cards.Tap} found */
-  const got = (found) => {
-    if (stop.signal.aborted) return;
-    stop.abort();
-    review(draft, found).catch(fail);
-  };
-  const trouble = h('div', { role: 'alert' }, problem && notice('bad', problem));
-  const say = (/** @type {string} */ key) => trouble.replaceChildren(notice('bad', t(key)));
-  const demo = await cards.demoCards();
-  screen(t('tap.title'), summary(draft), h('div.tapping', {}, icon('tap')), trouble, ways(draft, demo, got, say, stop),
-    button(t('pay.cancel'), () => { stop.abort(); forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent')); }, { kind: 'plain' }));
-}
-
-/**
- * The ways in which this device reads cards.
- * @param {any} draft @param {{id: string, label: string}[]} demo @param {(t: cards.Tap) => void} got
- * @param {(key: string) => void} say @param {AbortController} stop
- */
-function ways(draft, demo, got, say, stop) {
-  const way = h('div.ways');
-  if (demo.length) {
-    way.append(h('p.quiet', {}, t('tap.demo')), ...demo.map((card) => button(card.label, async () => got(await cards.demoTap(card.id)), { kind: 'card', icon: 'tap' })));
-  }
-  if (cards.hasNFC) {
-    way.append(button(t('tap.nfc'), () => cards.nfc(got, say, stop.signal).catch(() => say('tap.nfc_refused')), { icon: 'tap' }));
-  } else if (!demo.length) way.append(h('p', {}, t(matchMedia('(pointer: coarse)').matches ? 'tap.phone' : 'tap.desktop')));
-  if (!matchMedia('(pointer: coarse)').matches) way.append(readerWay(got, say, stop));
-  return way;
-}
-
-/** A reader on the desk. @param {(t: cards.Tap) => void} got @param {(key: string) => void} say @param {AbortController} stop */
-function readerWay(got, say, stop) {
-  const place = h('div');
-  const wait = () => {
-    place.replaceChildren(h('p', { role: 'status' }, t('reader.waiting')),
-      button(t('reader.other'), () => { cards.forgetReader(); ask(); }, { kind: 'plain' }));
-    cards.onReader(stop.signal).then(got, (e) => {
-      if (stop.signal.aborted) return;
-      const known = ['no_account', 'no_application', 'card_blocked', 'card_malformed'].includes(e?.reader);
-      say(known ? 'tap.' + e.reader : 'reader.lost');
-      if (known) wait(); else { cards.forgetReader(); ask(); }
-    });
-  };
-  const ask = () => {
-    const code = field(t('reader.code'), { autocapitalize: 'characters', spellcheck: 'false' }, t('reader.help'));
-    place.replaceChildren(h('details', {}, h('summary', {}, t('reader.title')), h('form', { onsubmit: (/** @type {Event} */ e) => {
-      e.preventDefault();
-      if (cards.useReader(code.input.value)) wait(); else code.tell(t('reader.bad_code'));
-    } }, code.row, h('button.second', { type: 'submit' }, t('reader.use')))));
-  };
-  if (cards.reader()) wait(); else ask();
-  return place;
+  const { element, stop } = await tapping((found) => { review(draft, found).catch(fail); }, problem);
+  screen(t('tap.title'), summary(draft), element,
+    button(t('pay.cancel'), () => { stop(); forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent')); }, { kind: 'plain' }));
 }
 
 /** Shows what will be sent. Nothing has been. @param {any} draft @param {any} tapped */

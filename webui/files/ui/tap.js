@@ -56,6 +56,9 @@ export function useReader(code) {
   return reader() !== undefined;
 }
 
+/** Forgets the reader. */
+export const forgetReader = () => sessionStorage.removeItem(place);
+
 /** Takes a reader's code out of the address, where "tapline reader" puts it. */
 export function readerFromAddress() {
   const code = new URLSearchParams(location.hash.slice(1)).get('reader');

@@ -1,0 +1,68 @@
+// @ts-check
+// Asking for a card, by all the ways in which this device reads one. The page around it says what the card is for.
+import { button, field, h, icon, notice } from './dom.js';
+import * as cards from './tap.js';
+import { t } from './words.js';
+
+/**
+ * Waits for one tap. The element says how to tap and what goes wrong; the first card that is read is given on, and only
+ * that one. Call stop when the page goes on without a card.
+ * @param {(tapped: cards.Tap) => void} then @param {string} [problem] what was wrong with the tap before
+ * @returns {Promise<{element: HTMLElement, stop: () => void}>}
+ */
+export async function tapping(then, problem) {
+  const demo = await cards.demoCards();
+  const over = new AbortController();
+  /** @param {cards.Tap} found */
+  const got = (found) => {
+    if (over.signal.aborted) return;
+    over.abort();
+    then(found);
+  };
+  const trouble = h('div', { role: 'alert' }, problem && notice('bad', problem));
+  const say = (/** @type {string} */ key) => trouble.replaceChildren(notice('bad', t(key)));
+  return {
+    element: h('div.ways', {}, h('div.tapping', {}, icon('tap')), trouble, ways(demo, got, say, over.signal)),
+    stop: () => over.abort(),
+  };
+}
+
+/**
+ * @param {{id: string, label: string}[]} demo @param {(t: cards.Tap) => void} got
+ * @param {(key: string) => void} say @param {AbortSignal} signal
+ */
+function ways(demo, got, say, signal) {
+  const way = h('div.ways');
+  if (demo.length) {
+    way.append(h('p.quiet', {}, t('tap.demo')), ...demo.map((card) => button(card.label, async () => got(await cards.demoTap(card.id)), { kind: 'card', icon: 'tap' })));
+  }
+  if (cards.hasNFC) {
+    way.append(button(t('tap.nfc'), () => cards.nfc(got, say, signal).catch(() => say('tap.nfc_refused')), { icon: 'tap' }));
+  } else if (!demo.length) way.append(h('p', {}, t(matchMedia('(pointer: coarse)').matches ? 'tap.phone' : 'tap.desktop')));
+  if (!matchMedia('(pointer: coarse)').matches) way.append(readerWay(got, say, signal));
+  return way;
+}
+
+/** A reader on the desk. @param {(t: cards.Tap) => void} got @param {(key: string) => void} say @param {AbortSignal} signal */
+function readerWay(got, say, signal) {
+  const place = h('div');
+  const wait = () => {
+    place.replaceChildren(h('p', { role: 'status' }, t('reader.waiting')),
+      button(t('reader.other'), () => { cards.forgetReader(); ask(); }, { kind: 'plain' }));
+    cards.onReader(signal).then(got, (e) => {
+      if (signal.aborted) return;
+      const known = ['no_account', 'no_application', 'card_blocked', 'card_malformed'].includes(e?.reader);
+      say(known ? 'tap.' + e.reader : 'reader.lost');
+      if (known) wait(); else { cards.forgetReader(); ask(); }
+    });
+  };
+  const ask = () => {
+    const code = field(t('reader.code'), { autocapitalize: 'characters', spellcheck: 'false' }, t('reader.help'));
+    place.replaceChildren(h('details', {}, h('summary', {}, t('reader.title')), h('form', { onsubmit: (/** @type {Event} */ e) => {
+      e.preventDefault();
+      if (cards.useReader(code.input.value)) wait(); else code.tell(t('reader.bad_code'));
+    } }, code.row, h('button.second', { type: 'submit' }, t('reader.use')))));
+  };
+  if (cards.reader()) wait(); else ask();
+  return place;
+}
