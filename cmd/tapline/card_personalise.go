@@ -105,15 +105,15 @@ func (j *personaliseJob) obtain(ctx context.Context, tag *ntag.Tag, uid sun.UID)
 	if j.kept, err = openKeptIssue(uid); err != nil {
 		return err
 	}
+	if j.kept.URL != "" && j.kept.URL != j.cmd.URL {
+		return withHint(fmt.Errorf("this card is half way to another service, %s", j.kept.URL), "finish it with --url "+j.kept.URL)
+	}
 	if j.kept.Issued == nil {
 		if err := j.issue(ctx, tag, uid); err != nil {
 			return err
 		}
 	} else if j.cmd.Label != "" && j.cmd.Label != j.kept.Request.Label {
 		j.say("The card was issued as %q before; that stays.", j.kept.Request.Label)
-	}
-	if j.kept.URL != j.cmd.URL {
-		return withHint(fmt.Errorf("this card is half way to another service, %s", j.kept.URL), "finish it with --url "+j.kept.URL)
 	}
 	return j.use(*j.kept.Issued)
 }

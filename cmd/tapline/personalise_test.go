@@ -344,6 +344,34 @@ func TestCardIsWrittenFromWhatWasIssuedBefore(t *testing.T) {
 	d.refused("not what was printed", "card", "personalise", "--from", filepath.Join(d.dir, "pin"))
 }
 
+// The answer to issuing was lost, and the program with it: the same is asked again, and not another card.
+func TestLostAnswerToIssuingIsGotAgain(t *testing.T) {
+	d := openDesk(t)
+	const key = "personalise-4711-0815-key"
+	issued := decoded[api.CardCode](t, d.must("card", "issue", "--sun", blankUID.String(), "--label", "Campus card", "--idempotency-key", key, "--json"))
+	kept, err := json.Marshal(keptIssue{
+		URL: d.daemon.url(), IdempotencyKey: key,
+		Request: api.NewCard{SUN: &api.NewSUN{UID: blankUID.String()}, Label: "Campus card", Currency: "CNY"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.file("tapline/unfinished-card-"+strings.ToLower(blankUID.String())+".json", string(kept))
+	d.lay(cardtest.NewNTAG424(blankUID))
+	done := decoded[finished](t, d.must("card", "personalise", "--json"))
+	d.take()
+	if done.Code != issued.Code || done.Card.ID != issued.Card.ID {
+		t.Errorf("card %s with another code, want %s", done.Card.ID, issued.Card.ID)
+	}
+	d.refused("half way to another service", func() []string {
+		kept := strings.Replace(string(kept), d.daemon.url(), "https://other.example", 1)
+		d.file("tapline/unfinished-card-"+strings.ToLower(blankUID.String())+".json", kept)
+		d.lay(cardtest.NewNTAG424(blankUID))
+		return []string{"card", "personalise"}
+	}()...)
+	d.take()
+}
+
 func TestNothingIsIssuedForACardThatCannotBeWritten(t *testing.T) {
 	d := openDesk(t)
 	foreign := cardtest.NewNTAG424(blankUID)
