@@ -37,7 +37,7 @@ func (c *Client) TapChallenge(ctx context.Context, amount money.Amount) (TapChal
 // parseChallenge takes no challenge for another amount than was asked for.
 func parseChallenge(a api.TapChallenge, amount money.Amount) (TapChallenge, error) {
 	number, err := hex.DecodeString(a.UnpredictableNumber)
-	if err != nil || len(number) != 4 {
+	if err != nil || len(number) != 4 || [4]byte(number) == [4]byte{} {
 		return TapChallenge{}, ErrAnswer
 	}
 	minor, err := strconv.ParseInt(a.Amount, 10, 64)
