@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
 
 # The real parts that tests talk to. With TAPLINE_REQUIRE naming a part, its tests fail where they would skip.
-REAL_PARTS := pcscd chromium
+REAL_PARTS := pcscd chromium postgres
 
 # Packages whose tests start processes or run for minutes: tested without the race detector.
 WITHOUT_RACE := cmd/tapline scripts/gotest webui
@@ -13,6 +13,9 @@ WITHOUT_RACE := cmd/tapline scripts/gotest webui
 ALL_PACKAGES = $(shell go list ./...)
 SLOW         = $(filter $(addprefix tapline/,$(WITHOUT_RACE)),$(ALL_PACKAGES))
 RACED        = $(filter-out $(SLOW),$(ALL_PACKAGES))
+
+# Packages whose tests run on PostgreSQL, too. Those of sqlstore always do.
+ON_BOTH := ./processor ./httpapi
 
 # More flags for go test, such as -count=1 or -run TestName.
 TESTFLAGS ?=
@@ -64,6 +67,7 @@ unit: export TAPLINE_REQUIRE = $(REAL_PARTS)
 unit: race-deps
 	$(GOTEST) -race -timeout 10m $(RACED)
 	$(if $(SLOW),$(GOTEST) -timeout 20m $(SLOW))
+	TAPLINE_TEST_DB=postgres $(GOTEST) -timeout 10m $(ON_BOTH)
 
 # The race detector is the only part of tapline that needs cgo.
 .PHONY: race-deps

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tapline/consent"
+	"tapline/internal/pgtest"
+	"tapline/internal/testdb"
 	"tapline/keyring"
 	"tapline/ledger"
 	"tapline/money"
@@ -20,6 +23,8 @@ import (
 	. "tapline/processor"
 	"tapline/sqlstore"
 )
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // clock is a clock that a test sets.
 type clock struct {
@@ -60,11 +65,12 @@ func openShop(t *testing.T, change ...func(*Config)) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlstore.Open(t.Context(), filepath.Join(dir, "tapline.db"), sqlstore.Options{Environment: "test"})
+	db := testdb.New(t)
+	store, err := sqlstore.Open(t.Context(), db, sqlstore.Options{Environment: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{t: t, store: store, db: filepath.Join(dir, "tapline.db"), keys: keys, card: "card_1", number: number,
+	s := &shop{t: t, store: store, db: db, keys: keys, card: "card_1", number: number,
 		clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	c := Config{Store: store, Keys: keys, Policy: payment.DefaultPolicy, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler)}
 	for _, f := range change {

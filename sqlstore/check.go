@@ -23,26 +23,31 @@ const findingsPerRule = 100
 // could not look.
 func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 	var found []Finding
-	err := s.db.view(ctx, func(c session) error {
-		var err error
-		if found, err = s.db.damage(c); err != nil {
-			return err
-		}
-		for _, r := range rules {
-			n := len(found)
-			_, err := c.run(r.breaches, 1, func(_ int, to binder) { to.integer(findingsPerRule) }, func(from scanner) {
-				found = append(found, Finding{r.name, from.text(0), from.text(1)})
-			})
-			if err != nil {
-				return fmt.Errorf("rule %q: %w", r.name, err)
-			}
-			if len(found)-n == findingsPerRule {
-				found = append(found, Finding{r.name, "more", "only the first are shown"})
-			}
-		}
-		return nil
+	err := s.db.view(ctx, func(c session) (err error) {
+		found, err = s.check(c)
+		return err
 	})
 	return found, err
+}
+
+func (s *Store) check(c session) ([]Finding, error) {
+	found, err := s.db.damage(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		n := len(found)
+		_, err := c.run(r.breaches, 1, func(_ int, to binder) { to.integer(findingsPerRule) }, func(from scanner) {
+			found = append(found, Finding{r.name, from.text(0), from.text(1)})
+		})
+		if err != nil {
+			return found, fmt.Errorf("rule %q: %w", r.name, err)
+		}
+		if len(found)-n == findingsPerRule {
+			found = append(found, Finding{r.name, "more", "only the first are shown"})
+		}
+	}
+	return found, nil
 }
 
 // rule is something that always holds between rows.

@@ -59,6 +59,19 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// Exists reports whether there is a database already: a file, or tables on a server.
+func Exists(ctx context.Context, path string, o Options) (bool, error) {
+	if IsServer(path) {
+		there, err := existsPostgres(ctx, path, o)
+		if err != nil {
+			return false, fmt.Errorf("database: %w", err)
+		}
+		return there, nil
+	}
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist), nil
+}
+
 // Migrate brings a database to the schema of this program, in one transaction, and returns the versions before and
 // after. On a server it also makes the tables, if there are none. Make a backup first: there is no way back.
 func Migrate(ctx context.Context, path string, o Options) (from, to int, err error) {

@@ -19,6 +19,8 @@ type postgresDB struct {
 	writers chan *postgresConn // hold connections while nobody uses them; nil if the database is only read
 	readers chan *postgresConn
 	closing chan struct{}
+	channel string // of notifications
+	created bool   // there were no tables before
 }
 
 // Bounds of what is done again.

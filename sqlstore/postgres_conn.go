@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -52,11 +54,18 @@ func (c *postgresConn) connect(ctx context.Context, config *pgconn.Config) error
 		}
 	}
 	if err != nil {
-		return c.failed("connect", err)
+		return c.failed("connect", oneLine{err})
 	}
 	c.conn, c.prepared = conn, make(map[*statement]*postgresStatement)
 	return nil
 }
+
+// oneLine is an error that tells of each host, in one line.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+func (e oneLine) Unwrap() error { return e.error }
 
 func (c *postgresConn) begin(how string) error {
 	results, err := c.conn.Exec(c.ctx, how).ReadAll()
@@ -180,14 +189,23 @@ func (c *postgresConn) prepare(s *statement) (*postgresStatement, error) {
 }
 
 var (
-	lockName = plain("SELECT pg_advisory_xact_lock($1)", isInteger)
+	lockNames = &statement{text: "SELECT pg_advisory_xact_lock(n) FROM unnest($1::bigint[]) AS n", kinds: []kind{isInteger}, arrays: true}
 	// Whoever listens is told once the transaction has committed.
-	notify  = plain("SELECT pg_notify('"+channel+"', $1)", isText)
+	notify  = plain("SELECT pg_notify("+channelName+", $1)", isText)
 	askTime = plain("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 )
 
-func (c *postgresConn) alone(name string) error {
-	_, err := c.run(lockName, 1, func(_ int, to binder) { to.integer(advisoryLock(name)) }, nil)
+// channelName is where a transaction that has saved events tells the number of the newest. Another schema of the same
+// database may hold another service's tables, so it is named for the table of the numbers.
+const channelName = "'tapline_events_' || 'counters'::regclass::oid"
+
+func (c *postgresConn) alone(names ...string) error {
+	locks := make([]int64, len(names))
+	for i, name := range names {
+		locks[i] = advisoryLock(name)
+	}
+	slices.Sort(locks)
+	_, err := c.run(lockNames, len(locks), func(i int, to binder) { to.integer(locks[i]) }, nil)
 	return err
 }
 

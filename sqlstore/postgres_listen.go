@@ -9,9 +9,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 )
 
-// channel is where a transaction that has saved events tells the number of the newest.
-const channel = "tapline_events"
-
 // How long listen waits before it connects again: at first, and at most.
 const (
 	listenPause    = 100 * time.Millisecond
@@ -60,7 +57,7 @@ func (d *postgresDB) listenOnce(ctx context.Context, newest func(int64)) {
 		_ = conn.Close(ctx)
 	}()
 	// What was committed before LISTEN is read; what is committed after is told.
-	if err := conn.Exec(ctx, "LISTEN "+channel).Close(); err != nil {
+	if err := conn.Exec(ctx, "LISTEN "+d.channel).Close(); err != nil {
 		return
 	}
 	results, err := conn.Exec(ctx, "SELECT last FROM counters WHERE name = 'events'").ReadAll()

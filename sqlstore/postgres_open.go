@@ -22,6 +22,29 @@ func IsServer(database string) bool {
 	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }
 
+// CheckURL reports what is wrong with the URL of a server, without repeating it. A password in it is wrong.
+func CheckURL(database string) error {
+	_, rest, _ := strings.Cut(database, "://")
+	rest, text, _ := strings.Cut(rest, "?")
+	hosts, _, _ := strings.Cut(rest, "/")
+	user := ""
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		user = rest[:at] // as far as anybody could take it for that
+	} else if _, err := url.QueryUnescape(hosts); err != nil {
+		return errNoURL
+	}
+	query, err := url.ParseQuery(text)
+	switch {
+	case strings.Contains(user, ":"), query.Has("password"), query.Has("sslpassword"):
+		return errPassword
+	case err != nil:
+		return errNoURL
+	}
+	return nil
+}
+
+var errNoURL = errors.New("this is no URL; hint: write it like postgres://tapline@db.example/tapline")
+
 // errPassword does not say more: what is wrong here may be shown to others.
 var errPassword = errors.New("the URL holds a password, which others can read in the list of processes; " +
 	"hint: put it in a file for --db-password-file, in ~/.pgpass, or in PGPASSWORD")
@@ -30,22 +53,21 @@ var errPassword = errors.New("the URL holds a password, which others can read in
 // https://www.postgresql.org/docs/current/libpq-connect.html. Other machines are only talked to by TLS with a
 // certificate that names them, unless sslmode says otherwise.
 func postgresConfig(database string, o Options) (*pgconn.Config, error) {
-	u, err := url.Parse(database)
-	if err != nil {
-		return nil, errors.New("this is no URL; hint: write it like postgres://tapline@db.example/tapline")
-	}
-	query := u.Query()
-	if _, has := u.User.Password(); has || query.Has("password") || query.Has("sslpassword") {
-		return nil, errPassword
+	if err := CheckURL(database); err != nil {
+		return nil, err
 	}
 	config, err := pgconn.ParseConfig(database)
 	if err != nil {
 		return nil, err
 	}
-	if !query.Has("sslmode") && os.Getenv("PGSSLMODE") == "" && !onlyLocal(config) {
-		query.Set("sslmode", "verify-full")
-		u.RawQuery = query.Encode()
-		if config, err = pgconn.ParseConfig(u.String()); err != nil {
+	_, text, has := strings.Cut(database, "?")
+	query, err := url.ParseQuery(text)
+	if err == nil && !query.Has("sslmode") && os.Getenv("PGSSLMODE") == "" && !onlyLocal(config) {
+		separator := "?"
+		if has {
+			separator = "&"
+		}
+		if config, err = pgconn.ParseConfig(database + separator + "sslmode=verify-full"); err != nil {
 			return nil, err
 		}
 	}
@@ -164,9 +186,12 @@ func (d *postgresDB) identify(ctx context.Context, o Options, known []migration,
 		if err := d.create(ctx, c, o, known); err != nil {
 			return err
 		}
-		c.ctx = ctx
+		c.ctx, d.created = ctx, true
 	}
 	m, err := readMeta(c)
+	if err == nil {
+		_, err = c.run(askChannel, 1, nil, func(from scanner) { d.channel = from.text(0) })
+	}
 	if err != nil {
 		if c.fault == broken && !isPrivilege(err) {
 			return errForeign
@@ -183,6 +208,8 @@ func isPrivilege(err error) bool {
 
 var countRelations = plain("SELECT count(*) FILTER (WHERE relname = 'meta'), count(*) FROM pg_class" +
 	" WHERE relnamespace = to_regnamespace(current_schema()) AND relkind IN ('r', 'p', 'v', 'm', 'f')")
+
+var askChannel = plain("SELECT " + channelName)
 
 // empty reports whether there is nothing yet where tables would be made. If there are tables, but not tapline's, that is
 // an error.
@@ -247,6 +274,21 @@ func (c *postgresConn) migrate(known []migration, from int) error {
 	return writeMeta(c, "oldest", strconv.Itoa(known[len(known)-1].oldest))
 }
 
+// existsPostgres reports whether there are tables.
+func existsPostgres(ctx context.Context, database string, o Options) (bool, error) {
+	o.ReadOnly = true
+	config, err := postgresConfig(database, o)
+	if err != nil {
+		return false, err
+	}
+	c := &postgresConn{ctx: ctx}
+	if err := c.connect(ctx, config); err != nil {
+		return false, openingFailed(err)
+	}
+	empty, err := c.empty()
+	return !empty, openingFailed(errors.Join(err, c.conn.Close(ctx)))
+}
+
 // migratePostgres makes the tables, if there are none, or brings them to the newest schema.
 func migratePostgres(ctx context.Context, database string, o Options, known []migration) (from int, err error) {
 	d, err := openPostgres(ctx, database, o, known, true)
@@ -264,5 +306,8 @@ func migratePostgres(ctx context.Context, database string, o Options, known []mi
 		}
 		return c.migrate(known, was.schema)
 	})
+	if d.created {
+		was.schema = 0
+	}
 	return was.schema, openingFailed(err)
 }

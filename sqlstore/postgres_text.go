@@ -47,7 +47,7 @@ func postgresText(s *statement, locking bool) (text string, arrays bool) {
 		}
 		return text, true
 	}
-	return s.text, false
+	return s.text, s.arrays
 }
 
 // Keys never change, so rows that refer to a locked one can still be made: the weaker lock lets them.

@@ -92,16 +92,27 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 	}
 	found.Bindings = join(found.Bindings, pick(r, bindings, boundTo, single(w.BoundTo)), idOf)
 	found.Bindings = join(found.Bindings, pick(r, bindings, cardsOf, single(w.CardsOf)), idOf)
+	guarded := make([]string, len(w.ChallengesOf))
+	for i, device := range w.ChallengesOf {
+		guarded[i] = "challenges of " + string(device)
+	}
+	r.guard(guarded...)
 	found.Challenges = join(found.Challenges, pick(r, challenges, challengesOf, single(w.ChallengesOf)),
 		func(c processor.TapChallenge) processor.ChallengeID { return c.ChallengeID })
 	found.Passkeys = join(found.Passkeys, pick(r, passkeys, ofCard, single(w.PasskeysOf)),
 		func(k processor.Passkey) string { return k.ID })
 	if w.AnyOf {
-		if r.writing && r.err == nil {
-			r.err = r.alone("operators") // there is no row to lock for who finds none
-		}
+		r.guard("operators")
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
 			func(o processor.Operator) processor.OperatorID { return o.ID })
+	}
+}
+
+// guard keeps others from making rows of which there is none to lock, while this transaction may write: those that are
+// counted, or whose absence matters.
+func (r *rows) guard(names ...string) {
+	if r.writing && r.err == nil && len(names) > 0 {
+		r.err = r.alone(names...)
 	}
 }
 

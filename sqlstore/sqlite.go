@@ -167,7 +167,7 @@ func (c *sqliteConn) rollBack() {
 }
 
 // alone has nothing to do: one transaction writes at a time.
-func (c *sqliteConn) alone(string) error { return nil }
+func (c *sqliteConn) alone(...string) error { return nil }
 
 // announce has nothing to do: nobody can listen.
 func (c *sqliteConn) announce(int64) error { return nil }

@@ -56,8 +56,8 @@ type session interface {
 	//
 	// Errors: those of processor.Store, recognised by the database's codes; ctx's when that is done; else others.
 	run(s *statement, rows int, bind func(row int, to binder), scan func(scanner)) (changed int, err error)
-	// alone waits until no other transaction is alone by the same name, and keeps them out until this one ends.
-	alone(name string) error
+	// alone waits until no other transaction is alone by one of the same names, and keeps them out until this one ends.
+	alone(names ...string) error
 	// announce tells those who listen of the newest event, once the transaction is committed.
 	announce(newest int64) error
 	// now is the time by the database's clock, which is the same for all who use it.

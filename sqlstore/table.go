@@ -163,7 +163,8 @@ type statement struct {
 	also    string   // a further condition on the rows picked
 	lock    lock     // what a transaction that writes does to the rows picked
 
-	text string // of an other statement, with arguments $1, $2 and so on
+	text   string // of an other statement, with arguments $1, $2 and so on
+	arrays bool   // each argument is an array; only PostgreSQL knows them
 }
 
 // other statements are plain SQL that both databases understand.

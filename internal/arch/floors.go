@@ -60,6 +60,7 @@ var table = []floor{
 	{"internal/arch", nil},
 	{"internal/testenv", nil},
 	{"internal/pgtest", []string{"internal/testenv"}},
+	{"internal/testdb", []string{"sqlstore", "internal/pgtest"}},
 	{"internal/storetest", []string{"money", "ledger", "payment", "consent", "processor"}},
 	{"internal/sim", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},

@@ -37,7 +37,7 @@ var shared struct {
 // Main runs a package's tests and then stops the server that they shared, if there was one. It returns the exit code:
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
-func Main(m *testing.M) int {
+func Main(m interface{ Run() int }) int {
 	code := m.Run()
 	if err := StopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
@@ -160,10 +160,11 @@ func Program(t testing.TB, name string) string {
 // URL names a database of the server for the role "postgres", by the unix socket.
 func (s *Server) URL(database string) string { return s.url("postgres", "", database) }
 
-// TCP names a database of the server by its port on loopback, for a role that will be asked for its password.
-func (s *Server) TCP(role, database string) string {
-	return s.url(role, "127.0.0.1:"+strconv.Itoa(s.port), database)
-}
+// TCP names a database of the server by its address, for a role that will be asked for its password.
+func (s *Server) TCP(role, database string) string { return s.url(role, s.Address(), database) }
+
+// Address is where the server listens on loopback.
+func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 
 func (s *Server) url(role, host, database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(role), Host: host, Path: "/" + database}
@@ -194,6 +195,33 @@ func (s *Server) Query(t testing.TB, database, sql string) []string {
 		return nil
 	}
 	return strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+}
+
+// Dump is every row of a database of the shared server as text, by table.
+func Dump(t testing.TB, address string) map[string][]string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, database := Shared(t), strings.TrimPrefix(u.Path, "/")
+	tables := map[string][]string{}
+	var all []string
+	for _, name := range s.Query(t, database, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'") {
+		tables[name] = nil
+		all = append(all, "SELECT '"+name+"' || ' ' || to_json(t) FROM "+name+" AS t")
+	}
+	if len(all) == 0 {
+		return tables
+	}
+	for _, row := range s.Query(t, database, strings.Join(all, " UNION ALL ")) {
+		name, text, _ := strings.Cut(row, " ")
+		tables[name] = append(tables[name], text)
+	}
+	for _, rows := range tables {
+		slices.Sort(rows)
+	}
+	return tables
 }
 
 func (s *Server) psql(database, sql string) (string, error) {
