@@ -29,8 +29,10 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/device"
+	"tapline/internal/pgtest"
 	"tapline/payment"
 	"tapline/processor"
+	"tapline/sqlstore"
 )
 
 // canary stands in what is refused: no answer may repeat it.
@@ -39,6 +41,9 @@ const canary = "canary"
 // dump is every row of the database as text, by table: what a refused request leaves as it was.
 func (w *world) dump() map[string][]string {
 	w.t.Helper()
+	if sqlstore.IsServer(w.db) {
+		return pgtest.Dump(w.t, w.db)
+	}
 	conn, err := sqlite.OpenConn(w.db, sqlite.OpenReadOnly)
 	w.must(err)
 	defer conn.Close()

@@ -395,7 +395,7 @@ func TestLRPCardPays(t *testing.T) {
 // TestCardsOutliveTheirMasterKey adds a new version of the master key and of the number key to a running service's folder.
 func TestCardsOutliveTheirMasterKey(t *testing.T) {
 	w := openSUN(t)
-	folder := filepath.Join(filepath.Dir(w.db), "keys")
+	folder := filepath.Join(w.dir, "keys")
 	for i, name := range []string{"sun.2.key", "number.2.key"} {
 		secret := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{byte(i + 1)}, 32))
 		w.must(os.WriteFile(filepath.Join(folder, name), []byte(secret+"\n"), 0o600))

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,6 +22,8 @@ import (
 	"tapline/consent"
 	"tapline/device"
 	"tapline/httpapi"
+	"tapline/internal/pgtest"
+	"tapline/internal/testdb"
 	"tapline/keyring"
 	"tapline/money"
 	"tapline/operator"
@@ -30,7 +33,9 @@ import (
 )
 
 // The claims_*_test.go files hold every claim of the flow as a test by name: over real HTTP, with real signatures,
-// against real SQLite.
+// against real SQLite; with TAPLINE_TEST_DB=postgres against real PostgreSQL.
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // clock is a clock that a test sets, for the service and its clients.
 type clock struct {
@@ -47,7 +52,8 @@ type world struct {
 	t        testing.TB
 	ctx      context.Context
 	url      string
-	db       string // the database's file
+	dir      string // of the keys
+	db       string // the database's file or URL
 	clock    *clock
 	store    *sqlstore.Store
 	keys     *keyring.Keyring
@@ -94,9 +100,9 @@ func bareWorld(t testing.TB, settings ...setting) *world {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := keyring.OpenOrCreate(filepath.Join(dir, "keys"))
-	w := &world{t: t, ctx: t.Context(), keys: keys, clock: &clock{now: time.Now().UTC().Truncate(time.Microsecond)}}
+	w := &world{t: t, ctx: t.Context(), dir: dir, keys: keys, clock: &clock{now: time.Now().UTC().Truncate(time.Microsecond)}}
 	w.must(err)
-	w.db = filepath.Join(dir, "tapline.db")
+	w.db = testdb.New(t)
 	w.store, err = sqlstore.Open(w.ctx, w.db, sqlstore.Options{Environment: "test"})
 	w.must(err)
 	server := httptest.NewUnstartedServer(nil)

@@ -16,8 +16,12 @@ func (s *Service) addHealth(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", s.ready)
 }
 
-// ready answers whether requests should come here: the database can be read and written, and the service is not about
-// to end.
+// clockLimit is how far this machine's clock may be from the database's, which all nodes share, for the service to be
+// ready. What devices sign is judged by this machine's.
+const clockLimit = time.Second
+
+// ready answers whether requests should come here: the database can be read and written, the clock is right, and the
+// service is not about to end.
 func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-s.closing:
@@ -38,7 +42,24 @@ func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusServiceUnavailable, "the database cannot be read\n")
 		return
 	}
+	if off, err := clockOffset(ctx, s.Store); err != nil || off.Abs() > clockLimit {
+		s.Log.Warn("not ready", "trace_id", traceOf(r.Context()), "clock_offset", off, "error", err)
+		plain(w, http.StatusServiceUnavailable, "the clock is not the database's\n")
+		return
+	}
 	plain(w, http.StatusOK, "ready\n")
+}
+
+// clockOffset is by how much this machine's clock is ahead of the store's. It is as if the answer had come in the middle
+// of the time that asking took.
+func clockOffset(ctx context.Context, store processor.Store) (offset time.Duration, err error) {
+	err = store.View(ctx, func(r processor.Reader) error {
+		asked := time.Now()
+		now, err := r.Now()
+		offset = asked.Add(time.Since(asked) / 2).Sub(now)
+		return err
+	})
+	return offset, err
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -76,6 +78,17 @@ func (m *Metrics) measure(s *Service) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help},
 			func() float64 { return float64(g.read()) }))
 	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tapline_clock_offset_seconds",
+		Help: "By how much this machine's clock is ahead of the database's; NaN if that cannot be asked."},
+		func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+			defer cancel()
+			offset, err := clockOffset(ctx, s.Store)
+			if err != nil {
+				return math.NaN()
+			}
+			return offset.Seconds()
+		}))
 }
 
 // answered measures an answered request. The route is the mux's pattern.

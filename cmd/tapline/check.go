@@ -11,15 +11,15 @@ import (
 
 // checkCmd is "tapline check".
 type checkCmd struct {
-	DB   string `help:"SQLite database file." default:"tapline.db" env:"TAPLINE_DB" type:"path" placeholder:"FILE"`
-	JSON bool   `help:"Print the findings as JSON."`
+	databaseFlags `embed:""`
+	JSON          bool `help:"Print the findings as JSON."`
 }
 
 // Help is what the command's --help says.
 func (checkCmd) Help() string {
 	return `Proves the books of a database, also while a service runs on it: per currency the sum of all balances is zero; each
 account's totals equal its postings; nothing is held without a payment that awaits approval; no payment is settled
-without its posting, and no other has one; the file itself is sound.
+without its posting, and no other has one; the database itself is sound.
 
 Exits with 1 and names the ids concerned if anything is wrong.`
 }
@@ -29,7 +29,10 @@ var errBooks = errors.New("the books are wrong")
 
 // Run checks the books.
 func (c *checkCmd) Run(a *app) (err error) {
-	store, err := sqlstore.Open(a.ctx, c.DB, sqlstore.Options{ReadOnly: true})
+	if err := c.check(); err != nil {
+		return err
+	}
+	store, err := sqlstore.Open(a.ctx, c.DB, c.options(sqlstore.Options{ReadOnly: true}))
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,7 @@ func newParser(a *app, r *root, exit func(int)) (*kong.Kong, error) {
 		kong.Name("tapline"),
 		kong.Description(description),
 		kong.Vars{"url": defaultURL},
+		kong.NamedMapper("database", kong.MapperFunc(decodeDatabase)),
 		kong.Writers(a.stdout, a.stderr),
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,26 +23,53 @@ import (
 
 	"tapline/card/cardtest"
 	"tapline/card/sun"
+	"tapline/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tapline": main})
+	testscript.Main(withServers{m}, map[string]func(){"tapline": main})
 }
+
+// withServers runs the tests and then stops the servers that they started.
+type withServers struct{ *testing.M }
+
+func (m withServers) Run() int { return pgtest.Main(m.M) }
 
 // patience is how long a script waits for a thing.
 const patience = 30 * time.Second
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
+
+// TestScriptsOnPostgreSQL gives scripts the URLs of two empty databases that ask for a password.
+func TestScriptsOnPostgreSQL(t *testing.T) {
+	server := pgtest.Shared(t)
+	over := func(address string) string {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return server.TCP("postgres", strings.TrimPrefix(u.Path, "/"))
+	}
+	runScripts(t, "testdata/postgres", map[string]string{
+		"EMPTY": over(pgtest.Database(t, "", nil)), "SECOND": over(pgtest.Database(t, "", nil)),
+	})
+}
+
+func runScripts(t *testing.T, dir string, variables map[string]string) {
+	t.Helper()
 	transcripts, err := filepath.Abs("../../card/testdata/transcripts")
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			address, err := freeAddress()
 			admin, adminErr := freeAddress()
+			for name, value := range variables {
+				env.Setenv(name, value)
+			}
 			env.Setenv("TRANSCRIPTS", transcripts)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "settings"))
 			env.Setenv("PCSCLITE_CSOCK_NAME", filepath.Join(env.WorkDir, "no-pcscd"))

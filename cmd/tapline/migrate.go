@@ -4,8 +4,8 @@ import "tapline/sqlstore"
 
 // migrateCmd is "tapline migrate".
 type migrateCmd struct {
-	DB          string `help:"SQLite database file." default:"tapline.db" env:"TAPLINE_DB" type:"path" placeholder:"FILE"`
-	Environment string `help:"live or test: what the database is for." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
+	databaseFlags `embed:""`
+	Environment   string `help:"live or test: what the database is for." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
 	jsonFlag
 }
 
@@ -17,15 +17,23 @@ first: there is no way back but the backup.
   sqlite3 tapline.db ".backup copy.db"
   tapline migrate --db tapline.db
 
+On PostgreSQL it also makes the tables, as the role that is to own them; services need no more than to use them.
+
+  pg_dump --file copy.sql tapline
+  tapline migrate --db postgres://tapline_owner@db.example/tapline
+
 It is done at once or not at all. The release before this one still runs on the new schema.`
 }
 
 // Run migrates the database.
 func (cmd *migrateCmd) Run(a *app) error {
+	if err := cmd.check(); err != nil {
+		return err
+	}
 	if !cmd.JSON {
 		a.say("Migrating %s. There is no way back but a backup.", cmd.DB)
 	}
-	from, to, err := sqlstore.Migrate(a.ctx, cmd.DB, sqlstore.Options{Environment: cmd.Environment})
+	from, to, err := sqlstore.Migrate(a.ctx, cmd.DB, cmd.options(sqlstore.Options{Environment: cmd.Environment}))
 	if err != nil {
 		return err
 	}

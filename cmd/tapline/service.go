@@ -31,9 +31,9 @@ import (
 
 // serviceOptions are the settings of a service, wherever it listens.
 type serviceOptions struct {
-	DB          string `help:"SQLite database file." default:"tapline.db" env:"TAPLINE_DB" type:"path" placeholder:"FILE"`
-	Keys        string `help:"Folder of secret keys. Default: the database's name with -keys." env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER"`
-	Environment string `help:"live or test. A database belongs to one for ever." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
+	databaseFlags `embed:""`
+	Keys          string `help:"Folder of secret keys. Default: the database file's name with -keys, or tapline-keys." env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER"`
+	Environment   string `help:"live or test. A database belongs to one for ever." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
 
 	Policy               string `help:"What a payment needs: tap, authenticate, confirm or approve." enum:"tap,authenticate,confirm,approve" default:"approve" env:"TAPLINE_POLICY"`
 	AllowIdentifiedTap   bool   `help:"Let card numbers that were only read, and may be copies, settle at level tap." env:"TAPLINE_ALLOW_IDENTIFIED_TAP"`
@@ -57,6 +57,9 @@ type serviceOptions struct {
 const maxPINQueue = 512
 
 func (o *serviceOptions) check() error {
+	if err := o.databaseFlags.check(); err != nil {
+		return err
+	}
 	for _, limit := range []int64{o.TapLimit, o.TapDailyLimit, o.IdentifiedLimit, o.IdentifiedDailyLimit} {
 		if limit < 0 || limit > money.MaxMinor {
 			return &usageError{
@@ -78,6 +81,9 @@ func (o *serviceOptions) check() error {
 }
 
 func (o *serviceOptions) besideDB(suffix string) string {
+	if sqlstore.IsServer(o.DB) {
+		return "tapline" + suffix
+	}
 	return strings.TrimSuffix(o.DB, filepath.Ext(o.DB)) + suffix
 }
 
@@ -118,12 +124,16 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 		return nil, err
 	}
 	tellAuthorities(o.log, schemes)
-	_, statErr := os.Stat(o.DB)
-	keys, err := openKeys(o.Keys, errors.Is(statErr, fs.ErrNotExist))
+	options := o.options(sqlstore.Options{Environment: o.Environment})
+	there, err := sqlstore.Exists(ctx, o.DB, options)
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlstore.Open(ctx, o.DB, sqlstore.Options{Environment: o.Environment})
+	keys, err := openKeys(o.Keys, !there)
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlstore.Open(ctx, o.DB, options)
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +293,7 @@ func writeWhole(path, text string) error {
 // demoOptions are those of the demo's service, in a folder of its own.
 func demoOptions(dir string) serviceOptions {
 	o := serviceOptions{
-		DB: filepath.Join(dir, "tapline.db"), Environment: "test", Policy: payment.DefaultPolicy.Level.String(),
+		databaseFlags: databaseFlags{DB: filepath.Join(dir, "tapline.db")}, Environment: "test", Policy: payment.DefaultPolicy.Level.String(),
 		TapLimit: payment.DefaultPolicy.TapLimit, TapDailyLimit: payment.DefaultPolicy.TapDailyLimit,
 		IdentifiedLimit: payment.DefaultPolicy.IdentifiedLimit, IdentifiedDailyLimit: payment.DefaultPolicy.IdentifiedDailyLimit,
 		CodeDigits: 2, SkimStep: 50, PINQueue: 64, log: slog.New(slog.DiscardHandler),
