@@ -137,8 +137,8 @@ func (c *NTAG424) changeFileSettings(header, in []byte) ([]byte, apdu.Status) {
 	case !settingsFit(number, in, len(file.Data)):
 		return nil, ntagParameter
 	}
-	if in[0]&0x40 != 0 && file.Settings[0]&0x40 == 0 {
-		c.memory.Counter = 0 // data sheet §9.3.1
+	if in[0]&0x40 != 0 {
+		c.memory.Counter = 0 // data sheet §9.3.1, which does not say what holds if SDM was on before: the worse is taken
 	}
 	file.Settings = bytes.Clone(in)
 	return nil, ntagOK

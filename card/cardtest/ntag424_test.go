@@ -284,6 +284,36 @@ func TestNTAG424CountsTapsNotReads(t *testing.T) {
 	}
 }
 
+func TestNTAG424CountsAnewWithNewSettings(t *testing.T) {
+	sdm := ntag.SDM{Counter: true, ASCII: true, MetaRead: ntag.Free, FileRead: ntag.Never}
+	c := mirroring(t, "000000", sdm)
+	taps(t, c, 6)
+	if got := taps(t, c, 6); got != "000002" {
+		t.Errorf("the second tap says %s", got)
+	}
+	tag := opened(t, &spoiled{Card: c})
+	if err := tag.ChangeFileSettings(t.Context(), ntag.NDEFFile, ntag.FileSettings{Read: ntag.Free, SDM: &sdm}); err != nil {
+		t.Fatal(err)
+	}
+	if got := taps(t, c, 6); got != "000001" {
+		t.Errorf("the first tap after that says %s", got)
+	}
+}
+
+func TestNTAG424KeysAreChangedByKey0Alone(t *testing.T) {
+	c := cardtest.NewNTAG424(ntagUID)
+	tag := opened(t, &spoiled{Card: c})
+	for number := ntag.KeyNumber(1); number < ntag.Keys; number++ {
+		if err := tag.Authenticate(t.Context(), number, sun.Key{}); err != nil {
+			t.Fatal(err)
+		}
+		refusal, refused := errors.AsType[*ntag.StatusError](tag.ChangeKey(t.Context(), 2, sun.Key{}, sun.NewKey([16]byte{7}), 1))
+		if !refused || refusal.Status != 0x91AE {
+			t.Errorf("key %d changes key 2: %v", number, refusal)
+		}
+	}
+}
+
 func TestNTAG424StopsAtItsCounterLimit(t *testing.T) {
 	c := mirroring(t, "000000", ntag.SDM{Counter: true, Limited: true, MetaRead: ntag.Free, FileRead: ntag.Never, CounterLimit: 2})
 	taps(t, c, 6)

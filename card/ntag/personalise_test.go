@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tapline/card"
 	"tapline/card/cardtest"
 	"tapline/card/ntag"
@@ -29,6 +31,29 @@ func setup(t testing.TB) ntag.Setup {
 	return ntag.Setup{
 		UID: uid, URL: template, Version: 1,
 		Keys: [ntag.Keys]sun.Key{m.Application(uid), m.Meta(), m.File(uid), m.Data(uid), m.Spare(uid)},
+	}
+}
+
+func TestProofIsOfThisCardThisServiceAndACounter(t *testing.T) {
+	s := setup(t)
+	mirror := func(u sun.UID, file sun.Key) string {
+		return sun.Mirror(sun.AES, s.Keys[1], file, u, 7, nil, [8]byte{})
+	}
+	before := "https://pay.example/t#"
+	if counter, err := ntag.Proof(s, before+mirror(uid, s.Keys[2])); err != nil || counter != 7 {
+		t.Errorf("its own: %d, %v", counter, err)
+	}
+	for name, url := range map[string]string{
+		"another UID":     before + mirror(sun.UID{0x04, 1}, s.Keys[2]),
+		"another key":     before + mirror(uid, s.Keys[3]),
+		"another service": "https://pay.exampel/t#" + mirror(uid, s.Keys[2]),
+		"more text":       before + "x&" + mirror(uid, s.Keys[2]),
+		"the zeros":       template,
+		"nothing":         "",
+	} {
+		if _, err := ntag.Proof(s, url); !errors.Is(err, ntag.ErrNotProven) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -92,6 +117,29 @@ func TestBlankCardIsPersonalisedAndProvesItself(t *testing.T) {
 	}
 	if len(f.seen) != 46 {
 		t.Errorf("%d commands", len(f.seen))
+	}
+	tag, _, err := ntag.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tag.FileSettings(t.Context(), ntag.NDEFFile)
+	want := ntag.FileSettings{ // as docs/cards.md has them
+		Mode: ntag.Plain, Read: ntag.Free, Write: 0, ReadWrite: 0, Change: 0, Size: 256,
+		SDM: &ntag.SDM{
+			UID: true, Counter: true, ASCII: true, MetaRead: 1, FileRead: 2, CounterRead: ntag.Never,
+			PICCOffset: 7 + len("pay.example/t#e="), MACFrom: 7 + len(template) - 8 - 16, MACOffset: 7 + len(template) - 8 - 16,
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	for number := range ntag.KeyNumber(ntag.Keys) {
+		if version, err := tag.KeyVersion(t.Context(), number); err != nil || version != 1 {
+			t.Errorf("key %d has version %d, %v", number, version, err)
+		}
+	}
+	if container, err := tag.ReadData(t.Context(), ntag.CapabilityFile, ntag.Plain, 14, 1); err != nil || container[0] != 0xFF {
+		t.Errorf("phones may write: %X, %v", container, err)
 	}
 	first := state(t, c)
 	again, err := personalise(t, c, setup(t))
