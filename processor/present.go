@@ -16,14 +16,18 @@ type Present struct {
 	Assured payment.Assurance
 }
 
-// Wants names the card and its bindings.
+// Wants names the card and its bindings. For a number that no card has, it looks for the bindings of no card, so that the
+// answer takes as many steps.
 func (c *Present) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	w.CardKeys = append(w.CardKeys, c.CardKeys...)
 	c.Challenge.want(w)
 	for _, k := range c.CardKeys {
-		if id, ok := u.cardsByKey[k]; ok {
+		id, known := u.cardsByKey[k]
+		if known || u.asked.cardKeys[k] {
 			w.Bindings = append(w.Bindings, BindingID{id, c.Device})
+		}
+		if known {
 			c.SUN.want(w, id, c.Device)
 		}
 	}
