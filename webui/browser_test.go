@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"tapline/internal/testenv"
@@ -118,13 +119,19 @@ func (p *person) see(text string) {
 	p.until(fmt.Sprintf("document.body.innerText.includes(%q)", text), "shows "+text)
 }
 
-// until waits until an expression holds.
+// until waits until an expression holds, across reloads of the page.
 func (p *person) until(expression, what string) {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
-		p.Fatalf("%s: the page never %s: %v\nit shows:\n%s", p.name, what, err, p.text())
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression))
+		switch {
+		case err == nil:
+			return
+		case !strings.Contains(err.Error(), "context with specified id"):
+			p.Fatalf("%s: the page never %s: %v\nit shows:\n%s", p.name, what, err, p.text())
+		}
 	}
 }
 
@@ -182,6 +189,20 @@ func (p *person) dark() {
 	p.Helper()
 	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+}
+
+// offline takes the connection of a page away, or gives it back.
+func (p *person) offline(is bool) {
+	p.Helper()
+	if _, err := chromedp.Call(p.ctx, network.Enable, network.EnableParams{}); err != nil {
+		p.Fatal(err)
+	}
+	_, err := chromedp.Call(p.ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}},
 	})
 	if err != nil {
 		p.Fatal(err)
