@@ -19,6 +19,7 @@ type Decision struct {
 	Decision  Verdict   `json:"decision" enum:"approve,decline,not_me" doc:"not_me is for the second confirmation only."`
 	Statement string    `json:"statement" doc:"The statement's exact text as the service issued it; may be empty when declining."`
 	Code      Code      `json:"code,omitempty" doc:"Second confirmation only: the digits that the initiating device shows."`
+	Tap       *Tap      `json:"tap,omitempty" doc:"Second confirmation only, in place of code: an authentic tap of the payment's card on the associated device, sun or emv."`
 
 	Passkey *PasskeyAssertion `json:"passkey,omitempty" doc:"First confirmation only: a passkey's answer to the statement, which authenticates as well. Its challenge is the SHA-256 of 'tapline-confirm/1', a line feed and the statement."`
 }
@@ -50,7 +51,20 @@ func (m *Decision) Validate() error {
 	if m.Code != "" && (len(m.Code) > 6 || !allDigits(string(m.Code))) {
 		return ErrInvalid.at("code")
 	}
-	return nil
+	return m.validateTap()
+}
+
+// validateTap checks that a tap approves, stands in place of a code, and is of a kind that can prove the card.
+func (m *Decision) validateTap() error {
+	switch {
+	case m.Tap == nil:
+		return nil
+	case m.Decision != Approve || m.Code != "":
+		return ErrInvalid.at("tap")
+	case m.Tap.Account != "":
+		return ErrInvalid.at("tap.account") // a number that was only read proves nothing
+	}
+	return m.Tap.Validate()
 }
 
 func (m *Decision) bind(e Envelope, _ time.Time) error {
@@ -63,6 +77,8 @@ func (m *Decision) bind(e Envelope, _ time.Time) error {
 		return ErrInvalid.at("decision")
 	case m.Code != "":
 		return ErrInvalid.at("code")
+	case m.Tap != nil:
+		return ErrInvalid.at("tap")
 	}
 	return nil
 }

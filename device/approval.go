@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"tapline/api"
 	"tapline/consent"
@@ -85,23 +86,30 @@ func (c *Client) approvalOf(view api.Payment) (*Approval, error) {
 // Approve is the second confirmation, with the digits that the initiating device shows. A wrong code is an
 // *api.Problem with AttemptsLeft; what cannot be a code is consent.ErrInvalid and not sent.
 func (a *Approval) Approve(ctx context.Context, code consent.Code) (api.Payment, error) {
-	return a.decide(ctx, consent.Approve, a.Statement.Text(), code)
+	return a.decide(ctx, consent.Decision{Decision: consent.Approve, Statement: a.Statement.Text(), Code: code})
 }
+
+// ApproveTap is the second confirmation with a tap of the same card on this device, in place of the digits: the message of
+// a card that proves itself, or a payment card's proof with a challenge of Client.TapChallenge for the payment's amount.
+func (a *Approval) ApproveTap(ctx context.Context, tap consent.Tap) (api.Payment, error) {
+	return a.decide(ctx, consent.Decision{Decision: consent.Approve, Statement: a.Statement.Text(), Tap: &tap})
+}
+
+// TakesTap reports whether a tap of the card may stand in place of the digits.
+func (a *Approval) TakesTap() bool { return slices.Contains(a.View.Next.Methods, "tap") }
 
 // Decline ends the payment.
 func (a *Approval) Decline(ctx context.Context) (api.Payment, error) {
-	return a.decide(ctx, consent.Decline, "", "")
+	return a.decide(ctx, consent.Decision{Decision: consent.Decline})
 }
 
 // NotMe ends the payment and freezes the card: somebody else started it.
 func (a *Approval) NotMe(ctx context.Context) (api.Payment, error) {
-	return a.decide(ctx, consent.NotMe, "", "")
+	return a.decide(ctx, consent.Decision{Decision: consent.NotMe})
 }
 
-func (a *Approval) decide(
-	ctx context.Context, verdict consent.Verdict, text string, code consent.Code,
-) (api.Payment, error) {
-	m := consent.Decision{Payment: a.Statement.Payment, Decision: verdict, Statement: text, Code: code}
+func (a *Approval) decide(ctx context.Context, m consent.Decision) (api.Payment, error) {
+	m.Payment = a.Statement.Payment
 	if err := m.Validate(); err != nil {
 		return api.Payment{}, err
 	}

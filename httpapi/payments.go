@@ -316,11 +316,18 @@ func (c *call) approve() (answer, error) {
 	if err := c.about(string(m.Payment)); err != nil {
 		return answer{}, err
 	}
+	tap, err := c.approvalTap(m.Tap, device)
+	if err != nil {
+		return answer{}, err
+	}
 	command := &processor.Approve{
-		Payment: payment.ID(m.Payment), Device: device, Decision: m.Decision, Statement: m.Statement, Code: m.Code,
+		Payment: payment.ID(m.Payment), Device: device, Decision: m.Decision, Statement: m.Statement, Code: m.Code, Tap: tap,
 		JWS: string(c.body), Keys: c.Keys, Digits: c.CodeDigits,
 	}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {
+		if command.TapRefused != "" {
+			return c.refused(refusal{code: string(command.TapRefused), state: string(command.After.State)})
+		}
 		if command.WrongCode {
 			left := max(0, payment.CodeTries-command.After.CodeFailures)
 			return c.refused(refusal{code: "wrong_code", attemptsLeft: &left, state: string(command.After.State)})

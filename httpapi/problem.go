@@ -66,6 +66,7 @@ var rules = []rule{
 	{Code{"unknown_operator", 403, "the operator is not enrolled", false}, []error{processor.ErrUnknownOperator}},
 	{Code{"wrong_pin", 403, "wrong PIN", false}, nil},
 	{Code{"wrong_code", 403, "wrong approval code", false}, nil},
+	{Code{"tap_refused", 403, "not an authentic tap of the payment's card that was made for this approval", false}, nil},
 	{Code{"authentication_paused", 403, "too many wrong tries; wait", true}, []error{consent.ErrPaused}},
 	{Code{"authentication_locked", 403, "too many wrong tries; locked until the PIN is reset", false}, []error{consent.ErrLocked}},
 	{Code{"activation_refused", 403, "card and code do not fit together, or the code cannot be used", false}, nil},

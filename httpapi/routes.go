@@ -114,10 +114,10 @@ func paymentRoutes() []*route {
 			}, stepCodes...),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/approval", id: "approvePayment", summary: "Give the second confirmation, decline, or disown",
-			text: "On the card's associated device, with the digits that the initiating device shows. not_me declines and freezes the card.",
+			text: "On the card's associated device, with the digits that the initiating device shows, or with a tap of the same card on the associated device. not_me declines and freezes the card.",
 			by:   []credential{bySignature}, typ: consent.TypApproval, claims: typeOf[consent.Decision](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).approve,
-			codes: append([]string{"statement_mismatch", "wrong_code", "payee_unavailable"}, stepCodes...),
+			codes: append([]string{"statement_mismatch", "wrong_code", "tap_refused", "tap_used", "payee_unavailable"}, stepCodes...),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/cancel", id: "cancelPayment", summary: "Cancel a payment before money moves",
 			text: "By the initiating device, signed; or by the payee with its key, an Idempotency-Key and no body.",

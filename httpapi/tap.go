@@ -36,6 +36,16 @@ func (c *call) tapped(t consent.Tap, device payment.DeviceID, amount money.Amoun
 	return c.tappedSUN(t.SUN)
 }
 
+// approvalTap judges the tap that stands in place of an approval's code; nil for none. Its amount is compared with the
+// payment's later: this does not know the payment yet.
+func (c *call) approvalTap(t *consent.Tap, device payment.DeviceID) (*processor.ApprovalTap, error) {
+	if t == nil {
+		return nil, nil
+	}
+	tap, err := c.tapped(*t, device, money.Amount{})
+	return &processor.ApprovalTap{CardKeys: tap.keys, Assurance: tap.assurance, SUN: tap.sun, Challenge: tap.challenge}, err
+}
+
 func (c *call) tappedSUN(text consent.SUNMessage) (tapped, error) {
 	m, err := sun.Format{}.Parse(string(text))
 	if err != nil || m.PICC == nil {

@@ -31,7 +31,7 @@ func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api
 		Rehearsal: p.Rehearsal, Amount: p.Amount,
 		Payee:        payeeView(p.PayeeHandle, p.PayeeName, string(p.PayeeAccount), p.Amount.Currency),
 		Order:        api.Order{Number: p.OrderNumber, Description: p.OrderDescription},
-		Next:         next(p, role, now),
+		Next:         s.next(p, role, now),
 		InstructedAt: p.InstructedAt,
 	}
 	if p.State.Final() {
@@ -78,7 +78,7 @@ func reasonFor(role string, r payment.Reason) string {
 }
 
 // next says what a payment waits for, from a role's side.
-func next(p payment.Payment, role string, now time.Time) api.Next {
+func (s *Service) next(p payment.Payment, role string, now time.Time) api.Next {
 	if p.State.Final() {
 		return api.Next{Action: api.ActionDone}
 	}
@@ -90,6 +90,9 @@ func next(p payment.Payment, role string, now time.Time) api.Next {
 		n.Action, n.Methods = api.ActionConfirm, []string{"signature"}
 	case role == api.RoleApprover && p.State == payment.ApprovalRequired:
 		n.Action, n.Methods = api.ActionApprove, []string{"code"}
+		if p.Assurance == payment.Authentic || s.Authorities != nil {
+			n.Methods = append(n.Methods, "tap") // the card can prove itself, or may be one that can
+		}
 	}
 	return n
 }

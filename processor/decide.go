@@ -115,13 +115,15 @@ type Approve struct {
 	Decision  consent.Verdict
 	Statement string
 	Code      consent.Code // as the approver typed it
+	Tap       *ApprovalTap // of the card, in place of the code; nil where the code was typed
 	JWS       string
 
 	Keys   *keyring.Keyring
 	Digits int // of the approval code
 
-	After     payment.Payment // results
-	WrongCode bool
+	After      payment.Payment // results
+	WrongCode  bool
+	TapRefused TapRefusal
 }
 
 // Wants names the payment, its initiator, and the card with all that a freeze touches.
@@ -131,13 +133,14 @@ func (c *Approve) Wants(u *Unit, w *Wants) {
 	if p, ok := u.Payments.rows[c.Payment]; ok && !p.Decoy() {
 		w.Devices = append(w.Devices, p.Initiator)
 		wantCard(u, w, p.Card)
+		c.Tap.want(w, p.Card, c.Device)
 	}
 }
 
-// Do steps the payment as its approver decided. A wrong code takes one of three. What a device made that was revoked
-// since is cancelled instead of approved.
+// Do steps the payment as its approver decided. A wrong code takes one of three; a tap that does not count takes none. What
+// a device made that was revoked since is cancelled instead of approved.
 func (c *Approve) Do(u *Unit) error {
-	c.WrongCode = false
+	c.WrongCode, c.TapRefused = false, ""
 	if _, err := u.activeDevice(c.Device); err != nil {
 		return err
 	}
@@ -161,20 +164,39 @@ func (c *Approve) Do(u *Unit) error {
 		c.After, err = u.Do(p, payment.Command{Verb: payment.Cancel, Reason: payment.DeviceRevoked})
 		return err
 	}
-	right, err := consent.CheckApprovalCode(c.Keys, p.Nonce, c.Digits, c.Code)
-	if err != nil {
+	if right, err := c.atHand(u, p); err != nil || !right {
 		return err
 	}
-	if !right {
-		c.WrongCode = true
-		c.After, err = u.Do(p, payment.Command{Verb: payment.MistypeCode, By: c.Device})
-		return err
-	}
+	var err error
 	c.After, err = u.Do(p, payment.Command{Verb: payment.Approve, By: c.Device, Digest: consent.StatementDigest(c.Statement)})
 	if err == nil && c.After.State.Complete() {
-		u.Sign(Evidence{Payment: p.ID, Role: consent.Second, Device: c.Device, JWS: c.JWS})
+		u.Sign(c.evidence(p))
 	}
 	return err
+}
+
+// atHand reports whether the approver has what shows that this payment is meant: the code on the other device's screen, or
+// the card itself. If not, it says so in the results.
+func (c *Approve) atHand(u *Unit, p payment.Payment) (bool, error) {
+	if c.Tap != nil {
+		c.After, c.TapRefused = p, u.spendApprovalTap(c.Tap, p, c.Device)
+		return c.TapRefused == "", nil
+	}
+	right, err := consent.CheckApprovalCode(c.Keys, p.Nonce, c.Digits, c.Code)
+	if err == nil && !right {
+		c.WrongCode = true
+		c.After, err = u.Do(p, payment.Command{Verb: payment.MistypeCode, By: c.Device})
+	}
+	return right, err
+}
+
+// evidence is the approval as it is kept. One with a tap is sealed: what a payment card says holds its account number.
+func (c *Approve) evidence(p payment.Payment) Evidence {
+	e := Evidence{Payment: p.ID, Role: consent.Second, Device: c.Device, JWS: c.JWS}
+	if c.Tap != nil {
+		e.seal(c.Keys)
+	}
+	return e
 }
 
 func (c *Approve) refuse(u *Unit, p payment.Payment) (err error) {

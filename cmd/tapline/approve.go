@@ -18,9 +18,15 @@ type approveCmd struct {
 	Once     bool   `help:"End after one decision."`
 	Payment  string `placeholder:"ID" help:"Decide this payment only."`
 	Decide   string `enum:",approve,decline,not-me" default:"" placeholder:"WHAT" help:"Decide without asking: approve, decline or not-me."`
-	CodeFile string `placeholder:"FILE" help:"Take the code that the other device shows from a file, - for standard input."`
+	CodeFile string `xor:"proof" placeholder:"FILE" help:"Take the code that the other device shows from a file, - for standard input."`
+	Tap      bool   `xor:"proof" help:"Tap the same card on this device's reader in place of the code."`
+	SUNURL   string `name:"sun-url" xor:"proof" placeholder:"FILE" help:"Take the URL that the same NTAG 424 DNA card wrote at a tap on this device from a file, - for standard input, in place of the code."`
+	readerFlags
 	jsonFlag
 }
+
+// taps reports whether the card is tapped in place of the code.
+func (cmd *approveCmd) taps() bool { return cmd.Tap || cmd.SUNURL != "" }
 
 // Help explains the decisions.
 func (*approveCmd) Help() string {
@@ -28,11 +34,13 @@ func (*approveCmd) Help() string {
 account, the amount, the payee and the payee account, who asks and since when, and decide. A rehearsal, in which no money
 moves, says so in large letters; decide it as if it were a payment:
 
-  approve   it is you: type the code that the other device shows
+  approve   it is you: type the code that the other device shows, or, with --tap, tap the same card here
   decline   you do not want it
   not me    somebody else has your card or its number: declines, and freezes the card
 
 It waits for payments until Ctrl-C, or --once until one was decided.
+
+The tap counts if the card proves itself, and serves this payment only. A card that only has a number cannot.
 
 For programs: --once --decide approve --code-file FILE asks nothing. With --json, every payment is one line with "step"
 "asked" and every decision one with "step" "decided", whose "payment" has the state.`
@@ -40,8 +48,8 @@ For programs: --once --decide approve --code-file FILE asks nothing. With --json
 
 // Run waits for payments and decides them.
 func (cmd *approveCmd) Run(a *app) error {
-	if cmd.Decide == "approve" && (cmd.CodeFile == "" || !cmd.Once) {
-		return &usageError{"--decide approve needs --once and --code-file", "every payment has a code of its own"}
+	if cmd.Decide == "approve" && (cmd.CodeFile == "" && !cmd.taps() || !cmd.Once) {
+		return &usageError{"--decide approve needs --once and --code-file, --tap or --sun-url", "every payment has a code and a tap of its own"}
 	}
 	if cmd.Decide == "" && !a.isTerminal {
 		return withHint(errNobody, "without a terminal, --decide says what to decide")
@@ -205,6 +213,9 @@ func (d *decider) send(a *device.Approval, verdict consent.Verdict) (api.Payment
 	case consent.NotMe:
 		return a.NotMe(d.ctx)
 	}
+	if d.cmd.taps() {
+		return d.byTap(a)
+	}
 	for {
 		code, err := d.code(d.cmd.CodeFile, "The code that the other device shows:")
 		if err != nil {
@@ -222,4 +233,20 @@ func (d *decider) send(a *device.Approval, verdict consent.Verdict) (api.Payment
 			d.say("A code is two or six digits.")
 		}
 	}
+}
+
+// byTap approves with a tap of the card on this device.
+func (d *decider) byTap(a *device.Approval) (api.Payment, error) {
+	if !a.TakesTap() {
+		return api.Payment{}, withHint(errors.New("this card cannot prove itself"), "approve with the code that the other device shows")
+	}
+	flags := provingFlags{tapFlags{readerFlags: d.cmd.readerFlags}, d.cmd.SUNURL}
+	tap, err := flags.proved(d.app, d.client, a.Statement.Amount)
+	if err != nil {
+		return api.Payment{}, err
+	}
+	if tap.Tap.Account != "" {
+		return api.Payment{}, withHint(errors.New("the card was read, but did not prove itself"), "approve with the code that the other device shows")
+	}
+	return a.ApproveTap(d.ctx, tap.Tap)
 }

@@ -165,6 +165,7 @@ export const words = {
   "problem.not_settled": "Only a paid payment has a receipt.",
   "problem.rehearsal": "A rehearsal has no receipt: no money has moved.",
   "problem.card_state": "The card cannot do that now: it is frozen, closed or was changed.",
+  "problem.tap_refused": "That was not the card of this payment, or it did not prove itself. Tap that card, or type the digits.",
   "problem.tap_used": "This tap was used before. Tap the card again.",
   "problem.card_exists": "This card is already known.",
   "problem.passkey_exists": "This passkey is already registered.",

@@ -165,6 +165,7 @@ export const words = {
   "problem.not_settled": "只有已付款的才有收据。",
   "problem.rehearsal": "演练没有收据：资金没有变动。",
   "problem.card_state": "卡现在不能进行此操作：已冻结、注销或变更。",
+  "problem.tap_refused": "这不是本次付款的卡，或者卡未能自证。请贴该卡，或输入数字。",
   "problem.tap_used": "本次刷卡已用过，请重新刷卡。",
   "problem.card_exists": "这张卡已登记。",
   "problem.passkey_exists": "这个通行密钥已登记。",
