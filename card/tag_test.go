@@ -34,7 +34,7 @@ func newType4(message []byte) *type4 {
 	return &type4{container: container("20", 0xFF, "0406E104010000FF"), file: append(file, message...)}
 }
 
-func (c *type4) Transmit(_ context.Context, raw []byte) ([]byte, error) {
+func (c *type4) Transmit(ctx context.Context, raw []byte) ([]byte, error) {
 	sent := strings.ToUpper(hex.EncodeToString(raw))
 	c.sent = append(c.sent, sent)
 	command, err := apdu.ParseCommand(raw)
@@ -42,7 +42,7 @@ func (c *type4) Transmit(_ context.Context, raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	if c.other != "" && !strings.HasPrefix(sent, "00A4040007D276") && !strings.HasPrefix(sent, "00A4000C") && command.Instruction != apdu.InsReadBinary {
-		return (&scripted{answers: with(visa(track2), selectPPSE, "6A82")}).Transmit(nil, raw)
+		return (&scripted{answers: with(visa(track2), selectPPSE, "6A82")}).Transmit(ctx, raw)
 	}
 	switch {
 	case sent == "00A4040007D276000085010100":

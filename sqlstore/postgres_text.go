@@ -118,8 +118,6 @@ type postgresArgs struct {
 	out     [][]byte
 }
 
-const arrayHeader = 20
-
 // begin makes ready for a number of rows.
 func (a *postgresArgs) begin(kinds []kind, arrays bool, rows int) {
 	a.kinds, a.arrays, a.err = kinds, arrays, nil
