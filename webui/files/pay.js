@@ -139,7 +139,7 @@ async function review(draft, tapped) {
   button(t('pay.cancel'), () => { forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent')); }, { kind: 'plain' }));
 }
 
-/** Sends the instruction. @param {any} draft @param {any} tapped @param {string} id */
+/** Sends the instruction. @param {any} draft @param {any} tapped @param {string} id @returns {Promise<void>} */
 async function send(draft, tapped, id) {
   const from = await device();
   const { number, description } = draft.details;
@@ -172,7 +172,7 @@ function lost(again) {
   screen(t('lost.title'), notice('note', t('lost.text')), button(t('lost.again'), () => again().catch(fail)));
 }
 
-/** Comes back to a payment that was sent. @param {any} under */
+/** Comes back to a payment that was sent. @param {any} under @returns {Promise<void>} */
 async function resume(under) {
   screen(t('pay.loading'));
   try {
@@ -250,7 +250,7 @@ function pin(under, view, problem) {
     cancel(under));
 }
 
-/** One gesture: the statement, and a passkey over it. @param {any} under @param {any} view @param {boolean} at once */
+/** One gesture: the statement, and a passkey over it. @param {any} under @param {any} view @param {boolean} gesture whether the user has just pressed Send */
 async function passkey(under, view, gesture) {
   const statement = await first(view.statement, under.asked, (await device()).id);
   const trouble = h('div', { role: 'alert' });

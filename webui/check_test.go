@@ -1,0 +1,108 @@
+package webui_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"tapline/consent"
+	"tapline/internal/testenv"
+)
+
+// modules is where the packages of package.json are, which only tests need.
+const modules = "testdata/npm/node_modules/"
+
+// have makes sure that a package is there.
+func have(t *testing.T, name string) {
+	t.Helper()
+	_, err := os.Stat(modules + name)
+	testenv.Require(t, "npm", err == nil, "npm install --no-package-lock --ignore-scripts --prefix webui/testdata/npm")
+}
+
+func TestScriptsAreOfTheTypesThatTheySay(t *testing.T) {
+	have(t, "typescript")
+	if out, err := exec.CommandContext(t.Context(), "node", modules+"typescript/bin/tsc", "--project", "testdata/npm").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// accessible has axe-core look at what the page shows (WCAG 2.2, levels A and AA, and axe-core's best practices).
+func (p *person) accessible(state string) {
+	p.Helper()
+	have(p.T, "axe-core")
+	axe, err := os.ReadFile(modules + "axe-core/axe.min.js")
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.do(chromedp.Evaluate[chromedp.Void](string(axe)+";undefined", chromedp.EvalAsValue))
+	found := eval[[]string](p, `(async () => {
+		const { violations, passes } = await axe.run();
+		if (passes.length < 10) throw new Error('axe-core has looked at next to nothing');
+		return violations.map((v) => v.id + ': ' + v.help + '\n  ' + v.nodes.map((n) => n.html + '\n    ' + n.failureSummary).join('\n  '));
+	})()`)
+	for _, f := range found {
+		p.Errorf("%s: %s", state, f)
+	}
+}
+
+func TestPayPageIsAccessibleInEveryState(t *testing.T) {
+	in := browser(t)
+	for _, dark := range []bool{false, true} {
+		t.Run(fmt.Sprintf("dark=%v", dark), func(t *testing.T) {
+			w := openWorld(t)
+			phone := w.phone()
+			payer := newPerson(t, in, "payer")
+			if dark {
+				payer.dark()
+			}
+			sees := func(text string) {
+				t.Helper()
+				payer.see(text)
+				payer.accessible(text)
+			}
+			payer.open(w.url + "/pay")
+			sees("Nothing to pay")
+			payer.open(w.url + "/pay?payee=books@shop")
+			sees("How much?")
+			payer.open(w.url + order)
+			sees("Tap your card")
+			payer.press("City card")
+			sees("Check before you send")
+			payer.press("Send")
+			sees("Enter the card’s PIN")
+			payer.enter("471111")
+			sees("That PIN is wrong")
+			payer.enter(pin)
+			sees("Is this right?")
+			payer.press("Pay CN¥12.50")
+			sees("Confirm on your own device")
+			payer.open(w.url + "/pay?payee=books@shop&amount=3")
+			sees("Another payment is under way")
+			payer.press("Continue that payment")
+			payer.see("Confirm on your own device")
+			_, err := w.asked(phone).Approve(w.ctx, consent.Code(strings.TrimSpace(eval[string](payer, `document.querySelector('.code').textContent`))))
+			w.must(err)
+			sees("Paid")
+			payer.press("Show receipt")
+			sees("the signature was verified on this device")
+			payer.send(w.url)
+			payer.see("Enter the card’s PIN")
+			payer.press("Cancel")
+			sees("You said no")
+			payer.open(w.url + "/pay?payee=nobody@shop&amount=1")
+			sees("This did not work")
+			payer.send(w.url)
+			payer.see("Enter the card’s PIN")
+			w.wait(3 * time.Minute)
+			payer.do(chromedp.Reload())
+			sees("time ran out")
+			payer.open(w.url + "/t#" + w.tap())
+			sees("Your card")
+		})
+	}
+}
