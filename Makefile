@@ -14,8 +14,9 @@ ALL_PACKAGES = $(shell go list ./...)
 SLOW         = $(filter $(addprefix tapline/,$(WITHOUT_RACE)),$(ALL_PACKAGES))
 RACED        = $(filter-out $(SLOW),$(ALL_PACKAGES))
 
-# Packages whose tests run on PostgreSQL, too. Those of sqlstore always do.
-ON_BOTH := ./processor ./httpapi
+# Tests that run on PostgreSQL, too: all of processor, and the claims about races, repeats, deadlines and taps. Those of
+# sqlstore always do. TAPLINE_TEST_DB=postgres go test ./httpapi runs every claim.
+CLAIMS_ON_BOTH := AtOnce|Parallel|Lost|Replay|Expir|Tap|Rehears|Money
 
 # More flags for go test, such as -count=1 or -run TestName.
 TESTFLAGS ?=
@@ -67,7 +68,8 @@ unit: export TAPLINE_REQUIRE = $(REAL_PARTS)
 unit: race-deps
 	$(GOTEST) -race -timeout 10m $(RACED)
 	$(if $(SLOW),$(GOTEST) -timeout 20m $(SLOW))
-	TAPLINE_TEST_DB=postgres $(GOTEST) -timeout 10m $(ON_BOTH)
+	TAPLINE_TEST_DB=postgres $(GOTEST) -timeout 10m ./processor
+	TAPLINE_TEST_DB=postgres $(GOTEST) -timeout 10m -run '$(CLAIMS_ON_BOTH)' ./httpapi
 
 # The race detector is the only part of tapline that needs cgo.
 .PHONY: race-deps

@@ -197,7 +197,7 @@ func (s *Server) Query(t testing.TB, database, sql string) []string {
 	return strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 }
 
-// Dump is every row of a database of the shared server as text, by table.
+// Dump is every row of a database of the shared server, by table: each column as name=value.
 func Dump(t testing.TB, address string) map[string][]string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -209,7 +209,8 @@ func Dump(t testing.TB, address string) map[string][]string {
 	var all []string
 	for _, name := range s.Query(t, database, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'") {
 		tables[name] = nil
-		all = append(all, "SELECT '"+name+"' || ' ' || to_json(t) FROM "+name+" AS t")
+		all = append(all, "SELECT '"+name+" ' || (SELECT string_agg(key || '=' || COALESCE(value, ''), ' ')"+
+			" FROM json_each_text(to_json(t))) FROM "+name+" AS t")
 	}
 	if len(all) == 0 {
 		return tables

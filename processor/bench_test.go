@@ -1,0 +1,157 @@
+package processor_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tapline/consent"
+	"tapline/internal/pgtest"
+	"tapline/internal/testdb"
+	"tapline/keyring"
+	"tapline/ledger"
+	"tapline/payment"
+	. "tapline/processor"
+	"tapline/sqlstore"
+)
+
+// benchCards is how many cards pay in the benchmark, each from its own device; all pay one payee.
+const benchCards = 10_000
+
+// BenchmarkPayments runs complete payments, from instruction to settlement, each of three requests with idempotency keys,
+// by a number of callers at once: so many commands are in a batch. There is no HTTP, no signature and no PIN hash.
+func BenchmarkPayments(b *testing.B) {
+	for kind, db := range map[string]func(testing.TB) string{
+		"sqlite":   func(t testing.TB) string { return filepath.Join(t.TempDir(), "tapline.db") },
+		"postgres": testdb.Postgres,
+	} {
+		for _, callers := range []int{64, 256, 512} {
+			b.Run(fmt.Sprintf("%s/callers=%d", kind, callers), func(b *testing.B) { benchmarkPayments(b, db(b), callers) })
+		}
+	}
+}
+
+// bench is a processor with benchCards cards.
+type bench struct {
+	*Processor
+	b     *testing.B
+	nonce string
+	made  atomic.Int64
+}
+
+func benchmarkPayments(b *testing.B, db string, callers int) {
+	keys, err := keyring.OpenOrCreate(filepath.Join(b.TempDir(), "keys"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	store, err := sqlstore.Open(b.Context(), db, sqlstore.Options{Environment: "test"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := store.Update(b.Context(), func(tx Tx) error { return tx.Save(benchTown()) }); err != nil {
+		b.Fatal(err)
+	}
+	policy := payment.DefaultPolicy
+	policy.Level = payment.LevelConfirm
+	var commands, batches atomic.Int64
+	p := &bench{b: b, nonce: consent.NewNonce(keys), Processor: New(Config{Store: store, Keys: keys, Policy: policy, Log: slog.New(slog.DiscardHandler),
+		OnBatch: func(batch Batch) { commands.Add(int64(batch.Commands)); batches.Add(1) }})}
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for n := p.made.Add(1); n <= int64(b.N); n = p.made.Add(1) {
+				p.pay(int(n))
+			}
+		})
+	}
+	all.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "payments/s")
+	b.ReportMetric(float64(commands.Load())/float64(max(batches.Load(), 1)), "commands/batch")
+	p.Close()
+	if found, err := store.Check(b.Context()); len(found) > 0 || err != nil {
+		b.Errorf("the books: %v, %v", found, err)
+	}
+	if err := store.Close(); err != nil {
+		b.Error(err)
+	}
+}
+
+func benchDevice(i int) payment.DeviceID { return payment.DeviceID(fmt.Sprintf("%043d", i)) }
+
+func benchTown() (c Changes) {
+	c.New.Payees = []Payee{{Handle: payee, Name: "Books", Account: "shop", Currency: "CNY"}}
+	issuance := ledger.Account{ID: "issuance", Kind: ledger.Issuance, Currency: "CNY"}
+	c.New.Accounts = []ledger.Account{{ID: "shop", Kind: ledger.PayeeAccount, Currency: "CNY"}}
+	now := time.Now().UTC()
+	for i := range benchCards {
+		id, device := fmt.Sprintf("%022d", i), benchDevice(i)
+		amount := cny(1 << 40)
+		c.New.Accounts = append(c.New.Accounts, ledger.Account{ID: ledger.AccountID("acc" + id), Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: amount.Minor})
+		issuance.DebitsPosted += amount.Minor
+		c.Entries = append(c.Entries, ledger.Entry{ID: ledger.EntryID("top" + id + "/post"), Action: ledger.Post, Reference: "top" + id, At: now,
+			Postings: []ledger.Posting{{Debit: "issuance", Credit: ledger.AccountID("acc" + id), Amount: amount}}})
+		c.New.Devices = append(c.New.Devices, Device{ID: device, PublicKey: make([]byte, 150), Label: "Phone"})
+		c.New.Cards = append(c.New.Cards, Card{ID: payment.CardID("card" + id), Key: CardKey("1." + id), Last4: "1234", State: CardActive,
+			Account: ledger.AccountID("acc" + id), Currency: "CNY", Associated: device})
+		c.New.Bindings = append(c.New.Bindings, Binding{Card: payment.CardID("card" + id), Device: device, BoundAt: now})
+	}
+	c.New.Accounts = append(c.New.Accounts, issuance)
+	return c
+}
+
+// pay takes one payment from instruction to settlement.
+func (p *bench) pay(n int) {
+	i := n * 7919 % benchCards
+	device, id := benchDevice(i), payment.ID(fmt.Sprintf("%012x%016x", time.Now().UnixMilli(), n))
+	do := func(step string, c Command) {
+		_, err := p.Do(p.b.Context(), Request{Key: KeyID{DevicePrincipal(device), string(id) + step}, Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+			Command: c, Answer: func(time.Time) (int, []byte) { return 200, make([]byte, 600) }})
+		if err != nil {
+			p.b.Error(err)
+		}
+	}
+	do("", &Instruct{ID: id, Device: device, Amount: cny(1), Payee: payee, CardKeys: []CardKey{CardKey(fmt.Sprintf("1.%022d", i))},
+		CardLast4: "1234", Assurance: payment.Authentic, Nonce: p.nonce, Policy: p.Policy})
+	a := &Authenticate{Payment: id, Device: device, Right: true, Policy: p.Policy}
+	do("/a", a)
+	c := &Confirm{Payment: id, Device: device, Decision: consent.Approve, Statement: Statement(a.After), JWS: "e30.e30.AA"}
+	do("/c", c)
+	if c.After.State != payment.Settled {
+		p.b.Errorf("a payment ended as %s %s", c.After.State, c.After.Reason)
+	}
+}
+
+// BenchmarkPgbench runs PostgreSQL's own benchmark beside, for the ratio: TPC-B, scale 50, 16 clients.
+func BenchmarkPgbench(b *testing.B) {
+	server, program := pgtest.Shared(b), pgtest.Program(b, "pgbench")
+	if err := server.Run("postgres", "CREATE DATABASE tpcb"); err != nil {
+		b.Fatal(err)
+	}
+	run := func(args ...string) string {
+		out, err := exec.Command(program, append(args, server.URL("tpcb"))...).CombinedOutput()
+		if err != nil {
+			b.Fatalf("pgbench: %v: %s", err, out)
+		}
+		return string(out)
+	}
+	run("--initialize", "--scale=50", "--quiet")
+	b.ResetTimer()
+	said := regexp.MustCompile(`tps = ([0-9.]+)`).FindStringSubmatch(run("--client=16", "--jobs=2", "--time=8"))
+	if said == nil {
+		b.Fatal("pgbench says no rate")
+	}
+	rate, err := strconv.ParseFloat(said[1], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(rate, "tps")
+}
