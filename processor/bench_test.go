@@ -132,6 +132,17 @@ func (p *bench) pay(n int) {
 
 // BenchmarkPgbench runs PostgreSQL's own benchmark beside, for the ratio: TPC-B, scale 50, 16 clients.
 func BenchmarkPgbench(b *testing.B) {
+	measurePgbench.Do(func() { pgbenchRate = measured(b) })
+	b.ReportMetric(pgbenchRate, "tps")
+}
+
+// It takes as long however often it is asked for.
+var (
+	measurePgbench sync.Once
+	pgbenchRate    float64
+)
+
+func measured(b *testing.B) float64 {
 	server, program := pgtest.Shared(b), pgtest.Program(b, "pgbench")
 	if err := server.Run("postgres", "CREATE DATABASE tpcb"); err != nil {
 		b.Fatal(err)
@@ -144,7 +155,6 @@ func BenchmarkPgbench(b *testing.B) {
 		return string(out)
 	}
 	run("--initialize", "--scale=50", "--quiet")
-	b.ResetTimer()
 	said := regexp.MustCompile(`tps = ([0-9.]+)`).FindStringSubmatch(run("--client=16", "--jobs=2", "--time=8"))
 	if said == nil {
 		b.Fatal("pgbench says no rate")
@@ -153,5 +163,5 @@ func BenchmarkPgbench(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(rate, "tps")
+	return rate
 }
