@@ -53,6 +53,9 @@ func (r *reader) Payments(q processor.PaymentQuery) ([]payment.Payment, error) {
 	if q.Limit < 1 {
 		return nil, errNoLimit
 	}
+	if !storable(selector) || !storable(string(q.BeforeID)) || !storable(string(q.State)) {
+		return nil, nil // there is nothing by such text
+	}
 	before := int64(math.MaxInt64)
 	if !q.Before.IsZero() {
 		before = micros(q.Before)
@@ -152,6 +155,9 @@ func (r *reader) Entries(account ledger.AccountID, from, until time.Time, limit 
 	if limit < 1 {
 		return nil, errNoLimit
 	}
+	if !storable(string(account)) {
+		return nil, nil // there is no such account
+	}
 	begin, end := micros(from), micros(until)
 	span := func(to binder) {
 		to.text(string(account))
@@ -198,6 +204,9 @@ var (
 func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 	if q.Limit < 1 {
 		return found, errNoLimit
+	}
+	if !storable(q.After) {
+		return found, nil // no page ends there
 	}
 	before := int64(math.MaxInt64)
 	if q.Table == "audit" && q.After != "" {

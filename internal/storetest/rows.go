@@ -85,6 +85,14 @@ func (s *suite) strangeText() {
 		}
 		s.holds(processor.Wants{Devices: []payment.DeviceID{"phone", payment.DeviceID(text)},
 			Bindings: []processor.BindingID{{Card: "c1", Device: payment.DeviceID(text)}}}, processor.Rows{})
+		s.view(func(r processor.Reader) error {
+			payments, err := r.Payments(processor.PaymentQuery{Payee: "shop", BeforeID: payment.ID(text), Before: noon, Limit: 1})
+			entries, entriesErr := r.Entries(ledger.AccountID(text), noon, noon, 1)
+			listed, listedErr := r.List(processor.ListQuery{Table: "cards", After: text, Limit: 1})
+			s.equal("what is listed by text that cannot be kept", []any{payments, entries, listed},
+				[]any{[]payment.Payment(nil), []ledger.Entry(nil), processor.Rows{}})
+			return errors.Join(err, entriesErr, listedErr)
+		})
 	}
 }
 
