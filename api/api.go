@@ -140,6 +140,8 @@ type Card struct {
 	AssociatedDevice string         `json:"associated_device,omitempty"`
 	Devices          []BoundDevice  `json:"devices,omitempty"`
 
+	FrozenByOperator bool `json:"frozen_by_operator,omitempty" doc:"Then its holder cannot unfreeze it."`
+
 	LostAt     *time.Time `json:"lost_at,omitempty" doc:"When it was reported lost. Only an operator can unfreeze it then."`
 	Replaces   string     `json:"replaces,omitempty" doc:"The card that was on the account before."`
 	ReplacedBy string     `json:"replaced_by,omitempty" doc:"The card that is on the account since."`

@@ -52,7 +52,8 @@ func cardView(c processor.Card, account ledger.Account, bound []api.BoundDevice)
 		ID: string(c.ID), CardAccount: consent.MaskLast4(c.Last4), Label: c.Label, State: string(c.State),
 		Account: string(c.Account), Currency: c.Currency, Balance: account.Balance(), Available: account.Available(),
 		AssociatedDevice: string(c.Associated), Devices: bound, Level: c.Level.String(),
-		Replaces: string(c.Replaces), ReplacedBy: string(c.ReplacedBy),
+		FrozenByOperator: c.State == processor.CardFrozen && c.FrozenByOperator,
+		Replaces:         string(c.Replaces), ReplacedBy: string(c.ReplacedBy),
 	}
 	if !c.LostAt.IsZero() {
 		v.LostAt = &c.LostAt

@@ -207,6 +207,32 @@ func TestUnfreezingNeedsThePIN(t *testing.T) {
 	}
 }
 
+func TestAHolderSeesThatOnlyTheOperatorCanUnfreeze(t *testing.T) {
+	w := openWorld(t)
+	id := consent.CardID(w.card.ID)
+	frozen := func(want bool, by string) {
+		t.Helper()
+		card, err := w.phone.Card(w.ctx, id)
+		w.must(err)
+		if card.State != "frozen" || card.FrozenByOperator != want {
+			t.Errorf("frozen by %s: state %s, frozen_by_operator %t, want %t", by, card.State, card.FrozenByOperator, want)
+		}
+	}
+	_, err := w.phone.Freeze(w.ctx, id)
+	w.must(err)
+	frozen(false, "its holder")
+	_, err = w.operator.FreezeCard(w.ctx, id, "suspicion")
+	w.must(err)
+	frozen(true, "the operator")
+	_, err = w.phone.Unfreeze(w.ctx, id, rightPIN)
+	expectProblem(t, err, "card_state")
+	card, err := w.operator.UnfreezeCard(w.ctx, id, "all is well")
+	w.must(err)
+	if card.FrozenByOperator {
+		t.Error("the card is unfrozen, and still frozen by the operator")
+	}
+}
+
 func TestWrongPINsPauseAndThenLock(t *testing.T) {
 	w := openWorld(t)
 	p := w.sent(w.phone, cardNumber, 100)

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"tapline/httpapi"
 	"tapline/payment"
+	"tapline/processor"
 	"tapline/webui"
 )
 
@@ -68,6 +70,43 @@ func catalogue(t *testing.T, language string) map[string]string {
 
 var languages = []string{"en", "zh"}
 
+// cardEvents are what devices are told of their cards, after "card.": TestEveryEventOfACardHasWords compares them with
+// the source.
+var cardEvents = []string{
+	"bound", "closed", "code_issued", "frozen", "limits_changed", "lost", "passkey_added", "passkey_removed", "pin_changed",
+	"replaced", "skim_suspected", "unfrozen",
+}
+
+var levels = []string{"tap", "authenticate", "confirm", "approve"}
+
+func cardStates() (names []string) {
+	for _, s := range processor.CardStates {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func TestEveryEventOfACardHasWords(t *testing.T) {
+	sources, err := filepath.Glob("../processor/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := regexp.MustCompile(`(?:tellCard|u\.change|u\.freeze)\([^"\n]*"([a-z_]+)"`)
+	found := map[string]bool{}
+	for _, name := range sources {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range told.FindAllStringSubmatch(string(text), -1) {
+			found[m[1]] = true
+		}
+	}
+	if got := slices.Sorted(maps.Keys(found)); !slices.Equal(got, cardEvents) {
+		t.Errorf("processor tells of %v, the pages have words for %v", got, cardEvents)
+	}
+}
+
 // made are keys that pages put together: by prefix, all there can be.
 func made() map[string][]string {
 	ends, reasons := []string{}, []string{}
@@ -86,7 +125,9 @@ func made() map[string][]string {
 	}
 	return map[string][]string{
 		"problem.": codes, "end.": ends, "end.reason.": slices.DeleteFunc(reasons, func(r string) bool { return r == "settled" }),
-		"tap.": {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
+		"me.event.": cardEvents, "me.state.": cardStates(), "me.level.": levels, "me.level_text.": levels,
+		"me.do.": {"freeze", "unfreeze", "pin", "limits", "passkeys", "devices", "lost"},
+		"tap.":   {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
 	}
 }
 
@@ -205,7 +246,7 @@ func transferred(t *testing.T, address string) (total int) {
 
 func TestPayerPagesWeighLittle(t *testing.T) {
 	const most = 60_000
-	for _, address := range []string{"/pay", "/t"} {
+	for _, address := range []string{"/pay", "/t", "/me"} {
 		if got := transferred(t, address); got > most {
 			t.Errorf("%s transfers %d bytes, want at most %d", address, got, most)
 		} else {

@@ -32,7 +32,8 @@ cards.readerFromAddress();
 const brought = cards.fromAddress();
 
 frame(t('pay.title'), { links: { [t('nav.me')]: '/me', [t('nav.approve')]: '/approve' } });
-start().catch(fail);
+if (brought && cards.waiting()) location.replace('/me#' + brought.tap.sun); // the cardholder's page asked for this tap
+else start().catch(fail);
 
 async function start() {
   const under = load(kept.payment);

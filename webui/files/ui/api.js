@@ -89,6 +89,9 @@ export async function device() {
   return found;
 }
 
+/** Gives this device another name. @param {string} label */
+export const rename = async (label) => post(await device(), '/v1/devices', 'tapline-device+jws', newID(), { label });
+
 /** What this device is called until its user says otherwise. */
 function deviceLabel() {
   const agent = navigator.userAgent;
@@ -177,18 +180,19 @@ export async function newer(id, after, signal, bearer) {
 }
 
 /**
- * Listens to events until the signal aborts, resuming after each break. live is told whether the stream is up.
- * @param {{event: (e: any) => void, live: (up: boolean) => void, signal: AbortSignal, bearer?: Bearer}} to
+ * Listens to events until the signal aborts, resuming after each break. live is told whether the stream is up, and reached
+ * the number up to which there is nothing more to be told: given as last another time, it is where to go on.
+ * @param {{event: (e: any) => void, live: (up: boolean) => void, signal: AbortSignal, bearer?: Bearer,
+ *   last?: string, reached?: (id: string) => void}} to
  */
-export async function listen({ event, live, signal, bearer = token }) {
-  let last = '';
+export async function listen({ event, live, signal, bearer = token, last = '', reached }) {
   for (let n = 0; !signal.aborted; n++) {
     try {
       await stream(await bearer(), last, signal, (got) => {
         n = 0;
         live(true);
-        if (got.id) last = got.id;
         if (got.data) event(got.type === 'reset' ? { type: 'reset' } : JSON.parse(got.data));
+        if (got.id) reached?.(last = got.id);
       });
     } catch (e) {
       if (signal.aborted) return;

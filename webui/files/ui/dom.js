@@ -51,7 +51,7 @@ const icons = {
   wait: ['M12 3a9 9 0 1 0 9 9', 'M12 7v5l3 2'],
   back: ['M20 5H9l-6 7 6 7h11z', 'M12 9l5 6', 'M17 9l-5 6'],
   phone: ['M7 2.5h10v19H7z', 'M10.5 18.5h3'],
-  key: ['M8 11a4 4 0 1 0 0 .01', 'M12 11h9v3', 'M17 11v3'],
+  key: ['M12 12a4.5 4.5 0 1 1-9 0a4.5 4.5 0 0 1 9 0', 'M12 12h9v4', 'M17 12v3'],
 };
 
 /** The place that says aloud what changed. */

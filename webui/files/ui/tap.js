@@ -14,6 +14,26 @@ export function fromAddress() {
   return found;
 }
 
+const errand = 'tapline.activation';
+
+/**
+ * What another page than the payer's waits for a tap with: the operator's code. It is kept for a quarter of an hour,
+ * because a phone that cannot read cards itself opens a card's address in a tab of its own.
+ * @returns {string} nothing if there is none
+ */
+export function waiting() {
+  const { code, until } = JSON.parse(localStorage.getItem(errand) ?? '{}');
+  if (code && Date.now() < until) return code;
+  localStorage.removeItem(errand);
+  return '';
+}
+
+/** Keeps the code, or forgets it. @param {string} code */
+export function keepWaiting(code) {
+  if (code) localStorage.setItem(errand, JSON.stringify({ code, until: Date.now() + 900_000 }));
+  else localStorage.removeItem(errand);
+}
+
 /** Whether a text looks like what a card writes (docs/cards.md). @param {string} text */
 const isMessage = (text) => /(^|&)(c|cmac)=[0-9A-Fa-f]{16}(&|$)/.test(text) && text.length <= 512;
 

@@ -1,0 +1,271 @@
+package webui_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+
+	"tapline/api"
+	"tapline/consent"
+)
+
+// look writes a picture where TAPLINE_SHOTS asks for some, in several sizes and by night.
+func (p *person) look(name string) {
+	p.Helper()
+	dir := os.Getenv("TAPLINE_SHOTS")
+	if dir == "" {
+		return
+	}
+	for size, by := range map[string][2]int64{"phone": {375, 740}, "narrow": {320, 640}, "desktop": {1280, 800}} {
+		p.do(chromedp.EmulateViewport(by[0], by[1]))
+		p.shot(filepath.Join(dir, name+"-"+size+".png"))
+	}
+	p.do(chromedp.EmulateViewport(375, 740))
+	p.dark()
+	p.shot(filepath.Join(dir, name+"-dark.png"))
+	p.light()
+}
+
+// light ends the night.
+func (p *person) light() {
+	p.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{}})
+	if err != nil {
+		p.Fatal(err)
+	}
+}
+
+// fits fails where a page is wider than its window.
+func (p *person) fits(what string) {
+	p.Helper()
+	p.do(chromedp.EmulateViewport(320, 640))
+	if wide := eval[int](p, "document.documentElement.scrollWidth"); wide > 320 {
+		p.Errorf("%s: %s is %d pixels wide in a window of 320", p.name, what, wide)
+	}
+	p.do(chromedp.EmulateViewport(375, 740))
+}
+
+// authenticator gives a person's device one, whose user always agrees.
+func (p *person) authenticator() {
+	p.Helper()
+	if _, err := chromedp.Call(p.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+		p.Fatal(err)
+	}
+	_, err := chromedp.Call(p.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+		Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		},
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+}
+
+// activate binds the person's browser to the world's card, with the operator's link.
+func (p *person) activate(w *world) {
+	p.Helper()
+	p.open(w.url + "/me#code=" + w.issued.Code)
+	p.press("City card")
+	p.see("Choose a PIN")
+	p.enter(pin)
+	p.see("Enter it again")
+	p.enter(pin)
+	p.see("The card is bound to this device.")
+}
+
+// holder is somebody whose browser is bound to the world's card, without a passkey.
+func holder(t *testing.T, w *world) *person {
+	t.Helper()
+	p := newPerson(t, browser(t), "holder")
+	p.activate(w)
+	p.see("Live:")
+	return p
+}
+
+// id names the world's card.
+func (w *world) id() consent.CardID { return consent.CardID(w.issued.Card.ID) }
+
+// card is the world's card as the operator sees it.
+func (w *world) card() api.Card {
+	w.Helper()
+	c, err := w.operator.Card(w.ctx, w.id())
+	w.must(err)
+	return c
+}
+
+func TestHolderActivatesACardAndReloadsAtEachStep(t *testing.T) {
+	w := openWorld(t)
+	p := newPerson(t, browser(t), "holder")
+	p.open(w.url + "/me")
+	p.see("No card on this device yet")
+	p.fits("the page without a card")
+	p.look("none")
+	p.press("I have a code from the operator")
+	p.fill("Activation code", w.issued.Code[:len(w.issued.Code)-1]+"*")
+	p.press("Next")
+	p.see("The code is mistyped.")
+	p.look("code")
+	p.open("about:blank")
+	p.open(w.url + "/me#code=" + strings.ToLower(w.issued.Code))
+	p.see("Tap the card")
+	if at := eval[string](p, "location.href"); at != w.url+"/me" {
+		t.Errorf("the address is %s: the code is still in it", at)
+	}
+	p.fits("the tap")
+	p.look("tap")
+	p.do(chromedp.Reload())
+	p.see("Tap the card")
+	p.press("City card")
+	p.see("Choose a PIN")
+	p.fits("the PIN")
+	p.look("choose")
+	p.do(chromedp.Reload())
+	p.see("Tap the card")
+	p.press("City card")
+	p.see("Choose a PIN")
+	p.enter("123456")
+	p.see("too easy to guess")
+	p.enter(pin)
+	p.see("Enter it again")
+	p.enter("470917")
+	p.see("The two PINs differ.")
+	p.enter(pin)
+	p.see("Enter it again")
+	p.enter(pin)
+	p.see("The card is bound to this device.")
+	p.see("¥200.00")
+	p.fits("the card")
+	p.look("card")
+	if kept := eval[string](p, "JSON.stringify([{...localStorage}, {...sessionStorage}])"); strings.Contains(strings.ToUpper(kept), w.issued.Code[:4]) {
+		t.Errorf("the code is kept: %s", kept)
+	}
+	p.do(chromedp.Reload())
+	p.see("¥200.00")
+	if c := w.card(); c.State != "active" || len(c.Devices) != 1 {
+		t.Errorf("the card is %s with the devices %v", c.State, c.Devices)
+	}
+}
+
+func TestHolderIsOfferedAPasskeyAndPaysWithIt(t *testing.T) {
+	w := openWorld(t)
+	p := newPerson(t, browser(t), "holder")
+	p.authenticator()
+	p.activate(w)
+	p.see("Pay with one gesture?")
+	p.fits("the offer of a passkey")
+	p.look("offer")
+	p.press("Make a passkey")
+	p.see("The passkey was added.")
+	p.press("Passkeys")
+	p.see("Last used")
+	p.fits("the list of passkeys")
+	p.look("passkeys")
+	p.open(w.url + "/pay?payee=books@shop&amount=12.50")
+	p.press("City card")
+	p.press("Send")
+	p.see("Paid")
+	p.open(w.url + "/me")
+	p.see("¥187.50")
+	p.press("Passkeys")
+	p.press("Remove")
+	p.see("Remove this passkey?")
+	p.press("Remove")
+	p.see("The passkey was removed.")
+	p.see("The card has no passkeys.")
+	p.press("Make a passkey")
+	p.enter("470917")
+	p.see("That PIN is wrong.")
+	p.enter(pin)
+	p.see("The passkey was added.")
+}
+
+func TestHolderFreezesAtOnceAndUnfreezesWithThePIN(t *testing.T) {
+	w := openWorld(t)
+	p := holder(t, w)
+	p.press("Freeze")
+	p.see("The card is frozen. Open payments were cancelled.")
+	p.look("frozen")
+	if c := w.card(); c.State != "frozen" {
+		t.Errorf("the card is %s after Freeze", c.State)
+	}
+	p.do(chromedp.Reload())
+	p.see("Unfreeze it with its PIN.")
+	p.press("Unfreeze")
+	p.enter("470917")
+	p.see("That PIN is wrong. 2 tries are left.")
+	p.fits("a wrong PIN")
+	p.look("wrong")
+	p.enter(pin)
+	p.see("The card can pay again.")
+	if c := w.card(); c.State != "active" {
+		t.Errorf("the card is %s after the PIN", c.State)
+	}
+}
+
+func TestHolderCannotUndoAnOperatorsFreezeOrALoss(t *testing.T) {
+	w := openWorld(t)
+	p := holder(t, w)
+	_, err := w.operator.FreezeCard(w.ctx, w.id(), "suspicion")
+	w.must(err)
+	p.see("The operator has frozen the card")
+	p.see("The card was frozen.")
+	p.press("Noted")
+	p.press("Card is lost")
+	p.see("Report the card lost?")
+	p.fits("the question")
+	p.look("lose")
+	p.press("Report it lost")
+	p.see("The card was reported lost")
+	p.look("lost")
+	if eval[bool](p, "[...document.querySelectorAll('button')].some((b) => /Unfreeze|lost/.test(b.textContent))") {
+		t.Error("a button offers what the service refuses")
+	}
+}
+
+func TestHolderChangesThePINOrResetsIt(t *testing.T) {
+	w := openWorld(t)
+	p := holder(t, w)
+	change := func(old, new string) {
+		t.Helper()
+		p.see("Change PIN")
+		p.press("Change PIN")
+		p.see("First the PIN that you have now")
+		p.enter(old)
+		p.see("Choose a PIN")
+		p.enter(new)
+		p.see("Enter it again")
+		p.enter(new)
+	}
+	change("470917", "835261")
+	p.see("That PIN is wrong.")
+	p.press("Try again")
+	p.press("Back")
+	change(pin, "835261")
+	p.see("The PIN was changed.")
+	code, err := w.operator.ResetPIN(w.ctx, w.id(), "asked for")
+	w.must(err)
+	p.see("The operator has issued a code for this card.")
+	p.look("alarm")
+	p.fits("an alarm")
+	p.press("Change PIN")
+	p.press("I do not know the PIN")
+	p.fill("Code from the operator", code.Code)
+	p.press("Use this code")
+	p.see("Choose a PIN")
+	p.enter("702946")
+	p.see("Enter it again")
+	p.enter("702946")
+	p.see("The PIN was changed.")
+	p.press("Limits")
+	p.fits("the limits")
+	p.look("limits")
+	p.press("Next")
+	p.enter("702946")
+	p.see("From now on")
+}
