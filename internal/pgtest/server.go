@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -21,7 +20,7 @@ type Server struct {
 	programs string
 	dir      string // of the data and the socket
 	port     int
-	as       *syscall.Credential // nil: as whoever runs the tests
+	as       account // nil: as whoever runs the tests
 
 	process *os.Process // nil while it does not run
 	ended   chan struct{}
@@ -52,10 +51,8 @@ func create() (_ *Server, err error) {
 	if err := os.WriteFile(password, []byte(Password+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	if s.as != nil {
-		if err := errors.Join(os.Chown(dir, int(s.as.Uid), int(s.as.Gid)), os.Chown(password, int(s.as.Uid), int(s.as.Gid))); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(s.as.own(dir), s.as.own(password)); err != nil {
+		return nil, err
 	}
 	// Another order than that of bytes, so that what relies on it is found out.
 	initdb := s.command("initdb", "--pgdata="+s.data(), "--username=postgres", "--pwfile="+password, "--no-sync", "--encoding=UTF8",
@@ -71,7 +68,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.programs, program), args...)
 	cmd.Dir = s.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+	cmd.SysProcAttr = s.as.attributes()
 	// Nothing of this process's environment names another server, or another language for messages.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC"}
 	return cmd
@@ -121,7 +118,7 @@ func (s *Server) startOnce() error {
 		// If these tests are killed, the server is told to stop. The signal comes when the thread that started it ends, so that
 		// thread stays as long as the server does.
 		runtime.LockOSThread()
-		cmd.SysProcAttr.Pdeathsig = syscall.SIGINT
+		endWithThread(cmd.SysProcAttr)
 		err := cmd.Start()
 		started <- err
 		if err == nil {
@@ -185,29 +182,6 @@ func (s *Server) end(signal os.Signal) error {
 
 // close ends the server and removes its data.
 func (s *Server) close() error { return errors.Join(s.Kill(), os.RemoveAll(s.dir)) }
-
-// unprivileged is who runs a server: nobody else than whoever runs the tests, unless that is root, which PostgreSQL
-// refuses.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	var errs []error
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
-		gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
-		if err := errors.Join(uidErr, gidErr); err != nil {
-			return nil, err
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, errors.Join(errs...)
-}
 
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

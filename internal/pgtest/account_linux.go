@@ -1,0 +1,50 @@
+package pgtest
+
+import (
+	"errors"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// account is whom a server runs as; nil for whoever runs the tests.
+type account struct{ *syscall.Credential }
+
+func (a account) attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: a.Credential}
+}
+
+// own makes a file the account's.
+func (a account) own(path string) error {
+	if a.Credential == nil {
+		return nil
+	}
+	return os.Chown(path, int(a.Uid), int(a.Gid))
+}
+
+// endWithThread has a process told to stop when the thread ends that started it.
+func endWithThread(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGINT }
+
+// unprivileged is who runs a server: nobody else than whoever runs the tests, unless that is root, which PostgreSQL
+// refuses.
+func unprivileged() (account, error) {
+	if os.Geteuid() != 0 {
+		return account{}, nil
+	}
+	var errs []error
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(uidErr, gidErr); err != nil {
+			return account{}, err
+		}
+		return account{&syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
+	}
+	return account{}, errors.Join(errs...)
+}
