@@ -217,10 +217,18 @@ func (c *call) listDevices() (answer, error) {
 	return ok(list)
 }
 
+// numbered refuses a list of numbered rows after something else than a number.
+func (c *call) numbered() error {
+	if _, err := strconv.ParseInt(cmp.Or(c.query["after"], "0"), 10, 64); err != nil {
+		return refuseField("invalid_field", "after")
+	}
+	return nil
+}
+
 // listAudit is GET /v1/admin/audit, newest first.
 func (c *call) listAudit() (answer, error) {
-	if _, err := strconv.ParseInt(cmp.Or(c.query["after"], "0"), 10, 64); err != nil {
-		return answer{}, refuseField("invalid_field", "after")
+	if err := c.numbered(); err != nil {
+		return answer{}, err
 	}
 	rows, limit, err := c.list("audit")
 	if err != nil {

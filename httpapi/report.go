@@ -23,14 +23,8 @@ func (c *call) getReport() (answer, error) {
 	id := ledger.AccountID(c.r.PathValue("id"))
 	now := c.now()
 	report := api.Report{From: time.Unix(0, 0).UTC(), Until: now.Add(time.Microsecond), Lines: []api.ReportLine{}}
-	for name, at := range map[string]*time.Time{"from": &report.From, "until": &report.Until} {
-		if text, given := c.query[name]; given {
-			t, err := time.Parse(time.RFC3339Nano, text)
-			if err != nil {
-				return answer{}, refuseField("invalid_field", name)
-			}
-			*at = t.UTC()
-		}
+	if err := c.times(&report.From, &report.Until); err != nil {
+		return answer{}, err
 	}
 	if report.Until.Before(report.From) {
 		return answer{}, refuseField("invalid_field", "until")

@@ -294,6 +294,11 @@ func adminRoutes() []*route {
 		adminWrite("/accounts/{id}/top-ups", "topUp", "Credit a card account with money that came in", typeOf[api.NewTopUp](), typeOf[api.Account](), http.StatusCreated, (*call).topUp, "unknown_account", "wrong_currency", "too_large"),
 		adminRead("/devices", "listDevices", "List devices", typeOf[api.Devices](), (*call).listDevices, page...),
 		adminWrite("/devices/{id}/revoke", "revokeDevice", "Take a device's right to act away", noted, typeOf[api.Revoked](), http.StatusOK, (*call).revokeDevice, "unknown_device"),
+		adminRead("/payments", "searchPayments", "Search payments, newest first", typeOf[api.AdminPayments](), (*call).searchPayments, searchParams...),
+		adminRead("/payments/{id}", "getAnyPayment", "Read a payment with all its steps", typeOf[api.AdminPayment](), (*call).getAnyPayment).or("unknown_payment"),
+		adminRead("/funnel", "getFunnel", "Count how far payments came, and how long each step took", typeOf[api.Funnel](), (*call).getFunnel,
+			param{name: "from", doc: "RFC 3339 time, inclusive; a day ago if left out."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}),
+		adminRead("/events", "listEvents", "Read what operators were told, newest first", typeOf[api.AdminEvents](), (*call).listEvents, page...),
 		adminRead("/audit", "listAudit", "Read what operators did, newest first", typeOf[api.AuditLog](), (*call).listAudit, page...),
 	}
 }

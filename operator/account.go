@@ -61,12 +61,7 @@ func (c *Client) Account(ctx context.Context, id string) (api.Account, error) {
 // leaves that end to the service.
 func (c *Client) Report(ctx context.Context, id string, from, until time.Time) (api.Report, error) {
 	query := url.Values{}
-	if !from.IsZero() {
-		query.Set("from", from.UTC().Format(time.RFC3339Nano))
-	}
-	if !until.IsZero() {
-		query.Set("until", until.UTC().Format(time.RFC3339Nano))
-	}
+	span(query, from, until)
 	return read[api.Report](ctx, c, accountPath(id)+"/report", query)
 }
 

@@ -75,6 +75,9 @@ func (e *Evidence) seal(keys *keyring.Keyring) {
 	e.JWS = sealedPrefix + base64.RawURLEncoding.EncodeToString(keys.Seal(e.aad(), []byte(e.JWS)))
 }
 
+// Sealed reports whether only the service's keys open it: an approval with a tap.
+func (e Evidence) Sealed() bool { return strings.HasPrefix(e.JWS, sealedPrefix) }
+
 // Signed is what the person signed, as a compact JWS. keyring.ErrSealed if it was sealed with other keys, or for another
 // payment or role.
 func (e Evidence) Signed(keys *keyring.Keyring) (string, error) {

@@ -61,21 +61,24 @@ type Reader interface {
 	List(ListQuery) (Rows, error)
 }
 
-// PaymentQuery selects payments. Exactly one of Initiator, Associated and Payee is given.
+// PaymentQuery selects payments. Exactly one of Initiator, Associated, Payee, Card and All is given.
 type PaymentQuery struct {
 	Initiator  payment.DeviceID
 	Associated payment.DeviceID
 	Payee      payment.Handle
+	Card       payment.CardID
+	All        bool          // for operators: everybody's
 	State      payment.State // empty for any
+	From       time.Time     // not instructed before; zero for any time
 	Before     time.Time     // instructed before; zero for now
 	BeforeID   payment.ID    // and of those instructed at Before, the ones below this id: where the last page ended
 	Limit      int
 }
 
 // ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first, its key
-// is Seq in decimal digits).
+// and events: newest first, their key is Seq in decimal digits).
 type ListQuery struct {
-	Table string // "devices", "cards", "payees", "accounts", "operators" or "audit"
+	Table string // "devices", "cards", "payees", "accounts", "operators", "audit" or "events", those that operators are told
 	After string
 	Limit int
 }
@@ -120,6 +123,7 @@ type Rows struct {
 	Keys      []Key
 	Evidence  []Evidence
 	Audit     []Audit
+	Events    []Event // of lists; those to be saved are in Changes
 
 	Challenges []TapChallenge
 }

@@ -26,29 +26,23 @@ func (t *table[R]) list() string { return strings.Join(names(t.columns), ", ") }
 
 func newestFirst(selector string) *statement {
 	return plain("SELECT "+payments.list()+" FROM payments WHERE "+selector+" = $1"+
-		" AND instructed_at <= $2 AND (instructed_at < $2 OR id < $3) AND ($4 = '' OR state = $4)"+
-		" ORDER BY instructed_at DESC, id DESC LIMIT $5", isText, isInteger, isText, isText, isInteger)
+		" AND instructed_at <= $2 AND (instructed_at < $2 OR id < $3) AND ($4 = '' OR state = $4) AND instructed_at >= $6"+
+		" ORDER BY instructed_at DESC, id DESC LIMIT $5", isText, isInteger, isText, isText, isInteger, isInteger)
 }
 
 var (
 	paymentsByInitiator  = newestFirst("initiator")
 	paymentsByAssociated = newestFirst("associated")
 	paymentsByPayee      = newestFirst("payee_handle")
+	paymentsByCard       = newestFirst("card")
+	allPayments          = newestFirst("''")
 )
 
 // Payments lists newest first; see processor.Reader.
 func (r *reader) Payments(q processor.PaymentQuery) ([]payment.Payment, error) {
-	var s *statement
-	var selector string
-	switch {
-	case q.Initiator != "" && q.Associated == "" && q.Payee == "":
-		s, selector = paymentsByInitiator, string(q.Initiator)
-	case q.Associated != "" && q.Initiator == "" && q.Payee == "":
-		s, selector = paymentsByAssociated, string(q.Associated)
-	case q.Payee != "" && q.Initiator == "" && q.Associated == "":
-		s, selector = paymentsByPayee, string(q.Payee)
-	default:
-		return nil, errors.New("payments are listed by exactly one of initiator, associated device and payee")
+	s, selector := selectorOf(q)
+	if s == nil {
+		return nil, errors.New("payments are listed by exactly one of initiator, associated device, payee and card, or all of them")
 	}
 	if q.Limit < 1 {
 		return nil, errNoLimit
@@ -66,8 +60,34 @@ func (r *reader) Payments(q processor.PaymentQuery) ([]payment.Payment, error) {
 		to.text(string(q.BeforeID))
 		to.text(string(q.State))
 		to.integer(int64(q.Limit))
+		to.integer(micros(q.From))
 	})
 	return found, r.err
+}
+
+// selectorOf is the statement that lists by what a query names, and that; nil unless it names exactly one thing.
+func selectorOf(q processor.PaymentQuery) (s *statement, selector string) {
+	given := 0
+	for _, by := range []struct {
+		id string
+		s  *statement
+	}{
+		{string(q.Initiator), paymentsByInitiator}, {string(q.Associated), paymentsByAssociated}, {string(q.Payee), paymentsByPayee},
+		{string(q.Card), paymentsByCard},
+	} {
+		if by.id != "" {
+			given++
+			s, selector = by.s, by.id
+		}
+	}
+	if q.All {
+		given++
+		s = allPayments
+	}
+	if given != 1 {
+		return nil, ""
+	}
+	return s, selector
 }
 
 var due = plain("SELECT id FROM payments WHERE ended_at = 0 AND deadline <= $1 ORDER BY deadline, id LIMIT $2",
@@ -198,6 +218,8 @@ var (
 	payeesInOrder    = inOrder(payees)
 	auditInOrder     = plain("SELECT "+audit.list()+" FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2",
 		isInteger, isInteger)
+	eventsOfOperators = plain("SELECT "+events.list()+" FROM events WHERE number IN (SELECT event FROM event_recipients"+
+		" WHERE principal = $3 AND event < $1 ORDER BY event DESC LIMIT $2) ORDER BY number DESC", isInteger, isInteger, isText)
 )
 
 // List is for operators; see processor.Reader.
@@ -208,14 +230,14 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 	if !storable(q.After) {
 		return found, nil // no page ends there
 	}
-	before := int64(math.MaxInt64)
-	if q.Table == "audit" && q.After != "" {
+	before, numbered := int64(math.MaxInt64), q.Table == "audit" || q.Table == "events"
+	if numbered && q.After != "" {
 		if before, err = strconv.ParseInt(q.After, 10, 64); err != nil {
-			return found, errors.New("audit records are listed after a number")
+			return found, errors.New("audit records and events are listed after a number")
 		}
 	}
 	bind := func(to binder) {
-		if q.Table == "audit" {
+		if numbered {
 			to.integer(before)
 		} else {
 			to.text(q.After)
@@ -229,6 +251,11 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 		found.Audit = collect(&r.rows, audit, auditInOrder, bind)
 	case "cards":
 		found.Cards = collect(&r.rows, cards, cardsInOrder, bind)
+	case "events":
+		found.Events = collect(&r.rows, events, eventsOfOperators, func(to binder) {
+			bind(to)
+			to.text(string(processor.OperatorsPrincipal))
+		})
 	case "devices":
 		found.Devices = collect(&r.rows, devices, devicesInOrder, bind)
 	case "operators":

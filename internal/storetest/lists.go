@@ -53,6 +53,12 @@ func (s *suite) paymentsListed() {
 		"before all":         {processor.PaymentQuery{Payee: "shop", Before: noon, Limit: 100}, nil},
 		"before an id": {processor.PaymentQuery{Payee: "shop", Before: noon.Add(2 * time.Microsecond), BeforeID: "p05", Limit: 100},
 			all[5:]},
+		"card":     {processor.PaymentQuery{Card: "c2", Limit: 100}, pick(100, func(p payment.Payment) bool { return p.Card == "c2" })},
+		"all":      {processor.PaymentQuery{All: true, Limit: 100}, all},
+		"all from": {processor.PaymentQuery{All: true, From: noon.Add(2 * time.Microsecond), Limit: 100}, all[:6]},
+		"all within": {processor.PaymentQuery{All: true, From: noon.Add(time.Microsecond), Before: noon.Add(2 * time.Microsecond), Limit: 100},
+			all[6:8]},
+		"another card":  {processor.PaymentQuery{Card: "c3", Limit: 100}, nil},
 		"another payee": {processor.PaymentQuery{Payee: "none", Limit: 100}, nil},
 	} {
 		s.view(func(r processor.Reader) error {
@@ -62,7 +68,7 @@ func (s *suite) paymentsListed() {
 		})
 	}
 	for _, q := range []processor.PaymentQuery{{Limit: 1}, {Payee: "shop", Initiator: "laptop", Limit: 1},
-		{Associated: "phone1", Initiator: "laptop", Limit: 1}} {
+		{Associated: "phone1", Initiator: "laptop", Limit: 1}, {Card: "c1", Payee: "shop", Limit: 1}, {All: true, Card: "c1", Limit: 1}} {
 		s.view(func(r processor.Reader) error {
 			if got, err := r.Payments(q); err == nil {
 				s.Errorf("Payments(%+v) = %d payments, want an error: exactly one selector", q, len(got))
@@ -313,17 +319,23 @@ func (s *suite) listsForOperators() {
 	for i := range 4 {
 		c.New.Audit = append(c.New.Audit, processor.Audit{Operator: "op", Action: "freeze", Subject: fmt.Sprint("c", i), Note: "n", At: noon})
 	}
+	const told = processor.OperatorsPrincipal
+	c.Events = append(c.Events, event("1", told), event("2", "a"), event("3", "a", told), event("4", told))
 	s.save(c)
 	sort := sorted(c.New)
 	for table, want := range map[string]processor.Rows{
 		"accounts": {Accounts: sort.Accounts}, "cards": {Cards: sort.Cards}, "devices": {Devices: sort.Devices},
 		"operators": {Operators: sort.Operators}, "payees": {Payees: sort.Payees},
-		"audit": {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
+		"events": {Events: []processor.Event{event("4", told), event("3", "a", told), event("1", told)}},
+		"audit":  {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
 	} {
 		for limit := 1; limit < 7; limit++ {
 			got := s.listed(table, limit)
 			for i := range got.Audit {
 				got.Audit[i].Seq = 0
+			}
+			for i := range got.Events {
+				got.Events[i].Seq = 0
 			}
 			s.equal(fmt.Sprintf("list of %s, %d at a time", table, limit), got, want)
 		}
@@ -347,12 +359,15 @@ func (s *suite) listed(table string, limit int) (all processor.Rows) {
 		})
 		all.Accounts, all.Audit = append(all.Accounts, page.Accounts...), append(all.Audit, page.Audit...)
 		all.Cards, all.Devices = append(all.Cards, page.Cards...), append(all.Devices, page.Devices...)
+		all.Events = append(all.Events, page.Events...)
 		all.Operators, all.Payees = append(all.Operators, page.Operators...), append(all.Payees, page.Payees...)
 		switch {
 		case len(page.Accounts) > 0:
 			q.After = string(page.Accounts[len(page.Accounts)-1].ID)
 		case len(page.Audit) > 0:
 			q.After = strconv.FormatInt(page.Audit[len(page.Audit)-1].Seq, 10)
+		case len(page.Events) > 0:
+			q.After = strconv.FormatInt(page.Events[len(page.Events)-1].Seq, 10)
 		case len(page.Cards) > 0:
 			q.After = string(page.Cards[len(page.Cards)-1].ID)
 		case len(page.Devices) > 0:

@@ -220,6 +220,8 @@ CREATE INDEX payments_authenticated_by_card ON payments (card) WHERE ended_at = 
 CREATE INDEX payments_by_initiator ON payments (initiator, instructed_at);
 CREATE INDEX payments_by_associated ON payments (associated, instructed_at) WHERE associated IS NOT NULL;
 CREATE INDEX payments_by_payee ON payments (payee_handle, instructed_at);
+CREATE INDEX payments_by_card ON payments (card, instructed_at) WHERE card IS NOT NULL;
+CREATE INDEX payments_by_time ON payments (instructed_at);
 
 CREATE TABLE entries (
   number    BIGINT NOT NULL PRIMARY KEY,
