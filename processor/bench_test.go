@@ -33,20 +33,21 @@ func BenchmarkPayments(b *testing.B) {
 		"postgres": testdb.Postgres,
 	} {
 		for _, callers := range []int{64, 256, 512} {
-			b.Run(fmt.Sprintf("%s/callers=%d", kind, callers), func(b *testing.B) { benchmarkPayments(b, db(b), callers) })
+			b.Run(fmt.Sprintf("%s/callers=%d", kind, callers), func(b *testing.B) { benchmarkPayments(b, db(b), callers, 1) })
 		}
 	}
+	b.Run("postgres/callers=512/nodes=2", func(b *testing.B) { benchmarkPayments(b, testdb.Postgres(b), 512, 2) })
 }
 
-// bench is a processor with benchCards cards.
+// bench is services on one database with benchCards cards.
 type bench struct {
-	*Processor
 	b     *testing.B
+	nodes []*Processor
 	nonce string
 	made  atomic.Int64
 }
 
-func benchmarkPayments(b *testing.B, db string, callers int) {
+func benchmarkPayments(b *testing.B, db string, callers, nodes int) {
 	keys, err := keyring.OpenOrCreate(filepath.Join(b.TempDir(), "keys"))
 	if err != nil {
 		b.Fatal(err)
@@ -61,14 +62,25 @@ func benchmarkPayments(b *testing.B, db string, callers int) {
 	policy := payment.DefaultPolicy
 	policy.Level = payment.LevelConfirm
 	var commands, batches atomic.Int64
-	p := &bench{b: b, nonce: consent.NewNonce(keys), Processor: New(Config{Store: store, Keys: keys, Policy: policy, Log: slog.New(slog.DiscardHandler),
-		OnBatch: func(batch Batch) { commands.Add(int64(batch.Commands)); batches.Add(1) }})}
+	p := &bench{b: b, nonce: consent.NewNonce(keys)}
+	stores := []*sqlstore.Store{store}
+	for len(stores) < nodes {
+		another, err := sqlstore.Open(b.Context(), db, sqlstore.Options{Environment: "test"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		stores = append(stores, another)
+	}
+	for _, store := range stores {
+		p.nodes = append(p.nodes, New(Config{Store: store, Keys: keys, Policy: policy, Log: slog.New(slog.DiscardHandler),
+			OnBatch: func(batch Batch) { commands.Add(int64(batch.Commands)); batches.Add(1) }}))
+	}
 	b.ResetTimer()
 	var all sync.WaitGroup
-	for range callers {
+	for i := range callers {
 		all.Go(func() {
 			for n := p.made.Add(1); n <= int64(b.N); n = p.made.Add(1) {
-				p.pay(int(n))
+				p.pay(p.nodes[i%nodes], int(n))
 			}
 		})
 	}
@@ -76,12 +88,16 @@ func benchmarkPayments(b *testing.B, db string, callers int) {
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "payments/s")
 	b.ReportMetric(float64(commands.Load())/float64(max(batches.Load(), 1)), "commands/batch")
-	p.Close()
+	for _, node := range p.nodes {
+		node.Close()
+	}
 	if found, err := store.Check(b.Context()); len(found) > 0 || err != nil {
 		b.Errorf("the books: %v, %v", found, err)
 	}
-	if err := store.Close(); err != nil {
-		b.Error(err)
+	for _, store := range stores {
+		if err := store.Close(); err != nil {
+			b.Error(err)
+		}
 	}
 }
 
@@ -109,19 +125,19 @@ func benchTown() (c Changes) {
 }
 
 // pay takes one payment from instruction to settlement.
-func (p *bench) pay(n int) {
+func (p *bench) pay(node *Processor, n int) {
 	i := n * 7919 % benchCards
 	device, id := benchDevice(i), payment.ID(fmt.Sprintf("%012x%016x", time.Now().UnixMilli(), n))
 	do := func(step string, c Command) {
-		_, err := p.Do(p.b.Context(), Request{Key: KeyID{DevicePrincipal(device), string(id) + step}, Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+		_, err := node.Do(p.b.Context(), Request{Key: KeyID{DevicePrincipal(device), string(id) + step}, Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
 			Command: c, Answer: func(time.Time) (int, []byte) { return 200, make([]byte, 600) }})
 		if err != nil {
 			p.b.Error(err)
 		}
 	}
 	do("", &Instruct{ID: id, Device: device, Amount: cny(1), Payee: payee, CardKeys: []CardKey{CardKey(fmt.Sprintf("1.%022d", i))},
-		CardLast4: "1234", Assurance: payment.Authentic, Nonce: p.nonce, Policy: p.Policy})
-	a := &Authenticate{Payment: id, Device: device, Right: true, Policy: p.Policy}
+		CardLast4: "1234", Assurance: payment.Authentic, Nonce: p.nonce, Policy: node.Policy})
+	a := &Authenticate{Payment: id, Device: device, Right: true, Policy: node.Policy}
 	do("/a", a)
 	c := &Confirm{Payment: id, Device: device, Decision: consent.Approve, Statement: Statement(a.After), JWS: "e30.e30.AA"}
 	do("/c", c)
