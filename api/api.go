@@ -159,7 +159,7 @@ type Passkey struct {
 	Credential string     `json:"credential" doc:"Its id in base64url."`
 	Label      string     `json:"label"`
 	Synced     bool       `json:"synced" doc:"It may be on other devices of its user, too."`
-	Usable     bool       `json:"usable" doc:"False once another device is associated with the card than the one that registered it."`
+	Usable     bool       `json:"usable" doc:"False once another device is associated with the card than the one that registered it, or that one was revoked."`
 	Device     string     `json:"device" doc:"The device that registered it."`
 	CreatedAt  time.Time  `json:"created_at"`
 	UsedAt     *time.Time `json:"used_at,omitempty"`

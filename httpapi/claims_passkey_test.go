@@ -432,6 +432,36 @@ func TestARemovedPasskeyIsDead(t *testing.T) {
 	w.must(err)
 }
 
+// A thief has the phone and a device that was bound before, and on it the passkey, which was synced. The phone's loss
+// was told to an operator.
+func TestAPasskeyOfARevokedDeviceIsDead(t *testing.T) {
+	w := barePasskey(t)
+	phone2 := w.newDevice("new phone")
+	_, err := w.phone.Rebind(w.ctx, consent.CardID(w.card.ID), phone2.Key.ID())
+	w.must(err)
+	w.register(phone2, w.credential)
+	p := w.sent(w.phone, cardNumber, 12_50)
+	statement := p.View().Statement
+	w.must(w.operator.RevokeDevice(w.ctx, phone2.Key.ID(), "lost"))
+	_, err = p.ConfirmWith(w.ctx, w.shown(p), w.assert(statement))
+	expectProblem(t, err, "passkey_refused")
+	view, err := p.Refresh(w.ctx)
+	w.must(err)
+	after := w.sent(w.phone, cardNumber, 12_50).View()
+	for name, v := range map[string]api.Payment{"before": view, "after": after} {
+		if v.Statement != "" || v.Passkeys != nil {
+			t.Errorf("the payment from %s still offers it: %+v", name, v)
+		}
+	}
+	list, err := w.phone.Passkeys(w.ctx, consent.CardID(w.card.ID))
+	w.must(err)
+	if len(list) != 1 || list[0].Usable {
+		t.Errorf("passkeys: %+v", list)
+	}
+	w.expectState(p, payment.AuthenticationRequired)
+	w.expectMoney(100_00, 0, 0)
+}
+
 func TestAPasskeysCounterMustRise(t *testing.T) {
 	w := barePasskey(t)
 	w.credential.Counter = 5

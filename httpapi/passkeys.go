@@ -29,12 +29,13 @@ func (c *call) passkeysFor(p payment.Payment, role string) ([]string, error) {
 	}
 	rows, err := c.load(c.r.Context(), processor.Wants{
 		Cards: []payment.CardID{p.Card}, Bindings: []processor.BindingID{{Card: p.Card, Device: p.Initiator}},
+		Devices: []payment.DeviceID{p.Associated},
 	})
-	if err != nil || len(rows.Cards) == 0 || len(rows.Bindings) == 0 || rows.Cards[0].Passkeys == 0 {
+	if err != nil || len(rows.Cards) == 0 || len(rows.Bindings) == 0 || len(rows.Devices) == 0 || rows.Cards[0].Passkeys == 0 {
 		return nil, err
 	}
 	all, err := c.load(c.r.Context(), processor.Wants{PasskeysOf: []payment.CardID{p.Card}})
-	return processor.PasskeysFor(p, rows.Cards[0], true, all.Passkeys), err
+	return processor.PasskeysFor(p, rows.Cards[0], rows.Devices[0], true, all.Passkeys), err
 }
 
 // gesture verifies a passkey's answer to a statement. Nothing is looked at yet that depends on the payment: that is the
@@ -101,7 +102,7 @@ func (c *call) registerPasskey() (answer, error) {
 				case command.TooMany:
 					return c.refused(refusal{code: "too_many_passkeys"})
 				}
-				return http.StatusCreated, encode(passkeyView(command.Passkey, command.After))
+				return http.StatusCreated, encode(passkeyView(command.Passkey, true)) // its device has just signed
 			}, nil
 		},
 	})
@@ -119,7 +120,7 @@ func (c *call) removePasskey() (answer, error) {
 	}
 	command := &processor.RemovePasskey{Card: payment.CardID(m.Card), Device: device, ID: m.Credential}
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(time.Time) (int, []byte) {
-		return http.StatusOK, encode(passkeyView(command.Passkey, processor.Card{}))
+		return http.StatusOK, encode(passkeyView(command.Passkey, false))
 	}})
 }
 
@@ -136,18 +137,32 @@ func (c *call) listPasskeys() (answer, error) {
 	if len(rows.Cards) == 0 || len(rows.Bindings) == 0 {
 		return answer{}, processor.ErrUnknownCard
 	}
+	card := rows.Cards[0]
+	associated, err := c.deviceOf(card)
+	if err != nil {
+		return answer{}, err
+	}
 	list := api.Passkeys{Passkeys: []api.Passkey{}}
 	slices.SortFunc(rows.Passkeys, func(a, b processor.Passkey) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	for _, k := range rows.Passkeys {
 		if k.RemovedAt.IsZero() {
-			list.Passkeys = append(list.Passkeys, passkeyView(k, rows.Cards[0]))
+			list.Passkeys = append(list.Passkeys, passkeyView(k, k.Serves(card, associated)))
 		}
 	}
 	return ok(list)
 }
 
-func passkeyView(k processor.Passkey, card processor.Card) api.Passkey {
-	v := api.Passkey{Credential: k.ID, Label: k.Label, Synced: k.Synced, Usable: k.Serves(card), Device: string(k.Device), CreatedAt: k.CreatedAt}
+// deviceOf reads the device associated with a card; it is zero for a card without one.
+func (c *call) deviceOf(card processor.Card) (processor.Device, error) {
+	rows, err := c.load(c.r.Context(), processor.Wants{Devices: []payment.DeviceID{card.Associated}})
+	if err != nil || len(rows.Devices) == 0 {
+		return processor.Device{}, err
+	}
+	return rows.Devices[0], nil
+}
+
+func passkeyView(k processor.Passkey, usable bool) api.Passkey {
+	v := api.Passkey{Credential: k.ID, Label: k.Label, Synced: k.Synced, Usable: usable, Device: string(k.Device), CreatedAt: k.CreatedAt}
 	if !k.UsedAt.IsZero() {
 		v.UsedAt = &k.UsedAt
 	}

@@ -102,7 +102,7 @@ type Authenticate struct {
 // Wants names the payment, the counts of tries, and what else the card may yet pay today.
 func (c *Authenticate) Wants(u *Unit, w *Wants) {
 	(&ReserveTry{Device: c.Device, Payment: c.Payment}).Wants(u, w)
-	if p, ok := u.Payments.rows[c.Payment]; ok && !p.Decoy() && p.Assurance != payment.Authentic {
+	if p, ok := u.Payments.rows[c.Payment]; ok && p.Assurance != payment.Authentic {
 		w.OpenOf = append(w.OpenOf, p.Card)
 	}
 }

@@ -126,9 +126,11 @@ func wantCard(u *Unit, w *Wants, id payment.CardID) {
 	w.Cards = append(w.Cards, id)
 	w.BoundTo = append(w.BoundTo, id)
 	w.OpenOf = append(w.OpenOf, id)
-	if c, ok := u.Cards.rows[id]; ok {
+	if c, ok := u.Cards.rows[id]; ok || id == "" {
 		w.Accounts = append(w.Accounts, c.Account)
-		w.Devices = append(w.Devices, u.BoundTo(id)...)
+	}
+	if u.asked.boundTo[id] {
+		w.Devices = append(append(w.Devices, ""), u.BoundTo(id)...) // one that is not there, for cards that have none
 	}
 }
 

@@ -53,14 +53,12 @@ func (c *Activate) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	w.CardKeys = append(w.CardKeys, c.CardKeys...)
 	c.Challenge.want(w)
-	for _, k := range c.CardKeys {
-		if id, ok := u.cardsByKey[k]; ok {
-			wantCard(u, w, id)
-			w.Bindings = append(w.Bindings, BindingID{id, c.Device})
-			wantTries(w, k)
-			w.Tries = append(w.Tries, codeTries(u.Cards.rows[id], c.Device))
-		}
-	}
+	u.eachCard(c.CardKeys, func(k CardKey, card Card) {
+		wantCard(u, w, card.ID)
+		w.Bindings = append(w.Bindings, BindingID{card.ID, c.Device})
+		wantTries(w, k)
+		w.Tries = append(w.Tries, codeTries(card, c.Device))
+	})
 }
 
 // Do activates or refuses.

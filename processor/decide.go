@@ -32,10 +32,8 @@ func (c *Confirm) Wants(u *Unit, w *Wants) {
 	w.Payments = append(w.Payments, c.Payment)
 	w.Devices = append(w.Devices, c.Device)
 	p, ok := u.Payments.rows[c.Payment]
-	if ok && (p.NeedsSecond() || c.Gesture != nil && p.Assurance != payment.Authentic) && !p.Decoy() {
-		w.OpenOf = append(w.OpenOf, p.Card)
-	}
 	if ok {
+		w.OpenOf = append(w.OpenOf, p.Card)
 		u.wantGesture(w, c.Gesture, p)
 	}
 }

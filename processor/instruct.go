@@ -41,16 +41,14 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	if payee, ok := u.Payees.rows[c.Payee]; ok {
 		w.Accounts = append(w.Accounts, payee.Account)
 	}
-	for _, k := range c.CardKeys {
-		if id, ok := u.cardsByKey[k]; ok {
-			w.Accounts = append(w.Accounts, u.Cards.rows[id].Account)
-			u.wantPasskeys(w, u.Cards.rows[id], c.Device)
-			c.SUN.want(w, id, c.Device)
-			if c.mayTapIdentified() {
-				w.OpenOf = append(w.OpenOf, id)
-			}
+	u.eachCard(c.CardKeys, func(_ CardKey, card Card) {
+		w.Accounts = append(w.Accounts, card.Account)
+		u.wantPasskeys(w, card, c.Device)
+		c.SUN.want(w, card.ID, c.Device)
+		if c.mayTapIdentified() {
+			w.OpenOf = append(w.OpenOf, card.ID)
 		}
-	}
+	})
 }
 
 // Do opens the payment, and settles it, or ends its rehearsal, if a tap is all it needs.

@@ -61,17 +61,27 @@ func (u *Unit) load(tx Tx, jobs []*job) error {
 	return errors.New("processor: commands want rows without end")
 }
 
-// wantsOfPayments names the rows that any step of an open payment may touch.
+// wantsOfPayments names the rows that any step of an open payment may touch. Of a decoy, which has no card, it names a
+// card that is not there, so that no more is done for a card than for none.
 func (u *Unit) wantsOfPayments(w *Wants) {
 	for _, p := range u.Payments.rows {
 		if p.State.Final() {
 			continue
 		}
 		w.CardKeys = append(w.CardKeys, CardKey(p.CardKey))
-		w.Accounts = append(w.Accounts, p.PayeeAccount)
-		if !p.Decoy() {
-			w.Cards = append(w.Cards, p.Card)
-			w.Accounts = append(w.Accounts, p.CardAccount)
+		w.Accounts = append(w.Accounts, p.PayeeAccount, p.CardAccount)
+		w.Cards = append(w.Cards, p.Card)
+	}
+}
+
+// eachCard calls want with the card of each key that has been looked for. Of a key that no card has it is the zero Card, so
+// that whoever names rows of it has the database look for as much: a stranger could count the steps otherwise.
+func (u *Unit) eachCard(keys []CardKey, want func(k CardKey, c Card)) {
+	for _, k := range keys {
+		if id, known := u.cardsByKey[k]; known {
+			want(k, u.Cards.rows[id])
+		} else if u.asked.cardKeys[k] {
+			want(k, Card{})
 		}
 	}
 }

@@ -94,20 +94,21 @@ type Gesture struct {
 }
 
 // Serves reports whether a passkey may be used for a card: it is the card's, and was registered by the device that is
-// associated now. Whoever loses a device loses its passkeys with it.
-func (k Passkey) Serves(c Card) bool {
-	return k.Card == c.ID && k.RemovedAt.IsZero() && k.Device == c.Associated
+// associated now and was not revoked. Whoever loses a device loses its passkeys with it.
+func (k Passkey) Serves(c Card, associated Device) bool {
+	return k.Card == c.ID && k.RemovedAt.IsZero() && k.Device == c.Associated &&
+		k.Device == associated.ID && associated.RevokedAt.IsZero()
 }
 
 // PasskeysFor lists the ids of a card's passkeys that may confirm a payment which waits for authentication. They are named
 // only to a device that is or was bound to the card.
-func PasskeysFor(p payment.Payment, c Card, bound bool, all []Passkey) []string {
+func PasskeysFor(p payment.Payment, c Card, associated Device, bound bool, all []Passkey) []string {
 	var ids []string
 	if !bound || p.Decoy() || p.State != payment.AuthenticationRequired || p.CardVersion != c.Version {
 		return nil
 	}
 	for _, k := range all {
-		if k.Serves(c) {
+		if k.Serves(c, associated) {
 			ids = append(ids, k.ID)
 		}
 	}
@@ -115,18 +116,20 @@ func PasskeysFor(p payment.Payment, c Card, bound bool, all []Passkey) []string 
 	return ids
 }
 
-// wantPasskeys names what passkeysFor reads. A card without passkeys is not looked at further.
+// wantPasskeys names what passkeysFor reads. For a device that is a stranger to the card nothing is looked at further, nor
+// of a card without passkeys.
 func (u *Unit) wantPasskeys(w *Wants, c Card, device payment.DeviceID) {
-	if c.Passkeys > 0 {
+	w.Bindings = append(w.Bindings, BindingID{c.ID, device})
+	if _, bound := u.Bindings.rows[BindingID{c.ID, device}]; bound && c.Passkeys > 0 {
 		w.PasskeysOf = append(w.PasskeysOf, c.ID)
-		w.Bindings = append(w.Bindings, BindingID{c.ID, device})
+		w.Devices = append(w.Devices, c.Associated)
 	}
 }
 
 // passkeysFor is PasskeysFor with the rows that wantPasskeys has named.
 func (u *Unit) passkeysFor(p payment.Payment, c Card) []string {
-	if p.Decoy() || !u.asked.passkeys[c.ID] {
-		return nil // not asked for either where the first was registered in this very batch: the next look at it tells
+	if p.Decoy() || !u.asked.passkeys[c.ID] || !u.Devices.asked[c.Associated] {
+		return nil // not asked for either what changed in this very batch: the next look at it tells
 	}
 	var all []Passkey
 	for _, id := range u.passkeysOf[c.ID] {
@@ -135,7 +138,8 @@ func (u *Unit) passkeysFor(p payment.Payment, c Card) []string {
 		}
 	}
 	_, bound := u.Bindings.Get(BindingID{c.ID, p.Initiator})
-	return PasskeysFor(p, c, bound, all)
+	associated, _ := u.Devices.Get(c.Associated)
+	return PasskeysFor(p, c, associated, bound, all)
 }
 
 // wantGesture names what a passkey's answer depends on.
@@ -144,6 +148,7 @@ func (u *Unit) wantGesture(w *Wants, g *Gesture, p payment.Payment) {
 		return
 	}
 	w.Passkeys = append(w.Passkeys, g.Passkey)
+	w.Devices = append(w.Devices, u.Passkeys.rows[g.Passkey].Device)
 	w.Cards = append(w.Cards, p.Card)
 	w.Bindings = append(w.Bindings, BindingID{p.Card, p.Initiator})
 }
@@ -153,9 +158,10 @@ func (u *Unit) wantGesture(w *Wants, g *Gesture, p payment.Payment) {
 func (u *Unit) authenticateBy(g *Gesture, p payment.Payment, policy payment.Policy) (payment.Payment, error) {
 	card, known := u.Cards.Get(p.Card)
 	k, ok := u.Passkeys.Get(g.Passkey)
+	by, _ := u.Devices.Get(k.Device)
 	_, bound := u.Bindings.Get(BindingID{p.Card, p.Initiator})
 	switch {
-	case !known || !ok || !bound || !k.Serves(card):
+	case !known || !ok || !bound || !k.Serves(card, by):
 		return p, consent.ErrPasskey
 	case !u.alive(p):
 		return p, ErrCardState

@@ -16,21 +16,15 @@ type Present struct {
 	Assured payment.Assurance
 }
 
-// Wants names the card and its bindings. For a number that no card has, it looks for the bindings of no card, so that the
-// answer takes as many steps.
+// Wants names the card and its bindings.
 func (c *Present) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	w.CardKeys = append(w.CardKeys, c.CardKeys...)
 	c.Challenge.want(w)
-	for _, k := range c.CardKeys {
-		id, known := u.cardsByKey[k]
-		if known || u.asked.cardKeys[k] {
-			w.Bindings = append(w.Bindings, BindingID{id, c.Device})
-		}
-		if known {
-			c.SUN.want(w, id, c.Device)
-		}
-	}
+	u.eachCard(c.CardKeys, func(_ CardKey, card Card) {
+		w.Bindings = append(w.Bindings, BindingID{card.ID, c.Device})
+		c.SUN.want(w, card.ID, c.Device)
+	})
 }
 
 // Do uses the tap up and looks who asks. What a stranger is told comes from the tap alone, and so does not depend on any

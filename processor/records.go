@@ -148,7 +148,7 @@ type BindingID struct {
 	Device payment.DeviceID
 }
 
-// Passkey is a passkey of a card's holder. It counts while the device that registered it is the card's associated device.
+// Passkey is a passkey of a card's holder. It counts while the device that registered it is the card's associated device, and not revoked.
 type Passkey struct {
 	ID        string // of the credential, base64url
 	Card      payment.CardID
