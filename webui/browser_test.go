@@ -207,4 +207,10 @@ func (p *person) offline(is bool) {
 	if err != nil {
 		p.Fatal(err)
 	}
+	_, err = chromedp.Call(p.ctx, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+		Offline: is, DownloadThroughput: -1, UploadThroughput: -1,
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
 }

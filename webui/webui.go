@@ -20,7 +20,7 @@ var files embed.FS
 
 // pages are the addresses that show a page, and its file. A card's own address (/t) opens the payer's page.
 var pages = map[string]string{
-	"/pay": "pay.html", "/t": "pay.html",
+	"/pay": "pay.html", "/t": "pay.html", "/approve": "approve.html",
 	"/me": "me.html",
 }
 

@@ -207,7 +207,7 @@ func transferred(t *testing.T, address string) (total int) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	next, seen := []string{address, "/ui/icon.svg", "/words/zh.js"}, map[string]bool{}
-	reference := regexp.MustCompile(`(?:from |import |import\(|href=|src=)['"]([^'"]+\.(?:js|css))['"]`)
+	reference := regexp.MustCompile(`(?:from |import |import\(|register\(|href=|src=)['"]([^'"]+\.(?:js|css|webmanifest))['"]`)
 	for ; len(next) > 0; next = next[1:] {
 		if seen[next[0]] || next[0] == "/words/en.js" { // one language is loaded
 			continue
@@ -246,7 +246,7 @@ func transferred(t *testing.T, address string) (total int) {
 
 func TestPayerPagesWeighLittle(t *testing.T) {
 	const most = 60_000
-	for _, address := range []string{"/pay", "/t", "/me"} {
+	for _, address := range []string{"/pay", "/t", "/approve", "/me"} {
 		if got := transferred(t, address); got > most {
 			t.Errorf("%s transfers %d bytes, want at most %d", address, got, most)
 		} else {

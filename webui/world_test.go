@@ -3,6 +3,7 @@ package webui_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,6 +43,49 @@ type world struct {
 	tag  *cardtest.SUN
 	sent []string // method and path of every request to /v1
 	late time.Duration
+
+	other map[string]func(string) string // changes of files, by path
+	dark  bool                           // every connection breaks
+	cut   func()                         // cuts those that are open
+}
+
+// replace serves a file changed, as a new release would.
+func (w *world) replace(path string, change func(string) string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.other = map[string]func(string) string{path: change}
+}
+
+// unplugged breaks every connection, or no more. Workers of pages notice that, other than a browser that plays offline.
+func (w *world) unplugged(is bool) {
+	w.mu.Lock()
+	w.dark = is
+	w.mu.Unlock()
+	if is {
+		w.cut()
+	}
+}
+
+// serve answers as the service does, but for what a test has changed.
+func (w *world) serve(service http.Handler, out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	change, dark := w.other[r.URL.Path], w.dark
+	w.mu.Unlock()
+	switch {
+	case dark:
+		panic(http.ErrAbortHandler)
+	case change == nil:
+		service.ServeHTTP(out, r)
+		return
+	}
+	r.Header.Del("Accept-Encoding")
+	r.Header.Del("If-None-Match")
+	kept := httptest.NewRecorder()
+	service.ServeHTTP(kept, r)
+	out.Header().Set("Content-Type", kept.Header().Get("Content-Type"))
+	if _, err := io.WriteString(out, change(kept.Body.String())); err != nil {
+		w.Log(err)
+	}
 }
 
 func openWorld(t *testing.T) *world {
@@ -71,9 +115,10 @@ func openWorld(t *testing.T) *world {
 			w.sent = append(w.sent, r.Method+" "+r.URL.Path)
 		}
 		w.mu.Unlock()
-		handler.ServeHTTP(out, r)
+		w.serve(handler, out, r)
 	})
 	server.Start()
+	w.cut = server.CloseClientConnections
 	t.Cleanup(func() {
 		service.Shutdown()
 		server.Close()

@@ -320,6 +320,12 @@ function ended(heading, text, view) {
 /** A card was tapped, and nothing is to be paid. @param {cards.Tap} tapped */
 async function identify(tapped) {
   screen(t('pay.loading'));
+  const { payments } = await read('/v1/payments?role=approver&state=approval_required&limit=1');
+  if (payments.length > 0) { // the tap is for what waits here to be approved
+    const { start: approve } = await import('/approve.js');
+    history.replaceState(null, '', '/approve');
+    return approve(tapped.tap);
+  }
   const card = await write('/v1/taps', 'tap', { tap: tapped.tap }).finally(() => { tapped.tap = undefined; });
   screen(t('card.title'), facts([
     [t('fact.card'), h('span', {}, card.card_account, ' ', card.card && h('bdi.quiet', {}, card.card.label))],

@@ -89,7 +89,8 @@ export function readerFromAddress() {
 
 /**
  * Waits for the next card on the reader, however long that takes.
- * @param {AbortSignal} signal @param {any} [challenge] for payment cards that can prove themselves
+ * @param {AbortSignal} signal @param {() => Promise<any>} [challenge] for payment cards that can prove themselves: asked for
+ * anew each time, since it does not last
  * @returns {Promise<Tap>}
  */
 export async function onReader(signal, challenge) {
@@ -98,7 +99,7 @@ export async function onReader(signal, challenge) {
     const answer = await fetch(`http://127.0.0.1:${port}/v1/tap`, {
       method: 'POST', credentials: 'omit', redirect: 'error', signal,
       headers: { Authorization: 'Bearer ' + token, 'Content-Type': 'application/json' },
-      body: JSON.stringify({ wait: 25, challenge }),
+      body: JSON.stringify({ wait: 25, challenge: await challenge?.() }),
       // @ts-ignore: Local Network Access, lets the browser ask its user
       targetAddressSpace: 'loopback',
     });

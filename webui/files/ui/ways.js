@@ -8,9 +8,10 @@ import { t } from './words.js';
  * Waits for one tap. The element says how to tap and what goes wrong; the first card that is read is given on, and only
  * that one. Call stop when the page goes on without a card.
  * @param {(tapped: cards.Tap) => void} then @param {string} [problem] what was wrong with the tap before
+ * @param {() => Promise<any>} [challenge] asks the service for what a payment card is to sign
  * @returns {Promise<{element: HTMLElement, stop: () => void}>}
  */
-export async function tapping(then, problem) {
+export async function tapping(then, problem, challenge) {
   const demo = await cards.demoCards();
   const over = new AbortController();
   /** @param {cards.Tap} found */
@@ -22,16 +23,16 @@ export async function tapping(then, problem) {
   const trouble = h('div', { role: 'alert' }, problem && notice('bad', problem));
   const say = (/** @type {string} */ key) => trouble.replaceChildren(notice('bad', t(key)));
   return {
-    element: h('div.ways', {}, h('div.tapping', {}, icon('tap')), trouble, ways(demo, got, say, over.signal)),
+    element: h('div.ways', {}, h('div.tapping', {}, icon('tap')), trouble, ways(demo, got, say, over.signal, challenge)),
     stop: () => over.abort(),
   };
 }
 
 /**
  * @param {{id: string, label: string}[]} demo @param {(t: cards.Tap) => void} got
- * @param {(key: string) => void} say @param {AbortSignal} signal
+ * @param {(key: string) => void} say @param {AbortSignal} signal @param {() => Promise<any>} [challenge]
  */
-function ways(demo, got, say, signal) {
+function ways(demo, got, say, signal, challenge) {
   const way = h('div.ways');
   if (demo.length) {
     way.append(h('p.quiet', {}, t('tap.demo')), ...demo.map((card) => button(card.label, async () => got(await cards.demoTap(card.id)), { kind: 'card', icon: 'tap' })));
@@ -39,17 +40,20 @@ function ways(demo, got, say, signal) {
   if (cards.hasNFC) {
     way.append(button(t('tap.nfc'), () => cards.nfc(got, say, signal).catch(() => say('tap.nfc_refused')), { icon: 'tap' }));
   } else if (!demo.length) way.append(h('p', {}, t(matchMedia('(pointer: coarse)').matches ? 'tap.phone' : 'tap.desktop')));
-  if (!matchMedia('(pointer: coarse)').matches) way.append(readerWay(got, say, signal));
+  if (!matchMedia('(pointer: coarse)').matches) way.append(readerWay(got, say, signal, challenge));
   return way;
 }
 
-/** A reader on the desk. @param {(t: cards.Tap) => void} got @param {(key: string) => void} say @param {AbortSignal} signal */
-function readerWay(got, say, signal) {
+/**
+ * A reader on the desk.
+ * @param {(t: cards.Tap) => void} got @param {(key: string) => void} say @param {AbortSignal} signal @param {() => Promise<any>} [challenge]
+ */
+function readerWay(got, say, signal, challenge) {
   const place = h('div');
   const wait = () => {
     place.replaceChildren(h('p', { role: 'status' }, t('reader.waiting')),
       button(t('reader.other'), () => { cards.forgetReader(); ask(); }, { kind: 'plain' }));
-    cards.onReader(signal).then(got, (e) => {
+    cards.onReader(signal, challenge).then(got, (e) => {
       if (signal.aborted) return;
       const known = ['no_account', 'no_application', 'card_blocked', 'card_malformed'].includes(e?.reader);
       say(known ? 'tap.' + e.reader : 'reader.lost');
