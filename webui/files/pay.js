@@ -20,12 +20,22 @@ const kept = {
   payment: 'tapline.payment', // sent: what was asked for, to compare with
 };
 
+/** How long an order is kept that was not sent: what somebody's link has asked for must not turn up at a later tap. */
+const orderLife = 15 * 60_000;
+
 /** @param {string} key */
 const load = (key) => JSON.parse(localStorage.getItem(key) ?? 'null');
 /** @param {string} key @param {any} value */
 const save = (key, value) => localStorage.setItem(key, JSON.stringify(value));
 /** @param {string} key */
 const forget = (key) => localStorage.removeItem(key);
+/** @param {Order} order */
+const keep = (order) => save(kept.order, { order, at: Date.now() });
+/** @returns {Order | undefined} the order that was kept, unless that is long ago */
+function keptOrder() {
+  const { order, at } = load(kept.order) ?? {};
+  return Math.abs(Date.now() - at) < orderLife ? order : undefined;
+}
 
 cards.readerFromAddress();
 /** The tap that came with the address, if any: taken before anything else runs. */
@@ -40,9 +50,9 @@ async function start() {
   const asked = orderOfAddress();
   if (under && (!asked || JSON.stringify(asked) === JSON.stringify(under.order))) return resume(under);
   if (under) return another(under, asked);
-  const order = asked ?? load(kept.order);
+  const order = asked ?? keptOrder();
   if (!order) return brought ? identify(brought) : noOrder();
-  save(kept.order, order);
+  keep(order);
   await begin(order);
 }
 
@@ -71,7 +81,7 @@ function another(under, asked) {
     button(t('pay.abandon'), async () => {
       await write(`/v1/payments/${under.asked.id}/cancel`, 'cancellation', { payment: under.asked.id }).catch(ignoreProblem);
       forget(kept.payment);
-      save(kept.order, asked);
+      keep(/** @type {Order} */ (asked));
       await begin(/** @type {Order} */ (asked));
     }, { kind: 'second' }));
 }
@@ -149,23 +159,49 @@ async function send(draft, tapped, id) {
   const asked = { id, amount: draft.amount, payee, order: { number, description }, card: tapped.card };
   const under = { order: draft.order, asked };
   save(kept.payment, under); // before it is sent: a payment that is under way is never forgotten
+  let view;
   try {
-    const view = await write('/v1/payments', 'instruction', {
+    view = await write('/v1/payments', 'instruction', {
       device: from.id, amount: draft.amount, payee: payee.handle, tap: tapped.tap,
       order: { ...(number && { number }), ...(description && { description }) },
     }, id);
-    forget(kept.order);
-    asked.card ??= view.card_account;
-    save(kept.payment, under);
-    await step(under, view, true);
   } catch (e) {
-    if (!(e instanceof Problem)) return lost(() => send(draft, tapped, id));
+    if (!(e instanceof Problem) || e.status >= 500 || unsure.includes(e.code)) return lost(() => arrived(draft, tapped, under));
+    tapped.tap = undefined; // it is of no use
     forget(kept.payment);
     if (e.code === 'tap_used' || e.code === 'activation_refused') return tap(draft, explain(e));
-    fail(e);
-  } finally {
-    tapped.tap = undefined; // the service has it, or it is of no use
+    return fail(e);
   }
+  await sent(tapped, under, view);
+}
+
+/** Refusals of a message of which there may be a payment all the same. */
+const unsure = ['in_progress', 'idempotency_key_reused', 'payment_exists'];
+
+/** Goes on with a payment that the service has. @param {any} tapped @param {any} under @param {any} view */
+async function sent(tapped, under, view) {
+  tapped.tap = undefined;
+  forget(kept.order);
+  under.asked.card ??= view.card_account;
+  save(kept.payment, under);
+  await step(under, view, true).catch(fail);
+}
+
+/**
+ * Asks what became of an instruction whose answer was lost. One that never arrived is sent once more under the same id, so
+ * that it pays once, even if the first arrives late.
+ * @param {any} draft @param {any} tapped @param {any} under @returns {Promise<void>}
+ */
+async function arrived(draft, tapped, under) {
+  screen(t('pay.loading'));
+  let view;
+  try {
+    view = await read('/v1/payments/' + under.asked.id);
+  } catch (e) {
+    if (e instanceof Problem && e.code === 'unknown_payment') return send(draft, tapped, under.asked.id);
+    return lost(() => arrived(draft, tapped, under));
+  }
+  await sent(tapped, under, view);
 }
 
 /** The connection is gone; nothing is lost. @param {() => Promise<any>} again */
@@ -182,7 +218,7 @@ async function resume(under) {
     if (e instanceof Offline) return lost(() => resume(under));
     if (!(e instanceof Problem) || e.code !== 'unknown_payment') throw e;
     forget(kept.payment); // it never arrived
-    save(kept.order, under.order);
+    keep(under.order);
     await begin(under.order);
   }
 }
