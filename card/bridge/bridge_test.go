@@ -148,6 +148,20 @@ func TestPagesOfOtherOriginsAreRefusedAndToldNothing(t *testing.T) {
 	}
 }
 
+// A program that is no browser may send any Origin. What the person at the terminal is told of it must be no words of that
+// program's own: U+009B begins a terminal's commands, as escape does.
+func TestOddOriginsDoNotSpeakToTheTerminal(t *testing.T) {
+	for _, origin := range []string{
+		"https://evil.example/\u009b2J", "\x9b2J", "https://\u202eevil.example", "https://evil.example\tA card was read", "a person at tapline says: all is well",
+	} {
+		d := newDesk(t, address)
+		d.ask(http.MethodGet, "/v1/reader", "", func(r *http.Request) { r.Header["Origin"] = []string{origin} })
+		if told := d.told.String(); told != "A request from no page was refused: it is not from an origin that was named.\n" {
+			t.Errorf("of %q the person is told %q", origin, told)
+		}
+	}
+}
+
 func keys(h http.Header) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for name := range h {

@@ -86,6 +86,8 @@ func described(r *http.Request) string {
 		return "no page"
 	case len(origin) > 100:
 		return "an origin with a very long name"
+	case strings.ContainsFunc(origin, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "no page" // browsers send none such, and it could speak to the terminal
 	}
 	return origin
 }
