@@ -69,6 +69,7 @@ type Payee struct {
 type Order struct {
 	Number      string `json:"number,omitempty"`
 	Description string `json:"description,omitempty"`
+	ID          string `json:"id,omitempty" doc:"Of an order that the payee has made."`
 }
 
 // Roles in which somebody sees a payment.
@@ -179,7 +180,7 @@ type Cards struct {
 // Event is the data of one server-sent event. It says that something changed; ask for the thing itself.
 type Event struct {
 	Type    string    `json:"type" doc:"Such as payment.settled or card.frozen."`
-	Subject string    `json:"subject" doc:"The payment's or card's id."`
+	Subject string    `json:"subject" doc:"The payment's, order's or card's id."`
 	State   string    `json:"state"`
 	Version int64     `json:"version,omitempty"`
 	At      time.Time `json:"at"`

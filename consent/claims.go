@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tapline/money"
+	"tapline/payment"
 )
 
 // Claims are common to all messages that devices sign. Messages embed them, and with them a LogValue that shows nothing
@@ -108,6 +109,7 @@ func (m *Activation) Validate() error {
 type Order struct {
 	Number      string `json:"number,omitempty" maxLength:"64" doc:"The payee's number for the order."`
 	Description string `json:"description,omitempty" maxLength:"280" doc:"The goods, for people."`
+	ID          string `json:"id,omitempty" pattern:"^ord_[A-Za-z0-9_-]{22,60}$" doc:"The order to pay, if the payee has made it; then it has number and description, and they are left out here."`
 }
 
 // Clean is the order with its texts made fit to be shown.
@@ -120,7 +122,13 @@ func (o Order) Clean() (Order, error) {
 	if err != nil {
 		return Order{}, ErrInvalid.at("order.description")
 	}
-	return Order{number, description}, nil
+	if o.ID != "" && CheckOrderID(payment.OrderID(o.ID)) != nil {
+		return Order{}, ErrInvalid.at("order.id")
+	}
+	if o.ID != "" && (number != "" || description != "") {
+		return Order{}, ErrInvalid.at("order.number")
+	}
+	return Order{Number: number, Description: description, ID: o.ID}, nil
 }
 
 // Instruction asks for a payment. Its ID is the payment's: see PaymentID.

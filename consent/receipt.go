@@ -9,6 +9,7 @@ import (
 	"tapline/internal/strictjson"
 	"tapline/keyring"
 	"tapline/money"
+	"tapline/payment"
 )
 
 // Receipt says that a payment was settled, and how. It is signed by the service, and its signature can be checked by
@@ -25,6 +26,7 @@ type Receipt struct {
 	PayeeName    string       `json:"payee_name"`
 	PayeeAccount string       `json:"payee_account"`
 	CardAccount  string       `json:"card_account,omitempty" doc:"Masked, such as •••• 1234. Not in the payee's copy."`
+	Order        string       `json:"order,omitempty" doc:"The order that was paid, if the payee had made it."`
 	OrderNumber  string       `json:"order_number,omitempty"`
 	OrderHash    string       `json:"order_hash" doc:"SHA-256 over the order's terms, base64url."`
 
@@ -79,6 +81,7 @@ func (r Receipt) Validate() error {
 		{"payee_handle", CheckHandle(r.PayeeHandle) == nil},
 		{"payee_account", r.PayeeAccount != ""},
 		{"card_account", payeeCopy || isMasked(r.CardAccount)},
+		{"order", r.Order == "" || CheckOrderID(payment.OrderID(r.Order)) == nil},
 		{"order_hash", digestForm.MatchString(r.OrderHash)},
 		{"initiating_device", payeeCopy || r.Device.Check() == nil},
 		{"associated_device", r.Associated == "" || r.Associated.Check() == nil},

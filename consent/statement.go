@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tapline/money"
+	"tapline/payment"
 )
 
 // StatementVersion is the "v" of the statements this package writes and reads, and RehearsalVersion that of a
@@ -82,9 +83,10 @@ type Statement struct {
 	CardLabel    string       `json:"card_label"`
 	Device       DeviceID     `json:"initiating_device"`
 	DeviceLabel  string       `json:"initiating_device_label"`
+	Order        string       `json:"order,omitempty"` // of an order that the payee made: its id
 	OrderNumber  string       `json:"order_number"`
 	OrderText    string       `json:"order_description"`
-	OrderHash    string       `json:"order_hash"`             // see OrderHash
+	OrderHash    string       `json:"order_hash"`             // see OrderHash, and TermsHash for an order that the payee made
 	Nonce        string       `json:"nonce"`                  // fresh for each payment
 	ExpiresAt    Instant      `json:"expires_at"`             // the confirmation must arrive before
 	FirstDigest  string       `json:"first_digest,omitempty"` // second only: StatementDigest of the first
@@ -170,7 +172,8 @@ func (s Statement) Validate() error {
 		{"initiating_device_label", clean(s.DeviceLabel, MaxLabel)},
 		{"order_number", clean(s.OrderNumber, MaxOrderNumber)},
 		{"order_description", clean(s.OrderText, MaxOrderDescription)},
-		{"order_hash", s.OrderHash == OrderHash(Order{s.OrderNumber, s.OrderText}, s.Amount, s.PayeeHandle)},
+		{"order", s.Order == "" || CheckOrderID(payment.OrderID(s.Order)) == nil},
+		{"order_hash", s.Order == "" && s.OrderHash == s.ownHash() || s.Order != "" && digestForm.MatchString(s.OrderHash)},
 		{"nonce", nonceForm.MatchString(s.Nonce)},
 		{"expires_at", s.ExpiresAt.Year() >= 2000 && s.ExpiresAt.Year() <= 9999 && At(s.ExpiresAt.Time).Equal(s.ExpiresAt)},
 		{"first_digest", s.Role == First && s.FirstDigest == "" || s.Role == Second && digestForm.MatchString(s.FirstDigest)},
@@ -180,6 +183,11 @@ func (s Statement) Validate() error {
 		}
 	}
 	return nil
+}
+
+// ownHash is the digest of the order's terms, where the statement has all of them.
+func (s Statement) ownHash() string {
+	return OrderHash(Order{Number: s.OrderNumber, Description: s.OrderText}, s.Amount, s.PayeeHandle)
 }
 
 // StatementDigest is the SHA-256 of a statement's text in base64url.

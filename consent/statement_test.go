@@ -20,7 +20,7 @@ func statement() Statement {
 		Device: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", DeviceLabel: "laptop",
 		OrderNumber: "A-1", OrderText: "two cups of tea", Nonce: "1.AAAAAAAAAAAAAAAAAAAAAA", ExpiresAt: At(now),
 	}
-	s.OrderHash = OrderHash(Order{s.OrderNumber, s.OrderText}, s.Amount, s.PayeeHandle)
+	s.OrderHash = OrderHash(Order{Number: s.OrderNumber, Description: s.OrderText}, s.Amount, s.PayeeHandle)
 	return s
 }
 
@@ -185,13 +185,13 @@ func TestOrderHashTellsEveryTerm(t *testing.T) {
 	amount := money.Amount{Minor: 1250, Currency: "CNY"}
 	seen := make(map[string]int)
 	for i, hash := range []string{
-		OrderHash(Order{"A-1", "tea"}, amount, "shop@example"),
-		OrderHash(Order{"A-1t", "ea"}, amount, "shop@example"),
-		OrderHash(Order{"", "A-1tea"}, amount, "shop@example"),
-		OrderHash(Order{`A-1","description":"tea`, ""}, amount, "shop@example"),
-		OrderHash(Order{"A-1", "tea"}, money.Amount{Minor: 1251, Currency: "CNY"}, "shop@example"),
-		OrderHash(Order{"A-1", "tea"}, money.Amount{Minor: 1250, Currency: "EUR"}, "shop@example"),
-		OrderHash(Order{"A-1", "tea"}, amount, "shop@other"),
+		OrderHash(Order{Number: "A-1", Description: "tea"}, amount, "shop@example"),
+		OrderHash(Order{Number: "A-1t", Description: "ea"}, amount, "shop@example"),
+		OrderHash(Order{Number: "", Description: "A-1tea"}, amount, "shop@example"),
+		OrderHash(Order{Number: `A-1","description":"tea`, Description: ""}, amount, "shop@example"),
+		OrderHash(Order{Number: "A-1", Description: "tea"}, money.Amount{Minor: 1251, Currency: "CNY"}, "shop@example"),
+		OrderHash(Order{Number: "A-1", Description: "tea"}, money.Amount{Minor: 1250, Currency: "EUR"}, "shop@example"),
+		OrderHash(Order{Number: "A-1", Description: "tea"}, amount, "shop@other"),
 	} {
 		if j, twice := seen[hash]; twice {
 			t.Errorf("orders %d and %d have the same hash", i, j)
@@ -213,7 +213,7 @@ func TestEveryIssuedStatementReadsBack(t *testing.T) {
 		s.Amount.Minor = rapid.Int64Range(1, money.MaxMinor).Draw(t, "minor")
 		s.Rehearsal = rapid.Bool().Draw(t, "rehearsal")
 		s.Version, s.AmountText = VersionOf(s.Rehearsal), AmountText(s.Amount, s.Rehearsal)
-		s.OrderHash = OrderHash(Order{s.OrderNumber, s.OrderText}, s.Amount, s.PayeeHandle)
+		s.OrderHash = OrderHash(Order{Number: s.OrderNumber, Description: s.OrderText}, s.Amount, s.PayeeHandle)
 		s.ExpiresAt = At(time.UnixMilli(rapid.Int64Range(1e12, 1e13).Draw(t, "expires")))
 		got, err := ParseStatement(s.Text())
 		if err != nil {

@@ -27,6 +27,7 @@ type asked struct {
 	amount  money.Amount
 	payee   api.Payee
 	order   consent.Order
+	hash    string // of the order's terms
 	account string // masked
 	device  consent.DeviceID
 
@@ -60,9 +61,10 @@ func (a asked) checkStatement(id consent.PaymentID, s consent.Statement) error {
 		fact{"payee_account", a.isPayeeAccount(s.PayeeAccount)},
 		fact{"card_account", s.CardAccount == a.account},
 		fact{"initiating_device", s.Device == a.device},
+		fact{"order", s.Order == a.order.ID},
 		fact{"order_number", s.OrderNumber == a.order.Number},
 		fact{"order_description", s.OrderText == a.order.Description},
-		fact{"order_hash", s.OrderHash == consent.OrderHash(a.order, a.amount, a.payee.Handle)},
+		fact{"order_hash", s.OrderHash == a.hash},
 	)
 }
 
@@ -95,8 +97,9 @@ func (a asked) checkReceipt(r consent.Receipt) error {
 		fact{"payee_account", a.isPayeeAccount(r.PayeeAccount)},
 		fact{"card_account", r.CardAccount == a.account},
 		fact{"initiating_device", r.Device == a.device},
+		fact{"order", r.Order == a.order.ID},
 		fact{"order_number", r.OrderNumber == a.order.Number},
-		fact{"order_hash", r.OrderHash == consent.OrderHash(a.order, a.amount, a.payee.Handle)},
+		fact{"order_hash", r.OrderHash == a.hash},
 	)
 }
 

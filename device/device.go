@@ -98,16 +98,24 @@ func (c *Client) Payee(ctx context.Context, handle string) (api.Payee, error) {
 	if err != nil {
 		return api.Payee{}, err
 	}
-	if name, err := consent.CleanText(payee.Name, 128); err != nil || name != payee.Name || name == "" {
-		return api.Payee{}, ErrAnswer
-	}
-	if account, err := consent.CleanText(payee.Account, 64); err != nil || account != payee.Account {
-		return api.Payee{}, ErrAnswer
-	}
-	if payee.Handle != handle || !payee.Currency.Known() {
+	if payee.Handle != handle || checkPayee(payee) != nil {
 		return api.Payee{}, ErrAnswer
 	}
 	return payee, nil
+}
+
+// checkPayee takes no texts that a person could not be shown.
+func checkPayee(payee api.Payee) error {
+	if name, err := consent.CleanText(payee.Name, 128); err != nil || name != payee.Name || name == "" {
+		return ErrAnswer
+	}
+	if account, err := consent.CleanText(payee.Account, 64); err != nil || account != payee.Account {
+		return ErrAnswer
+	}
+	if !payee.Currency.Known() {
+		return ErrAnswer
+	}
+	return nil
 }
 
 // read reads with a token.

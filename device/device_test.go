@@ -244,6 +244,7 @@ func lies() map[string]func(*consent.Statement) {
 		"payee_account":           func(s *consent.Statement) { s.PayeeAccount = "acc_0987654322" },
 		"card_account":            func(s *consent.Statement) { s.CardAccount = consent.MaskLast4("0006") },
 		"initiating_device":       func(s *consent.Statement) { s.Device = consent.DeviceID(strings.Repeat("x", 43)) },
+		"order":                   func(s *consent.Statement) { s.Order = "ord_AAAAAAAAAAAAAAAAAAAAAA" },
 		"order_number":            func(s *consent.Statement) { s.OrderNumber = "1043"; rehash(s) },
 		"order_description":       func(s *consent.Statement) { s.OrderText = "Three books"; rehash(s) },
 		"initiating_device_label": nil, // what the owner called it: nothing of the payment

@@ -10,6 +10,7 @@ import (
 	"tapline/consent"
 	"tapline/internal/client"
 	"tapline/money"
+	"tapline/order"
 )
 
 // Order is what the user is about to pay for. It is on this device only: nothing of it has been sent.
@@ -18,6 +19,7 @@ type Order struct {
 	amount money.Amount
 	payee  api.Payee
 	order  consent.Order
+	terms  order.Terms // of an order that the payee has made: order has its id
 
 	rehearsal bool
 }
@@ -27,7 +29,7 @@ var ErrNoRehearsals = errors.New("no rehearsals are taken there")
 
 // Order makes an order to a payee as Client.Payee returned it. Nothing is sent. The error says which fact cannot be:
 // an amount that cannot be paid, a payee who takes another currency, a text that cannot be shown.
-func (c *Client) Order(amount money.Amount, payee api.Payee, order consent.Order) (Order, error) {
+func (c *Client) Order(amount money.Amount, payee api.Payee, terms consent.Order) (Order, error) {
 	if !amount.Valid() {
 		return Order{}, fmt.Errorf("%w: it must be more than nothing, in a known currency", money.ErrAmount)
 	}
@@ -37,9 +39,12 @@ func (c *Client) Order(amount money.Amount, payee api.Payee, order consent.Order
 	if payee.Currency != "" && payee.Currency != amount.Currency {
 		return Order{}, fmt.Errorf("%w: %s takes %s", money.ErrMismatch, payee.Handle, payee.Currency)
 	}
-	clean, err := order.Clean()
+	clean, err := terms.Clean()
 	if err != nil {
 		return Order{}, err
+	}
+	if clean.ID != "" {
+		return Order{}, fmt.Errorf("%w: order.id; see Client.Pay", consent.ErrInvalid)
 	}
 	return Order{client: c, amount: amount, payee: payee, order: clean}, nil
 }
@@ -147,12 +152,12 @@ func (d *Draft) Send(ctx context.Context) (*Payment, error) {
 		d.message = conn.Message("/v1/payments", consent.TypInstruction, string(d.id), func(c consent.Claims) any {
 			return &consent.Instruction{
 				Claims: c, Device: conn.Key().ID(), Amount: d.amount, Payee: d.payee.Handle,
-				Tap: d.tap(), Order: d.order, Rehearsal: d.rehearsal,
+				Tap: d.tap(), Order: d.named(), Rehearsal: d.rehearsal,
 			}
 		})
 	}
 	p := &Payment{client: d.client, id: d.id, asked: asked{
-		amount: d.amount, payee: d.payee, order: d.order, account: d.CardAccount(), device: conn.Key().ID(),
+		amount: d.amount, payee: d.payee, order: d.order, hash: d.hash(), account: d.CardAccount(), device: conn.Key().ID(),
 		rehearsal: d.rehearsal,
 	}}
 	var view api.Payment

@@ -20,6 +20,7 @@ func (s *Service) addPages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		public(w, "application/json", s.openapi)
 	})
+	mux.HandleFunc("GET /pay/{order}/qr.svg", s.orderQR)
 	for path, name := range map[string]string{
 		"/{$}": "home.html", "/home.css": "home.css",
 		"/docs": "docs.html", "/docs/docs.css": "docs.css", "/docs/docs.js": "docs.js",

@@ -217,7 +217,7 @@ func (c *call) instruct() (answer, error) {
 		ID: payment.ID(m.ID), Device: device, Amount: m.Amount, Payee: payment.Handle(m.Payee),
 		CardKeys: tap.keys, CardLast4: tap.last4, Assurance: tap.assurance, SUN: tap.sun,
 		Challenge:   tap.challenge,
-		OrderNumber: order.Number, OrderDescription: order.Description, Rehearsal: m.Rehearsal,
+		OrderNumber: order.Number, OrderDescription: order.Description, Order: payment.OrderID(order.ID), Rehearsal: m.Rehearsal,
 		Nonce: consent.NewNonce(c.Keys), Policy: c.Policy,
 	}
 	a, err := c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {
@@ -274,6 +274,8 @@ func (c *call) stepped(p payment.Payment, role string, now time.Time) (int, []by
 		code = "limit_exceeded"
 	case p.State == payment.Rejected && p.Reason == payment.PayeeUnavailable:
 		code = "payee_unavailable"
+	case p.State == payment.Rejected && p.Reason == payment.OrderUnavailable:
+		code = "order_unavailable"
 	case p.State == payment.Rejected || p.State == payment.Cancelled:
 		code = "ended"
 	}

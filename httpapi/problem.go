@@ -10,6 +10,7 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/internal/strictjson"
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -78,6 +79,7 @@ var rules = []rule{
 	{Code{"unknown_card", 404, "no such card, or not yours to see", false}, []error{processor.ErrUnknownCard}},
 	{Code{"unknown_passkey", 404, "no such passkey", false}, []error{processor.ErrUnknownPasskey}},
 	{Code{"unknown_payee", 404, "no payee with this handle", false}, []error{processor.ErrUnknownPayee}},
+	{Code{"unknown_order", 404, "no such order, or not yours to see", false}, []error{processor.ErrUnknownOrder}},
 	{Code{"unknown_account", 404, "no such account", false}, []error{processor.ErrUnknownAccount}},
 	{Code{"unknown_device", 404, "no such device", false}, []error{processor.ErrUnknownDevice}},
 	{Code{"method_not_allowed", 405, "not with this method", false}, nil},
@@ -89,6 +91,9 @@ var rules = []rule{
 	{Code{"expired", 409, "the payment's time is over", false}, []error{payment.ErrExpired}},
 	{Code{"not_now", 409, "not possible in the payment's state", false}, []error{payment.ErrNotAllowed}},
 	{Code{"statement_mismatch", 409, "not the statement that was issued", false}, []error{processor.ErrStatement}},
+	{Code{"order_claimed", 409, "somebody is paying the order at this moment", true}, []error{order.ErrClaimed}},
+	{Code{"order_closed", 409, "the order was paid or cancelled, or has expired", false}, []error{order.ErrClosed}},
+	{Code{"order_unavailable", 409, "meanwhile somebody else pays the order, or it has ended; no money has moved", false}, nil},
 	{Code{"not_settled", 409, "only a settled payment has a receipt", false}, nil},
 	{Code{"rehearsal", 409, "a rehearsal has no receipt: no money has moved", false}, nil},
 	{Code{"card_state", 409, "not possible in the card's state", false}, []error{processor.ErrCardState}},
@@ -108,6 +113,8 @@ var rules = []rule{
 	{Code{"limit_exceeded", 422, "more than may be paid, at once or in a day, with a card that does not prove itself", false}, []error{processor.ErrLimitExceeded}},
 	{Code{"too_many_passkeys", 422, "the card has as many passkeys as it may have; remove one", false}, nil},
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
+	{Code{"order_sum", 422, "the lines, tip and tax do not sum to the amount", false}, []error{order.ErrSum}},
+	{Code{"order_mismatch", 422, "the order is to another payee, or of another amount", false}, nil},
 	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency}},
 	{Code{"no_rehearsals", 422, "payments to this payee cannot be rehearsed; an operator can open it to rehearsals", false}, []error{processor.ErrNoRehearsals}},
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},
@@ -148,7 +155,7 @@ var jsonCodes = map[string]string{
 }
 
 // waits are how many seconds to wait before a retryable request is sent again, where the error does not say.
-var waits = map[string]int{"in_progress": 1, "busy": 2, "unavailable": 2, "too_many_approvals": 60, "too_many_streams": 30, "too_many_challenges": 60}
+var waits = map[string]int{"in_progress": 1, "busy": 2, "unavailable": 2, "too_many_approvals": 60, "too_many_streams": 30, "too_many_challenges": 60, "order_claimed": 30}
 
 // explain turns an error into a refusal. ok is false for an error that nobody thought of.
 func explain(err error) (_ *refusal, ok bool) {
@@ -157,6 +164,9 @@ func explain(err error) (_ *refusal, ok bool) {
 	}
 	if bad, ok := errors.AsType[*strictjson.Error](err); ok {
 		return &refusal{code: jsonCodes[bad.Code], field: bad.Field}, true
+	}
+	if bad, ok := errors.AsType[*processor.OrderMismatch](err); ok {
+		return &refusal{code: "order_mismatch", field: bad.Field}, true
 	}
 	for _, rule := range rules {
 		for _, target := range rule.errs {
@@ -172,6 +182,9 @@ func withFacts(code string, err error) *refusal {
 	r := &refusal{code: code}
 	if bad, ok := errors.AsType[*consent.Error](err); ok {
 		r.field = bad.Field
+	}
+	if of, ok := errors.AsType[*processor.OrderError](err); ok {
+		r.state = string(of.State)
 	}
 	if try, ok := errors.AsType[*processor.TryError](err); ok && code == "authentication_paused" {
 		r.retryAfter = int((try.For + time.Second - 1) / time.Second)

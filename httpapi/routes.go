@@ -7,12 +7,14 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/money"
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), adminRoutes())
+var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), adminRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -76,7 +78,8 @@ func paymentRoutes() []*route {
 				"is the same whether the card is known or not. With rehearsal it goes through every step and moves no money.",
 			by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
 			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
-			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "no_rehearsals", "limit_exceeded", "card_state", "tap_used"},
+			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "no_rehearsals", "limit_exceeded", "card_state", "tap_used",
+				"unknown_order", "order_mismatch", "order_claimed", "order_closed"},
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
 			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",
@@ -101,7 +104,7 @@ func paymentRoutes() []*route {
 			method: "POST", path: "/v1/payments/{id}/authentication", id: "authenticatePayment", summary: "Authenticate with the card's PIN",
 			by: []credential{bySignature}, typ: consent.TypAuthentication, claims: typeOf[consent.Authentication](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).authenticatePayment,
-			codes: slices.Concat(stepCodes, pinCodes, []string{"insufficient_funds", "limit_exceeded", "payee_unavailable"}),
+			codes: slices.Concat(stepCodes, pinCodes, []string{"insufficient_funds", "limit_exceeded", "payee_unavailable", "order_unavailable"}),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/confirmation", id: "confirmPayment", summary: "Give the first confirmation, or decline",
 			text: "On the device that made the payment. The statement is to be returned byte for byte. With the answer of one of " +
@@ -110,7 +113,7 @@ func paymentRoutes() []*route {
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).confirm,
 			codes: append([]string{
 				"statement_mismatch", "insufficient_funds", "limit_exceeded", "payee_unavailable", "too_many_approvals", "passkey_refused",
-				"card_state",
+				"card_state", "order_unavailable",
 			}, stepCodes...),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/approval", id: "approvePayment", summary: "Give the second confirmation, decline, or disown",
@@ -130,6 +133,47 @@ func paymentRoutes() []*route {
 			codes: []string{"unknown_payment", "not_settled", "rehearsal"},
 		},
 	}
+}
+
+func orderRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/orders", id: "makeOrder", summary: "Make an order for payers to pay",
+			text: "Its url is for a link or a QR code (url and /qr.svg). It is paid at most once. Lines, tip and tax sum to the " +
+				"amount; without lines, tip and tax are a part of it.",
+			by: []credential{byPayee}, in: typeOf[api.NewOrder](), status: http.StatusCreated, out: typeOf[api.PayeeOrder](),
+			handle: (*call).makeOrder,
+			codes:  []string{"idempotency_key_required", "unknown_payee", "wrong_currency", "order_sum"},
+		}, {
+			method: "GET", path: "/v1/orders", id: "listOrders", summary: "List a payee's orders, newest first",
+			by: []credential{byPayee}, status: http.StatusOK, out: typeOf[api.PayeeOrders](), handle: (*call).listOrders,
+			query: []param{
+				{name: "state", doc: "Only orders in this state.", enum: orderStateNames()},
+				{name: "reference", doc: "Only orders with this reference."},
+				{name: "minor", doc: "Only orders of this amount, in minor units.", integer: true, min: 1, max: money.MaxMinor},
+				{name: "before", doc: "The next of the page before."},
+				{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
+			},
+			codes: []string{"unknown_payee"},
+		}, {
+			method: "GET", path: "/v1/orders/{id}", id: "getOrder", summary: "Read an order",
+			text: "For its payee, and for any device that knows the id, which sees what it is asked to pay and whether it still can.",
+			by:   []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.PayeeOrder](), handle: (*call).getOrder,
+			codes: []string{"unknown_order"},
+		}, {
+			method: "POST", path: "/v1/orders/{id}/cancel", id: "cancelOrder", summary: "Cancel an order that is not paid",
+			text: "A payment that is paying it is cancelled with it. No body.",
+			by:   []credential{byPayee}, status: http.StatusOK, out: typeOf[api.PayeeOrder](), handle: (*call).cancelOrder,
+			codes: []string{"idempotency_key_required", "unknown_order", "order_closed"},
+		},
+	}
+}
+
+func orderStateNames() (names []string) {
+	for _, s := range order.States {
+		names = append(names, string(s))
+	}
+	return names
 }
 
 func stateNames() []string {

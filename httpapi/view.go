@@ -30,7 +30,7 @@ func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api
 		ID: string(p.ID), Role: role, State: string(p.State), Reason: reasonFor(role, p.Reason), Version: p.Version,
 		Rehearsal: p.Rehearsal, Amount: p.Amount,
 		Payee:        payeeView(p.PayeeHandle, p.PayeeName, string(p.PayeeAccount), p.Amount.Currency),
-		Order:        api.Order{Number: p.OrderNumber, Description: p.OrderDescription},
+		Order:        api.Order{Number: p.OrderNumber, Description: p.OrderDescription, ID: string(p.Order)},
 		Next:         s.next(p, role, now),
 		InstructedAt: p.InstructedAt,
 	}
@@ -69,7 +69,7 @@ func (s *Service) approvalCode(p payment.Payment) string {
 // the payee's to know.
 func reasonFor(role string, r payment.Reason) string {
 	told := map[payment.Reason]bool{
-		payment.ByPayer: true, payment.ByPayee: true, payment.TimedOut: true, payment.PayeeUnavailable: true,
+		payment.ByPayer: true, payment.ByPayee: true, payment.TimedOut: true, payment.PayeeUnavailable: true, payment.OrderUnavailable: true,
 	}
 	if role == api.RolePayee && !told[r] {
 		return ""
@@ -117,7 +117,7 @@ func (s *Service) receiptOf(p payment.Payment) consent.Receipt {
 		Payment: consent.PaymentID(p.ID), State: string(p.State), Amount: p.Amount,
 		PayeeHandle: string(p.PayeeHandle), PayeeName: p.PayeeName, PayeeAccount: string(p.PayeeAccount),
 		CardAccount: consent.MaskLast4(p.CardLast4),
-		OrderNumber: p.OrderNumber, OrderHash: processor.OrderHash(p),
+		Order:       string(p.Order), OrderNumber: p.OrderNumber, OrderHash: processor.OrderHash(p),
 		Level: p.Level.String(), Assurance: string(p.Assurance),
 		Device: consent.DeviceID(p.Initiator), InstructedAt: consent.At(p.InstructedAt), SettledAt: consent.At(p.EndedAt),
 		FirstDigest: p.FirstDigest, SecondDigest: p.SecondDigest,

@@ -22,6 +22,9 @@ type DeviceID string
 // CardID names a card. It is not the card's account number.
 type CardID string
 
+// OrderID names an order that a payee made: see package order.
+type OrderID string
+
 // Handle is a payee's identity, such as "books@shop".
 type Handle string
 
@@ -66,6 +69,7 @@ const (
 	InsufficientFunds    Reason = "insufficient_funds"
 	LimitExceeded        Reason = "limit_exceeded"    // more than the card may pay in a day by its number alone
 	PayeeUnavailable     Reason = "payee_unavailable" // the payee account no longer takes money
+	OrderUnavailable     Reason = "order_unavailable" // somebody else pays the order, or it has ended
 	CardChanged          Reason = "card_changed"      // card frozen, rebound, or its PIN changed
 	DeviceRevoked        Reason = "device_revoked"    // the device that made it may not act any more
 	TimedOut             Reason = "timed_out"
@@ -73,7 +77,7 @@ const (
 
 // Reasons lists every reason.
 var Reasons = []Reason{
-	ByPayer, ByPayee, ByApprover, NotMe, WrongCode, AuthenticationFailed, InsufficientFunds, LimitExceeded, PayeeUnavailable, CardChanged, DeviceRevoked, TimedOut,
+	ByPayer, ByPayee, ByApprover, NotMe, WrongCode, AuthenticationFailed, InsufficientFunds, LimitExceeded, PayeeUnavailable, OrderUnavailable, CardChanged, DeviceRevoked, TimedOut,
 }
 
 // How long each wait may last, and all of them together.
@@ -110,6 +114,12 @@ type Terms struct {
 
 	OrderNumber      string
 	OrderDescription string
+
+	// Order is the order that the payment is for, if the payee has made one; then OrderHash is of all its terms, and PayBy the
+	// time from which on it cannot be paid.
+	Order     OrderID
+	OrderHash string
+	PayBy     time.Time
 
 	Initiator      DeviceID // the device that sent the instruction, proved by its signature
 	InitiatorLabel string

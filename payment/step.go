@@ -120,6 +120,9 @@ func (p Payment) mayCommand(who actor, by DeviceID) bool {
 func (p Payment) advance(t transition, c Command, now time.Time) Payment {
 	if t.from == "" {
 		p.InstructedAt, p.ExpiresAt = now, now.Add(WholeLife)
+		if !p.PayBy.IsZero() && p.PayBy.Before(p.ExpiresAt) {
+			p.ExpiresAt = p.PayBy
+		}
 	}
 	if t.to != t.from && !t.to.Final() {
 		p.Deadline = now.Add(t.to.wait())

@@ -252,11 +252,17 @@ func (c *Cancel) Do(u *Unit) (err error) {
 	return err
 }
 
-// Touch loads payments and does nothing to them but what every load does: end those whose wait is over.
-type Touch struct{ Payments []payment.ID }
+// Touch loads payments and orders and does nothing to them but what every load does: end those whose time is over.
+type Touch struct {
+	Payments []payment.ID
+	Orders   []payment.OrderID
+}
 
-// Wants names the payments.
-func (c Touch) Wants(_ *Unit, w *Wants) { w.Payments = append(w.Payments, c.Payments...) }
+// Wants names the payments and orders.
+func (c Touch) Wants(_ *Unit, w *Wants) {
+	w.Payments = append(w.Payments, c.Payments...)
+	w.Orders = append(w.Orders, c.Orders...)
+}
 
 // Do does nothing.
 func (c Touch) Do(*Unit) error { return nil }

@@ -3,6 +3,8 @@ package processor
 import (
 	"errors"
 	"time"
+
+	"tapline/order"
 )
 
 // Errors of commands. Each means that nothing was done. Errors of package payment (ErrFinal, ErrExpired,
@@ -13,6 +15,7 @@ var (
 	ErrUnknownPayment    = errors.New("no such payment") // also: not yours to see
 	ErrUnknownCard       = errors.New("no such card")    // also: not yours to see
 	ErrUnknownPasskey    = errors.New("no such passkey")
+	ErrUnknownOrder      = errors.New("no such order") // also: not yours to see
 	ErrUnknownPayee      = errors.New("no payee with this handle")
 	ErrUnknownAccount    = errors.New("no such account")
 	ErrUnknownOperator   = errors.New("no such operator")
@@ -31,6 +34,24 @@ var (
 	ErrTooManyChallenges = errors.New("too many tap challenges for this device")
 	ErrTooLarge          = errors.New("the account cannot hold that much")
 )
+
+// OrderError refuses an order that cannot be paid or cancelled any more, or not now.
+type OrderError struct {
+	Err   error // order.ErrClaimed or order.ErrClosed
+	State order.State
+}
+
+// Error is the text of the reason.
+func (e *OrderError) Error() string { return e.Err.Error() }
+
+// Unwrap is the reason.
+func (e *OrderError) Unwrap() error { return e.Err }
+
+// OrderMismatch refuses an instruction that asks for something else than the order that it names.
+type OrderMismatch struct{ Field string }
+
+// Error names the field.
+func (e *OrderMismatch) Error() string { return "the order asks for something else: " + e.Field }
 
 // TryError refuses an authentication try: there are none left for now, or at all.
 type TryError struct {

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"tapline/consent"
 	"tapline/money"
 	"tapline/payment"
 )
@@ -21,6 +22,7 @@ type Instruct struct {
 
 	OrderNumber      string
 	OrderDescription string
+	Order            payment.OrderID // that the payee has made, with number and description; empty for none
 
 	Rehearsal bool // go through every step and move no money
 
@@ -37,6 +39,9 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	w.Devices = append(w.Devices, c.Device)
 	w.Payees = append(w.Payees, c.Payee)
 	w.CardKeys = append(w.CardKeys, c.CardKeys...)
+	if c.Order != "" {
+		w.Orders = append(w.Orders, c.Order)
+	}
 	c.Challenge.want(w)
 	if payee, ok := u.Payees.rows[c.Payee]; ok {
 		w.Accounts = append(w.Accounts, payee.Account)
@@ -70,6 +75,10 @@ func (c *Instruct) Do(u *Unit) error {
 	if c.Rehearsal && !payee.Rehearsals {
 		return ErrNoRehearsals // before anything is asked about the card
 	}
+	o, err := c.instructed(u)
+	if err != nil {
+		return err
+	}
 	assurance := u.spendChallenge(c.Challenge, c.Assurance)
 	if !c.SUN.claimed() && !c.Policy.Fits(assurance, c.Amount.Minor) {
 		return ErrLimitExceeded
@@ -99,6 +108,10 @@ func (c *Instruct) Do(u *Unit) error {
 		Initiator: c.Device, InitiatorLabel: device.Label, Rehearsal: c.Rehearsal,
 		Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: assurance, Nonce: c.Nonce,
 	}}
+	if o != nil {
+		p.Order, p.OrderHash, p.PayBy = o.ID, consent.TermsHash(o.Terms), o.ExpiresAt
+		p.OrderNumber, p.OrderDescription = o.Reference, o.Description
+	}
 	if known && card.State == CardActive {
 		p.Card, p.CardAccount, p.CardLabel, p.Associated = card.ID, card.Account, card.Label, card.Associated
 		p.CardVersion = card.Version

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"tapline/order"
 	"tapline/payment"
 )
 
@@ -35,7 +36,7 @@ func newUnit() *Unit {
 
 // rounds bounds how often rows may name further rows: a payment names its card, the card its open payments, those
 // their accounts.
-const rounds = 6
+const rounds = 8
 
 // load reads all that the jobs want, one query per table and round.
 func (u *Unit) load(tx Tx, jobs []*job) error {
@@ -71,6 +72,14 @@ func (u *Unit) wantsOfPayments(w *Wants) {
 		w.CardKeys = append(w.CardKeys, CardKey(p.CardKey))
 		w.Accounts = append(w.Accounts, p.PayeeAccount, p.CardAccount)
 		w.Cards = append(w.Cards, p.Card)
+		if p.Order != "" {
+			w.Orders = append(w.Orders, p.Order)
+		}
+	}
+	for _, o := range u.Orders.rows {
+		if o.State == order.Claimed {
+			w.Payments = append(w.Payments, o.Payment) // its time may be over
+		}
 	}
 }
 
@@ -91,7 +100,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 	m := Wants{
 		Payments: u.Payments.missing(w.Payments), Cards: u.Cards.missing(w.Cards), Accounts: u.Accounts.missing(w.Accounts),
 		Devices: u.Devices.missing(w.Devices), Bindings: u.Bindings.missing(w.Bindings), Tries: u.Tries.missing(w.Tries),
-		Payees: u.Payees.missing(w.Payees), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
+		Payees: u.Payees.missing(w.Payees), Orders: u.Orders.missing(w.Orders), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
 		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
@@ -101,7 +110,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) +
-		len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf)
+		len(m.Orders) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -153,6 +162,9 @@ func (u *Unit) add(r Rows) {
 	for _, x := range r.Payees {
 		u.Payees.add(x.Handle, x)
 	}
+	for _, x := range r.Orders {
+		u.Orders.add(x.ID, x)
+	}
 	for _, x := range r.APIKeys {
 		u.APIKeys.add(x.MAC, x)
 	}
@@ -177,8 +189,8 @@ func appendNew[K comparable](list []K, k K) []K {
 	return append(list, k)
 }
 
-// expire ends every loaded payment whose wait is over, before any command sees it. One that cannot be ended is told to
-// trouble, and left: payment.Step refuses all else to it.
+// expire ends every loaded payment whose wait is over, before any command sees it, and then every such order. One that cannot
+// be ended is told to trouble, and left: payment.Step refuses all else to it.
 func (u *Unit) expire(trouble func(payment.ID, error)) {
 	for _, id := range slices.Sorted(maps.Keys(u.Payments.rows)) {
 		if p := u.Payments.rows[id]; p.Due(u.Now) {
@@ -187,6 +199,12 @@ func (u *Unit) expire(trouble func(payment.ID, error)) {
 				trouble(id, err)
 				continue
 			}
+			u.keep()
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(u.Orders.rows)) {
+		if after, err := u.Orders.rows[id].Expire(u.Now); err == nil {
+			u.putOrder(after)
 			u.keep()
 		}
 	}

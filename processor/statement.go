@@ -16,7 +16,7 @@ func Statement(p payment.Payment) string {
 		PayeeHandle: string(p.PayeeHandle), PayeeName: p.PayeeName, PayeeAccount: string(p.PayeeAccount),
 		CardAccount: consent.MaskLast4(p.CardLast4), CardLabel: p.CardLabel,
 		Device: consent.DeviceID(p.Initiator), DeviceLabel: p.InitiatorLabel,
-		OrderNumber: p.OrderNumber, OrderText: p.OrderDescription, OrderHash: OrderHash(p),
+		Order: string(p.Order), OrderNumber: p.OrderNumber, OrderText: p.OrderDescription, OrderHash: OrderHash(p),
 		Nonce: p.Nonce, ExpiresAt: consent.At(p.Deadline),
 	}
 	switch p.State {
@@ -37,6 +37,9 @@ func Statement(p payment.Payment) string {
 
 // OrderHash is the digest of the order's terms.
 func OrderHash(p payment.Payment) string {
+	if p.Order != "" {
+		return p.OrderHash
+	}
 	order := consent.Order{Number: p.OrderNumber, Description: p.OrderDescription}
 	return consent.OrderHash(order, p.Amount, string(p.PayeeHandle))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tapline/ledger"
+	"tapline/order"
 	"tapline/payment"
 )
 
@@ -49,8 +50,10 @@ type Reader interface {
 	Load(Wants) (Rows, error)
 	// Payments lists newest first.
 	Payments(PaymentQuery) ([]payment.Payment, error)
-	// Due lists open payments whose deadline is not after now, the longest overdue first.
-	Due(now time.Time, limit int) ([]payment.ID, error)
+	// Orders lists newest first.
+	Orders(OrderQuery) ([]order.Order, error)
+	// Due names open payments and orders whose time is over by now, the longest overdue first, limit of each.
+	Due(now time.Time, limit int) (Wants, error)
 	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
 	// on from: that of the last event looked at, told or not.
 	Events(after int64, limit int, to ...Principal) (events []Event, next int64, err error)
@@ -73,6 +76,17 @@ type PaymentQuery struct {
 	Before     time.Time     // instructed before; zero for now
 	BeforeID   payment.ID    // and of those instructed at Before, the ones below this id: where the last page ended
 	Limit      int
+}
+
+// OrderQuery selects orders of one payee.
+type OrderQuery struct {
+	Payee     payment.Handle
+	State     order.State     // empty for any
+	Reference string          // empty for any
+	Minor     int64           // of the amount; 0 for any
+	Before    time.Time       // made before; zero for now
+	BeforeID  payment.OrderID // and of those made at Before, the ones below this id
+	Limit     int
 }
 
 // ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first, its key
@@ -98,6 +112,7 @@ type Wants struct {
 	Passkeys   []string         // by credential id
 	PasskeysOf []payment.CardID // all passkeys of these cards
 	Payees     []payment.Handle
+	Orders     []payment.OrderID
 	APIKeys    []string // by MAC
 	Operators  []OperatorID
 	AnyOf      bool // whether there is an operator at all: loads one
@@ -118,6 +133,7 @@ type Rows struct {
 	Tries     []Tries
 	Passkeys  []Passkey
 	Payees    []Payee
+	Orders    []order.Order
 	APIKeys   []APIKey
 	Operators []Operator
 	Keys      []Key

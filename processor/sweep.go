@@ -3,8 +3,6 @@ package processor
 import (
 	"context"
 	"time"
-
-	"tapline/payment"
 )
 
 // How often Sweep looks for payments whose wait is over, and how many it ends in one batch.
@@ -13,7 +11,7 @@ const (
 	sweepLimit = 256
 )
 
-// Sweep ends overdue payments until ctx is done. It is safe on every node at once: each load ends what is overdue, and
+// Sweep ends overdue payments and orders until ctx is done. It is safe on every node at once: each load ends what is overdue, and
 // ending twice is not possible.
 func (p *Processor) Sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
@@ -32,7 +30,7 @@ func (p *Processor) Sweep(ctx context.Context) {
 
 func (p *Processor) sweep(ctx context.Context) error {
 	for {
-		var due []payment.ID
+		var due Wants
 		err := p.Store.View(ctx, func(r Reader) (err error) {
 			now, err := p.now(r)
 			if err == nil {
@@ -40,13 +38,13 @@ func (p *Processor) sweep(ctx context.Context) error {
 			}
 			return err
 		})
-		if err != nil || len(due) == 0 {
+		if err != nil || len(due.Payments)+len(due.Orders) == 0 {
 			return err
 		}
-		if _, err := p.Do(ctx, Request{Command: Touch{due}}); err != nil {
+		if _, err := p.Do(ctx, Request{Command: Touch{due.Payments, due.Orders}}); err != nil {
 			return err
 		}
-		if len(due) < sweepLimit {
+		if len(due.Payments) < sweepLimit && len(due.Orders) < sweepLimit {
 			return nil
 		}
 	}

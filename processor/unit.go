@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tapline/ledger"
+	"tapline/order"
 	"tapline/payment"
 )
 
@@ -22,6 +23,7 @@ type Unit struct {
 	Tries     table[TriesID, Tries]
 	Passkeys  table[string, Passkey]
 	Payees    table[payment.Handle, Payee]
+	Orders    table[payment.OrderID, order.Order]
 	APIKeys   table[string, APIKey]
 	Operators table[OperatorID, Operator]
 	Keys      table[KeyID, Key]
@@ -211,7 +213,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys}
+		&u.Challenges, &u.Passkeys, &u.Orders}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -261,6 +263,7 @@ func (u *Unit) changes() Changes {
 	c.New.Tries, c.Changed.Tries = u.Tries.split()
 	c.New.Passkeys, c.Changed.Passkeys = u.Passkeys.split()
 	c.New.Payees, c.Changed.Payees = u.Payees.split()
+	c.New.Orders, c.Changed.Orders = u.Orders.split()
 	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()
 	c.New.Operators, c.Changed.Operators = u.Operators.split()
 	c.New.Keys, c.Changed.Keys = u.Keys.split()
@@ -270,11 +273,19 @@ func (u *Unit) changes() Changes {
 	return c
 }
 
-// Do steps a payment: it applies the entry, stages the payment and its event. If the ledger does not take the entry
-// because of the money, or would not take a rehearsal's, the payment is rejected instead, and that is what is staged.
+// Do steps a payment: it applies the entry, stages the payment, its event, and its order if it names one. If the ledger does
+// not take the entry because of the money, or would not take a rehearsal's, or the order is not to be had, the payment is
+// rejected instead, and that is what is staged.
 func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error) {
 	out, err := payment.Step(p, c, u.Now)
 	if err != nil {
+		return p, err
+	}
+	follow, err := u.follow(out.Payment) // staged only once the money is
+	switch {
+	case errors.Is(err, order.ErrClaimed), errors.Is(err, order.ErrClosed):
+		return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.OrderUnavailable})
+	case err != nil:
 		return p, err
 	}
 	switch err := u.money(out); {
@@ -290,6 +301,7 @@ func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error)
 	}
 	u.Payments.Put(out.Payment.ID, out.Payment)
 	u.tellPayment(out.Event)
+	follow()
 	return out.Payment, nil
 }
 

@@ -167,6 +167,31 @@ var rules = []rule{
 	newRule("a payment's entry is named for what it does", `
 		SELECT e.id, 'it is the ' || e.action || ' of payment ' || p.id FROM entries e JOIN payments p ON p.id = e.reference
 		WHERE e.id <> p.id || CASE e.action WHEN 'hold' THEN '/hold' WHEN 'release' THEN '/release' ELSE '/post' END`),
+	newRule("a paid order has one settled payment, which names it", `
+		SELECT o.id, 'it was paid by ' || COALESCE(o.payment, 'no payment') || ', which is ' || COALESCE(p.state, 'not there') ||
+			CASE WHEN p.order_id IS NULL OR p.order_id <> o.id THEN ' and does not name it' ELSE '' END
+		FROM orders o LEFT JOIN payments p ON p.id = o.payment
+		WHERE o.state = 'paid' AND (p.id IS NULL OR p.state <> 'settled' OR p.order_id IS NULL OR p.order_id <> o.id)`),
+	newRule("a settled payment that names an order has paid it", `
+		SELECT p.id, 'it names ' || p.order_id || ', which is ' || COALESCE(o.state, 'not there') || ', paid by ' ||
+			COALESCE(o.payment, 'none')
+		FROM payments p LEFT JOIN orders o ON o.id = p.order_id
+		WHERE p.state = 'settled' AND p.order_id IS NOT NULL AND (o.id IS NULL OR o.state <> 'paid' OR o.payment IS NULL OR o.payment <> p.id)`),
+	newRule("an order is claimed by the one payment that names it, is open, and has been authenticated", `
+		SELECT o.id, 'it is claimed by ' || COALESCE(o.payment, 'no payment') || ', which is ' || COALESCE(p.state, 'not there')
+		FROM orders o LEFT JOIN payments p ON p.id = o.payment
+		WHERE o.state = 'claimed' AND (p.id IS NULL OR p.ended_at > 0 OR p.authenticated_at = 0 OR p.order_id IS NULL OR p.order_id <> o.id)
+		UNION ALL
+		SELECT p.id, 'it is ' || p.state || ', but does not claim ' || p.order_id || ', which is ' || COALESCE(o.state, 'not there')
+		FROM payments p LEFT JOIN orders o ON o.id = p.order_id
+		WHERE p.ended_at = 0 AND p.authenticated_at > 0 AND p.order_id IS NOT NULL
+			AND (o.id IS NULL OR o.state <> 'claimed' OR o.payment IS NULL OR o.payment <> p.id)`),
+	newRule("a payment has payee, amount and texts of its order", `
+		SELECT p.id, 'it is ' || CAST(p.amount AS TEXT) || ' ' || p.currency || ' to ' || p.payee_handle || ', its order ' || o.id ||
+			' ' || CAST(o.amount AS TEXT) || ' ' || o.currency || ' to ' || o.payee
+		FROM payments p JOIN orders o ON o.id = p.order_id
+		WHERE p.amount <> o.amount OR p.currency <> o.currency OR p.payee_handle <> o.payee OR p.order_number <> o.reference
+			OR p.order_description <> o.description OR p.pay_by <> o.expires_at`),
 	newRule("numbers are handed out once", `
 		SELECT c.name, 'the last number is said to be ' || CAST(c.last AS TEXT) || ', but there is ' || CAST(n.most AS TEXT)
 		FROM counters c JOIN (SELECT 'entries' AS name, MAX(number) AS most FROM entries

@@ -13,6 +13,7 @@ import (
 
 	"tapline/internal/storetest"
 	"tapline/ledger"
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -173,6 +174,22 @@ var damages = map[string]struct {
 	"replaced on another account": {"UPDATE cards SET state = 'closed', replaced_by = 'c2' WHERE id = 'c1'; UPDATE cards SET replaces = 'c1' WHERE id = 'c2'",
 		[]string{"a card and the one that replaced it name each other, and have one account: c1"}},
 	"replaced and alive": {"UPDATE cards SET replaced_by = 'c2' WHERE id = 'c1'", []string{"the database is sound: file"}},
+	"paid order without its payment": {"UPDATE orders SET payment = 'gone' WHERE id = 'o1'",
+		[]string{"a paid order has one settled payment, which names it: o1", "a settled payment that names an order has paid it: paying"}},
+	"order paid by another's payment": {"UPDATE orders SET payment = 'direct' WHERE id = 'o1'",
+		[]string{"a paid order has one settled payment, which names it: o1"}},
+	"order opened by hand": {"UPDATE orders SET state = 'open', payment = NULL, ended_at = 0 WHERE id = 'o1'",
+		[]string{"a settled payment that names an order has paid it: paying"}},
+	"order paid by hand": {"UPDATE orders SET state = 'paid', ended_at = 1 WHERE id = 'o2'",
+		[]string{"a paid order has one settled payment, which names it: o2",
+			"an order is claimed by the one payment that names it, is open, and has been authenticated: claiming"}},
+	"claim forgotten": {"UPDATE orders SET state = 'open', payment = NULL WHERE id = 'o2'",
+		[]string{"an order is claimed by the one payment that names it, is open, and has been authenticated: claiming"}},
+	"claimed by a payment that has ended": {"UPDATE orders SET payment = 'declined' WHERE id = 'o2'",
+		[]string{"an order is claimed by the one payment that names it, is open, and has been authenticated: o2"}},
+	"amount of an order": {"UPDATE orders SET amount = 5 WHERE id = 'o1'", []string{"a payment has payee, amount and texts of its order: paying"}},
+	"text of an order": {"UPDATE orders SET description = 'another' WHERE id = 'o1'",
+		[]string{"a payment has payee, amount and texts of its order: paying"}},
 	"numbers that come again": {"UPDATE counters SET last = 1 WHERE name = 'entries'",
 		[]string{"numbers are handed out once: entries"}},
 	"account gone":      {"DELETE FROM accounts WHERE id = 'card2'", []string{"what a row refers to is there: cards", zero + ": CNY"}},
@@ -281,7 +298,7 @@ func TestSchemaListsWhatTheRulesKnow(t *testing.T) {
 		column string
 		values []string
 	}{
-		{"state", texts(payment.States)}, {"state", texts(processor.CardStates)}, {"action", texts(ledger.Actions)},
+		{"state", texts(payment.States)}, {"state", texts(order.States)}, {"state", texts(processor.CardStates)}, {"action", texts(ledger.Actions)},
 	} {
 		text := strings.Join(strings.Fields(migration1), " ")
 		if want := list.column + " IN ('" + strings.Join(list.values, "', '") + "')"; !strings.Contains(text, want) {

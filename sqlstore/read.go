@@ -93,16 +93,18 @@ func selectorOf(q processor.PaymentQuery) (s *statement, selector string) {
 var due = plain("SELECT id FROM payments WHERE ended_at = 0 AND deadline <= $1 ORDER BY deadline, id LIMIT $2",
 	isInteger, isInteger)
 
-// Due lists overdue payments; see processor.Reader.
-func (r *reader) Due(now time.Time, limit int) (ids []payment.ID, err error) {
+// Due names what is overdue; see processor.Reader.
+func (r *reader) Due(now time.Time, limit int) (w processor.Wants, err error) {
 	if limit < 1 {
-		return nil, errNoLimit
+		return w, errNoLimit
 	}
-	r.query(due, func(to binder) {
+	bind := func(to binder) {
 		to.integer(micros(now))
 		to.integer(int64(limit))
-	}, func(from scanner) { ids = append(ids, payment.ID(from.text(0))) })
-	return ids, r.err
+	}
+	r.query(due, bind, func(from scanner) { w.Payments = append(w.Payments, payment.ID(from.text(0))) })
+	r.query(dueOrders, bind, func(from scanner) { w.Orders = append(w.Orders, payment.OrderID(from.text(0))) })
+	return w, r.err
 }
 
 // query runs a statement once.

@@ -55,6 +55,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Devices:  pick(r, devices, devices.byKey, single(w.Devices)),
 		Passkeys: pick(r, passkeys, passkeys.byKey, single(w.Passkeys)),
 		Payees:   pick(r, payees, payees.byKey, single(w.Payees)),
+		Orders:   pick(r, orders, orders.byKey, single(w.Orders)),
 		APIKeys:  pick(r, apiKeys, apiKeys.byKey, single(w.APIKeys)),
 		Evidence: pick(r, evidence, ofPayment, single(w.Evidence)),
 		Bindings: pick(r, bindings, bindings.byKey, pairs(w.Bindings, func(id processor.BindingID) key {

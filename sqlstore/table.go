@@ -126,6 +126,28 @@ func list[R any, S ~string](name string, field func(*R) *[]S) column[R] {
 	}
 }
 
+// encoded is stored as JSON. No lines and no entries are the same, and come back as nil.
+func encoded[R, V any](name string, field func(*R) *V, empty func(V) bool) column[R] {
+	return column[R]{name: name, kind: isText,
+		bind: func(to binder, r *R) {
+			if empty(*field(r)) {
+				to.text("")
+				return
+			}
+			// Text that is kept is UTF-8, and numbers can be written.
+			text, _ := json.Marshal(*field(r))
+			to.text(string(text))
+		},
+		scan: func(from scanner, i int, r *R) {
+			if text := from.text(i); text != "" {
+				if err := json.Unmarshal([]byte(text), field(r)); err != nil {
+					panic(fmt.Sprintf("sqlstore: column %s holds no JSON of its kind", name))
+				}
+			}
+		},
+	}
+}
+
 // fixed marks a column whose value never changes once the row is there.
 func fixed[R any](c column[R]) column[R] {
 	c.fixed = true

@@ -16,11 +16,12 @@ import (
 // payCmd pays.
 type payCmd struct {
 	deviceFlags
-	Amount      string `required:"" placeholder:"12.50" help:"How much."`
+	Amount      string `placeholder:"12.50" help:"How much."`
 	Currency    string `default:"CNY" env:"TAPLINE_CURRENCY" help:"In which currency (${default})."`
-	Payee       string `required:"" placeholder:"books@shop" help:"To whom: the payee's handle."`
+	Payee       string `placeholder:"books@shop" help:"To whom: the payee's handle."`
 	Order       string `placeholder:"1042" help:"The payee's number for the order."`
 	Description string `placeholder:"TEXT" help:"What it is for."`
+	OrderID     string `name:"order-id" placeholder:"ord_…" help:"Pay an order that the payee has made, by the id at the end of its link, in place of --amount and --payee."`
 	provingFlags
 	Rehearse bool          `help:"Go through every step and move no money. For payees that take rehearsals."`
 	Yes      bool          `help:"Send, and confirm, without being asked. The statement is checked all the same."`
@@ -64,6 +65,9 @@ program that was cut off has the payment's id from "sending".
 
 // Run pays.
 func (cmd *payCmd) Run(a *app) error {
+	if err := cmd.checkOrder(); err != nil {
+		return err
+	}
 	client, err := cmd.client(a)
 	if err != nil {
 		return err
@@ -104,8 +108,10 @@ type payer struct {
 
 // prepare does all that can go wrong without the service before it is asked anything.
 func (p *payer) prepare() (err error) {
-	if p.amount, err = parseAmount(p.cmd.Amount, p.cmd.Currency); err != nil {
-		return err
+	if p.cmd.OrderID == "" {
+		if p.amount, err = parseAmount(p.cmd.Amount, p.cmd.Currency); err != nil {
+			return err
+		}
 	}
 	if !p.isTerminal && (!p.cmd.Yes || p.cmd.PinFile == "") {
 		return withHint(errNobody, "without a terminal, --yes sends and confirms, and --pin-file FILE has the PIN")
@@ -169,14 +175,12 @@ func (p *payer) order() (device.Order, error) {
 	if err != nil {
 		return device.Order{}, err
 	}
-	payee, err := p.client.Payee(p.ctx, p.cmd.Payee)
+	order, err := p.orderOf()
 	if err != nil {
 		return device.Order{}, err
 	}
-	order, err := p.client.Order(p.amount, payee, consent.Order{Number: p.cmd.Order, Description: p.cmd.Description})
-	if err != nil {
-		return device.Order{}, err
-	}
+	p.amount = order.Amount()
+	payee := order.Payee()
 	if p.cmd.Rehearse {
 		if order, err = rehearse(order, service); err != nil {
 			return device.Order{}, err
@@ -208,16 +212,6 @@ func parseAmount(text, code string) (money.Amount, error) {
 		return amount, &usageError{"--amount: " + err.Error(), "write it like --amount 12.50 --currency CNY"}
 	}
 	return amount, nil
-}
-
-func orderFacts(o device.Order) []pair {
-	return []pair{
-		{"amount", o.Amount().String()},
-		{"payee", fmt.Sprintf("%s (%s)", o.Payee().Name, o.Payee().Handle)},
-		{"payee account", o.Payee().Account},
-		{"order", o.Terms().Number},
-		{"for", o.Terms().Description},
-	}
 }
 
 // tap reads the card and asks whether to send. A nil draft means that the user said no.

@@ -22,11 +22,12 @@ var table = []floor{
 	{"money", nil},
 	{"ledger", []string{"money"}},
 	{"payment", []string{"money", "ledger"}},
+	{"order", []string{"money", "payment"}},
 
 	// Who proves what to whom.
 	{"internal/strictjson", nil},
 	{"keyring", nil},
-	{"consent", []string{"money", "internal/strictjson", "keyring"}},
+	{"consent", []string{"money", "payment", "order", "internal/strictjson", "keyring"}},
 
 	// The card.
 	{"card/apdu", nil},
@@ -41,16 +42,17 @@ var table = []floor{
 	{"card/cardtest", []string{"card", "card/apdu", "card/tlv", "card/cmac", "card/sun", "card/oda", "card/pcsc"}},
 
 	// What goes over the wire, and its clients.
-	{"api", []string{"money", "consent", "internal/strictjson"}},
+	{"api", []string{"money", "payment", "order", "consent", "internal/strictjson"}},
 	{"internal/client", []string{"consent", "api"}},
-	{"device", []string{"money", "consent", "api", "internal/client"}},
+	{"device", []string{"money", "payment", "order", "consent", "api", "internal/client"}},
+	{"payee", []string{"money", "consent", "api", "internal/client"}},
 	{"operator", []string{"money", "consent", "api", "internal/client"}},
 
 	// The service.
-	{"processor", []string{"money", "ledger", "payment", "consent", "keyring"}},
-	{"sqlstore", []string{"money", "ledger", "payment", "consent", "processor"}},
+	{"processor", []string{"money", "ledger", "payment", "order", "consent", "keyring"}},
+	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
 	{"httpapi", []string{
-		"money", "ledger", "payment", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
+		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
 		"internal/strictjson",
 	}},
 	{"webhook", []string{"money", "ledger", "payment", "consent", "api", "processor"}},
@@ -61,7 +63,7 @@ var table = []floor{
 	{"internal/testenv", nil},
 	{"internal/pgtest", []string{"internal/testenv"}},
 	{"internal/testdb", []string{"sqlstore", "internal/pgtest"}},
-	{"internal/storetest", []string{"money", "ledger", "payment", "consent", "processor"}},
+	{"internal/storetest", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
 	{"internal/sim", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},
 	{"scripts/gotest", nil},

@@ -43,7 +43,7 @@ func TestFloors(t *testing.T) {
 		{"up", "money/m.go", "package money\nimport \"tapline/ledger\"", "money must not import tapline/ledger"},
 		{"up, renamed", "money/m.go", "package money\nimport x \"tapline/ledger\"", "money/m.go:2: money must not"},
 		{"up, for its effect", "money/m.go", "package money\nimport _ \"tapline/ledger\"", "must not import"},
-		{"beside", "consent/c.go", "package consent\nimport \"tapline/payment\"", "must not import tapline/payment"},
+		{"beside", "consent/c.go", "package consent\nimport \"tapline/ledger\"", "must not import tapline/ledger"},
 		{"inside, unlisted", "consent/c.go", "package consent\nimport \"tapline/money/x\"", "must not import"},
 		{"the root", "cmd/tapline/main.go", "package main\nimport \"tapline\"", "must not import tapline"},
 		{"the store, by its user", "httpapi/h.go", "package httpapi\nimport \"tapline/sqlstore\"", "must not import"},

@@ -122,3 +122,15 @@ func (c *Conn) Read(ctx context.Context, path string, query url.Values, wait tim
 	}
 	return c.do(ctx, call{method: http.MethodGet, path: path, auth: c.bearer, out: out, timeout: wait + answerTimeout})
 }
+
+// ReadAs reads with another token than the key's own, such as a payee's API key.
+func (c *Conn) ReadAs(ctx context.Context, token, path string, query url.Values, out any) error {
+	if _, err := c.Service(ctx); err != nil { // the token is for the service that was asked
+		return overall(false, err)
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	auth := func(context.Context, bool) (string, error) { return token, nil }
+	return c.do(ctx, call{method: http.MethodGet, path: path, auth: auth, out: out})
+}

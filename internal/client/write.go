@@ -62,7 +62,7 @@ func (m *Message) sign(ctx context.Context) ([]byte, error) {
 	return []byte(m.signed), nil
 }
 
-// Write sends an operator's write as JSON under an idempotency key until it is answered.
+// Write sends an operator's write as JSON, or without a body if in is nil, under an idempotency key until it is answered.
 func (c *Conn) Write(ctx context.Context, path, key string, in, out any) error {
 	return c.write(ctx, path, key, c.bearer, in, out)
 }
@@ -75,16 +75,21 @@ func (c *Conn) WriteAs(ctx context.Context, token, path, key string, in, out any
 func (c *Conn) write(
 	ctx context.Context, path, key string, auth func(context.Context, bool) (string, error), in, out any,
 ) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	var body []byte
+	contentType := ""
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body, contentType = text, "application/json"
 	}
 	// The token is for the service that was asked, not for one that claims to be another.
 	if _, err := c.Service(ctx); err != nil {
 		return overall(false, err)
 	}
 	return c.do(ctx, call{
-		method: http.MethodPost, path: path, contentType: "application/json",
+		method: http.MethodPost, path: path, contentType: contentType,
 		body: func(context.Context) ([]byte, error) { return body, nil },
 		auth: auth, key: key, out: out,
 	})

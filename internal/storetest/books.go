@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tapline/ledger"
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -11,7 +12,8 @@ import (
 // Books are the changes of a short life, whose books are right: two cards are topped up, and then payment "direct" is
 // settled at once, "approved" after a hold, "declined" and "expired" after theirs, "held" waits for its approval,
 // "waiting" for authentication, "decoy" for nothing. "rehearsed" is a rehearsal that went all the way, "rehearsing" waits for
-// its approval, "dropped" was declined there: none of them has entries.
+// its approval, "dropped" was declined there: none of them has entries. Order "o1" was paid by "paying", and "claiming" claims
+// "o2", which it is about to pay.
 func Books() []processor.Changes {
 	b := books{accounts: map[ledger.AccountID]ledger.Account{}}
 	c := world()
@@ -31,6 +33,12 @@ func Books() []processor.Changes {
 	b.live(rehearsal("rehearsed"), payment.Authenticate, payment.Confirm, payment.Approve)
 	b.live(rehearsal("rehearsing"), payment.Authenticate, payment.Confirm)
 	b.live(rehearsal("dropped"), payment.Authenticate, payment.Confirm, payment.Disown)
+	paid, claimed := placed("o1"), placed("o2")
+	b.all = append(b.all, processor.Changes{New: processor.Rows{Orders: []order.Order{paid, claimed}}})
+	b.live(ordered(openPayment("paying"), paid), payment.Authenticate, payment.Confirm, payment.Approve)
+	b.live(ordered(openPayment("claiming"), claimed), payment.Authenticate, payment.Confirm)
+	paid.State, paid.Payment, paid.EndedAt, claimed.State, claimed.Payment = order.Paid, "paying", noon, order.Claimed, "claiming"
+	b.all = append(b.all, processor.Changes{Changed: processor.Rows{Orders: []order.Order{paid, claimed}}})
 	return b.all
 }
 

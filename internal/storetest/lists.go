@@ -126,7 +126,7 @@ func (s *suite) duePayments() {
 	} {
 		s.view(func(r processor.Reader) error {
 			got, err := r.Due(c.now, c.limit)
-			s.equal(fmt.Sprintf("due at %v", c.now), got, c.want)
+			s.equal(fmt.Sprintf("due at %v", c.now), got.Payments, c.want)
 			return err
 		})
 	}
@@ -386,6 +386,7 @@ func (s *suite) listsNeedLimit() {
 	s.view(func(r processor.Reader) error {
 		for what, list := range map[string]func() error{
 			"Payments": func() error { _, err := r.Payments(processor.PaymentQuery{Payee: "shop"}); return err },
+			"Orders":   func() error { _, err := r.Orders(processor.OrderQuery{Payee: "shop"}); return err },
 			"Due":      func() error { _, err := r.Due(noon, 0); return err },
 			"Events":   func() error { _, _, err := r.Events(0, -1, "a"); return err },
 			"Entries":  func() error { _, err := r.Entries("shop1", noon, noon, 0); return err },

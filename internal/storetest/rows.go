@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tapline/ledger"
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -45,10 +46,11 @@ func (s *suite) changesComeBack() {
 	r.Payments[0] = stepped(r.Payments[0], payment.Authenticate, payment.Confirm)
 	r.Keys[1].Digest, r.Keys[1].Status, r.Keys[1].Answer, r.Keys[1].At, r.Keys[1].KeepTill = "f", 409, []byte("sealed"), later, later
 	r.Challenges[0].UsedAt = later
+	r.Orders[0].State, r.Orders[0].Payment, r.Orders[0].Version, r.Orders[0].EndedAt = order.Paid, "p1", 7, later
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
 		Operators: r.Operators[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
-		Payments: r.Payments[:1], Keys: r.Keys[1:2],
+		Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2],
 	}})
 	s.holds(everythingWants(), c.New)
 }
@@ -59,6 +61,7 @@ func (s *suite) termsStay() {
 	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{p}}})
 	q := stepped(p, payment.Authenticate)
 	want := q
+	q.OrderHash, q.PayBy = "x", noon
 	q.Amount, q.CardAccount, q.PayeeAccount, q.Rehearsal = cny(999_99), "card2", "card2", true
 	s.save(processor.Changes{Changed: processor.Rows{Payments: []payment.Payment{q}}})
 	s.holds(processor.Wants{Payments: []payment.ID{"p1"}}, processor.Rows{Payments: []payment.Payment{want}})
@@ -206,6 +209,7 @@ func (s *suite) newRowIsThere() {
 		"binding":           {New: processor.Rows{Bindings: r.Bindings[:1]}},
 		"tries":             {New: processor.Rows{Tries: r.Tries[1:]}},
 		"passkey":           {New: processor.Rows{Passkeys: r.Passkeys[1:]}},
+		"order":             {New: processor.Rows{Orders: r.Orders[1:]}},
 		"payment":           {New: processor.Rows{Payments: r.Payments[2:3]}},
 		"key":               {New: processor.Rows{Keys: r.Keys[:1]}},
 		"tap challenge":     {New: processor.Rows{Challenges: r.Challenges[1:2]}},

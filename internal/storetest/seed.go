@@ -7,6 +7,7 @@ import (
 	"tapline/consent"
 	"tapline/ledger"
 	"tapline/money"
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -122,8 +123,11 @@ func everything() processor.Changes {
 			CreatedAt: noon, UsedAt: noon.Add(time.Minute)},
 		{ID: "key2", Card: "c1", Device: "phone1", PublicKey: []byte{3}, Label: "Old", CreatedAt: noon, RemovedAt: noon}}
 	c.New.Cards[0].Passkeys = 1
+	c.New.Orders = []order.Order{placed("o1"), placed("o2")}
+	c.New.Orders[1] = order.Order{Terms: order.Terms{ID: "o2", Payee: "shop", Amount: cny(1)}, State: order.Paid, Payment: "p3",
+		Version: 3, CreatedAt: noon, ExpiresAt: noon.Add(time.Minute), EndedAt: noon.Add(time.Second)}
 	c.New.Payments = []payment.Payment{openPayment("p1"), decoy("p2"),
-		stepped(openPayment("p3"), payment.Authenticate, payment.Confirm, payment.MistypeCode, payment.Approve),
+		stepped(ordered(openPayment("p3"), c.New.Orders[1]), payment.Authenticate, payment.Confirm, payment.MistypeCode, payment.Approve),
 		stepped(openPayment("p4"), payment.Authenticate, payment.Confirm, payment.Disown),
 		stepped(openPayment("p5"), payment.Expire), stepped(openPayment("p6"), payment.Authenticate, payment.Cancel),
 		stepped(rehearsal("p9"), payment.Authenticate, payment.Confirm, payment.Approve)}
@@ -155,6 +159,7 @@ func everythingWants() processor.Wants {
 	w.Payees = append(w.Payees, "shut")
 	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}
 	w.Passkeys = []string{"key1", "key2"}
+	w.Orders = []payment.OrderID{"o1", "o2"}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}

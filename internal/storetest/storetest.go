@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -45,6 +46,10 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"payments are listed newest first", (*suite).paymentsListed},
 		{"payments are listed in pages", (*suite).paymentsInPages},
 		{"due payments", (*suite).duePayments},
+		{"orders are listed newest first", (*suite).ordersListed},
+		{"due orders", (*suite).dueOrders},
+		{"an order is paid once", (*suite).anOrderIsPaidOnce},
+		{"orders that cannot be are refused", (*suite).impossibleOrders},
 		{"events in order", (*suite).eventsInOrder},
 		{"events for principals", (*suite).eventsForPrincipals},
 		{"wait", (*suite).waitWakes},
@@ -128,6 +133,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Tries = by(r.Tries, func(t processor.Tries) string { return string(t.Card) + " " + t.By })
 	r.Passkeys = by(r.Passkeys, func(k processor.Passkey) string { return k.ID })
 	r.Payees = by(r.Payees, func(p processor.Payee) string { return string(p.Handle) })
+	r.Orders = by(r.Orders, func(o order.Order) string { return string(o.ID) })
 	r.APIKeys = by(r.APIKeys, func(k processor.APIKey) string { return k.MAC })
 	r.Operators = by(r.Operators, func(o processor.Operator) string { return string(o.ID) })
 	r.Keys = by(r.Keys, func(k processor.Key) string { return string(k.Principal) + " " + k.Key })

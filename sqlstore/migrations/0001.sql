@@ -158,6 +158,35 @@ CREATE TABLE tries (
 
 CREATE INDEX tries_by_age ON tries (updated_at) WHERE locked = 0;
 
+-- lines is a JSON array and metadata a JSON object. payment claims the order or has paid it; it refers to payments, which
+-- refer to orders, so that "tapline check" looks at it.
+CREATE TABLE orders (
+  id          TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  payee       TEXT   NOT NULL REFERENCES payees (handle),
+  amount      BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000000),
+  currency    TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  reference   TEXT   NOT NULL,
+  description TEXT   NOT NULL,
+  lines       TEXT   NOT NULL,
+  tip         BIGINT NOT NULL CHECK (tip BETWEEN 0 AND amount),
+  tax         BIGINT NOT NULL CHECK (tax BETWEEN 0 AND amount - tip),
+  success_url TEXT   NOT NULL,
+  cancel_url  TEXT   NOT NULL,
+  metadata    TEXT   NOT NULL,
+  state       TEXT   NOT NULL CHECK (state IN ('open', 'claimed', 'paid', 'cancelled', 'expired')),
+  payment     TEXT,
+  version     BIGINT NOT NULL CHECK (version >= 1),
+  created_at  BIGINT NOT NULL CHECK (created_at > 0),
+  expires_at  BIGINT NOT NULL CHECK (expires_at > created_at),
+  ended_at    BIGINT NOT NULL CHECK (ended_at >= 0),
+  CHECK ((payment IS NULL) = (state NOT IN ('claimed', 'paid'))),
+  CHECK ((ended_at = 0) = (state IN ('open', 'claimed')))
+) BY ARRIVAL;
+
+CREATE INDEX orders_by_expiry ON orders (expires_at) WHERE ended_at = 0;
+CREATE INDEX orders_by_payee ON orders (payee, created_at);
+CREATE INDEX orders_by_reference ON orders (payee, reference, created_at);
+
 -- A decoy has no card, and gets no further than authentication_required. A settled payment has passed every step that
 -- its level asks for: 2 authentication, 3 the first confirmation, 4 the second unless the associated device made it. A
 -- rehearsal is never settled: it has passed them when it is rehearsed, which nothing else ever is.
@@ -176,6 +205,9 @@ CREATE TABLE payments (
   card_version      BIGINT NOT NULL CHECK (card_version >= 0),
   order_number      TEXT   NOT NULL,
   order_description TEXT   NOT NULL,
+  order_id          TEXT   REFERENCES orders (id),
+  order_hash        TEXT   NOT NULL,
+  pay_by            BIGINT NOT NULL CHECK (pay_by >= 0),
   initiator         TEXT   NOT NULL REFERENCES devices (id),
   initiator_label   TEXT   NOT NULL,
   associated        TEXT   REFERENCES devices (id),
@@ -202,6 +234,7 @@ CREATE TABLE payments (
   CHECK (card IS NOT NULL OR state NOT IN ('confirmation_required', 'approval_required', 'settled', 'rehearsed')),
   CHECK ((ended_at = 0) = (state IN ('authentication_required', 'confirmation_required', 'approval_required'))),
   CHECK (ended_at > 0 OR deadline > 0),
+  CHECK ((order_id IS NULL) = (order_hash = '') AND (order_id IS NULL) = (pay_by = 0)),
   CHECK (reason = '' OR (ended_at > 0 AND state NOT IN ('settled', 'rehearsed'))),
   CHECK (state <> 'settled' OR rehearsal = 0),
   CHECK (state <> 'rehearsed' OR rehearsal = 1),
@@ -215,6 +248,9 @@ CREATE TABLE payments (
 -- Open payments are few, so these two stay small.
 CREATE INDEX payments_by_deadline ON payments (deadline) WHERE ended_at = 0;
 CREATE INDEX payments_authenticated_by_card ON payments (card) WHERE ended_at = 0 AND authenticated_at > 0;
+
+-- An order is paid once, whatever goes wrong above.
+CREATE UNIQUE INDEX payments_settled_by_order ON payments (order_id) WHERE order_id IS NOT NULL AND state = 'settled';
 
 -- What these index never changes, so a payment pays for them once.
 CREATE INDEX payments_by_initiator ON payments (initiator, instructed_at);

@@ -1,0 +1,67 @@
+package device
+
+import (
+	"context"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/order"
+	"tapline/payment"
+)
+
+// PlacedOrder reads an order that a payee has made, by the id in its link. Its texts are fit to be shown, and its lines, tip and
+// tax sum to the amount. Only one whose State is open can be paid; Pay makes of it what the user is about to pay for.
+func (c *Client) PlacedOrder(ctx context.Context, id payment.OrderID) (api.PayeeOrder, error) {
+	if err := consent.CheckOrderID(id); err != nil {
+		return api.PayeeOrder{}, err
+	}
+	o, err := read[api.PayeeOrder](ctx, c, "/v1/orders/"+string(id), nil, 0)
+	if err != nil {
+		return api.PayeeOrder{}, err
+	}
+	return o, checkPlaced(o, id)
+}
+
+// checkPlaced takes nothing that a person could not be shown, or that does not add up.
+func checkPlaced(o api.PayeeOrder, id payment.OrderID) error {
+	clean, err := consent.CleanTerms(o.Terms())
+	if err != nil || o.ID != string(id) || o.Payee.Currency != o.Amount.Currency || checkPayee(o.Payee) != nil {
+		return ErrAnswer
+	}
+	if consent.TermsHash(clean) != consent.TermsHash(o.Terms()) || consent.TermsHash(clean) != o.Hash {
+		return ErrAnswer
+	}
+	return nil
+}
+
+// Pay makes an order that a payee has made to what the user is about to pay for. Nothing is sent.
+func (c *Client) Pay(placed api.PayeeOrder) (Order, error) {
+	if err := checkPlaced(placed, payment.OrderID(placed.ID)); err != nil {
+		return Order{}, err
+	}
+	return Order{
+		client: c, amount: placed.Amount, payee: placed.Payee, terms: placed.Terms(),
+		order: consent.Order{Number: placed.Reference, Description: placed.Description, ID: placed.ID},
+	}, nil
+}
+
+// named is the order as an instruction has it: one that the payee has made is only named.
+func (o Order) named() consent.Order {
+	if o.order.ID != "" {
+		return consent.Order{ID: o.order.ID}
+	}
+	return o.order
+}
+
+// hash is the digest of the order's terms that statement and receipt must have.
+func (o Order) hash() string {
+	if o.order.ID != "" {
+		return consent.TermsHash(o.terms)
+	}
+	return consent.OrderHash(o.order, o.amount, o.payee.Handle)
+}
+
+// Lines are what the order consists of, if its payee says so, with tip and tax in minor units.
+func (o Order) Lines() (lines []order.Line, tip, tax int64) {
+	return o.terms.Lines, o.terms.Tip, o.terms.Tax
+}

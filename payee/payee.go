@@ -1,0 +1,128 @@
+// Package payee is what those who are paid do, for programs in Go: they make orders, and see what became of them.
+//
+// A Client has an API key. Every write is sent until it is answered, under one idempotency key, so that it is done once.
+// Refusals by the service are *api.Problem.
+package payee
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+	"tapline/internal/client"
+	"tapline/money"
+)
+
+// Errors of talking to the service.
+var (
+	// ErrNoAnswer means that no answer came: what was asked may or may not have been done. See WithIdempotencyKey.
+	ErrNoAnswer = client.ErrNoAnswer
+	// ErrNotSent means that the service could not be reached, so what was asked has not been done.
+	ErrNotSent = client.ErrNotSent
+	// ErrAnswer means an answer that is not what the API promises.
+	ErrAnswer = client.ErrAnswer
+	// ErrNoKey means that the Client has no APIKey.
+	ErrNoKey = client.ErrNoKey
+)
+
+// Client talks to the service for one payee. Set the fields before the first call and not after; URL and APIKey are needed.
+// It may be used by several goroutines.
+type Client struct {
+	URL      string           // the service's origin, such as https://pay.example; plain http only on this machine
+	APIKey   string           // tk_live_… or tk_test_…
+	HTTP     *http.Client     // nil for the usual one; redirects are refused in any case
+	Now      func() time.Time // nil for time.Now
+	Insecure bool             // allow plain http to other machines
+
+	once sync.Once
+	conn *client.Conn
+	err  error
+}
+
+func (c *Client) connect() (*client.Conn, error) {
+	c.once.Do(func() {
+		c.conn, c.err = client.New(client.Config{URL: c.URL, HTTP: c.HTTP, Now: c.Now, Insecure: c.Insecure})
+	})
+	if c.err == nil && strings.TrimSpace(c.APIKey) == "" {
+		return nil, ErrNoKey
+	}
+	return c.conn, c.err
+}
+
+type idempotencyKey struct{}
+
+// WithIdempotencyKey makes the next write done with the context carry this key in place of a fresh one. A write that was
+// not answered is sent again with the same key, and done once. One key is for one write.
+func WithIdempotencyKey(ctx context.Context, key string) context.Context {
+	return context.WithValue(ctx, idempotencyKey{}, key)
+}
+
+// MakeOrder opens an order. Its URL is what payers are given.
+func (c *Client) MakeOrder(ctx context.Context, in api.NewOrder) (api.PayeeOrder, error) {
+	return c.write(ctx, "/v1/orders", in)
+}
+
+// CancelOrder ends an order that is not paid, and a payment that is paying it.
+func (c *Client) CancelOrder(ctx context.Context, id string) (api.PayeeOrder, error) {
+	return c.write(ctx, "/v1/orders/"+url.PathEscape(id)+"/cancel", nil)
+}
+
+// Order is an order as it is now.
+func (c *Client) Order(ctx context.Context, id string) (o api.PayeeOrder, err error) {
+	err = c.read(ctx, "/v1/orders/"+url.PathEscape(id), nil, &o)
+	return o, err
+}
+
+// Query selects orders.
+type Query struct {
+	State     string       // empty for any
+	Reference string       // empty for any
+	Amount    money.Amount // zero for any; in the payee's currency
+	Before    string       // the Next of the page before
+	Limit     int          // 0 leaves it to the service
+}
+
+// Orders is a page of orders, newest first.
+func (c *Client) Orders(ctx context.Context, q Query) (page api.PayeeOrders, err error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"state": q.State, "reference": q.Reference, "before": q.Before} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if q.Amount.Minor > 0 {
+		query.Set("minor", strconv.FormatInt(q.Amount.Minor, 10))
+	}
+	if q.Limit > 0 {
+		query.Set("limit", strconv.Itoa(q.Limit))
+	}
+	err = c.read(ctx, "/v1/orders", query, &page)
+	return page, err
+}
+
+func (c *Client) write(ctx context.Context, path string, in any) (o api.PayeeOrder, err error) {
+	conn, err := c.connect()
+	if err != nil {
+		return o, err
+	}
+	key, ok := ctx.Value(idempotencyKey{}).(string)
+	if !ok || key == "" {
+		key = consent.NewID()
+	}
+	err = conn.WriteAs(ctx, strings.TrimSpace(c.APIKey), path, key, in, &o)
+	return o, err
+}
+
+func (c *Client) read(ctx context.Context, path string, query url.Values, out any) error {
+	conn, err := c.connect()
+	if err != nil {
+		return err
+	}
+	return conn.ReadAs(ctx, strings.TrimSpace(c.APIKey), path, query, out)
+}

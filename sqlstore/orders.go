@@ -1,0 +1,80 @@
+package sqlstore
+
+import (
+	"errors"
+	"math"
+	"time"
+
+	"tapline/money"
+	"tapline/order"
+	"tapline/payment"
+	"tapline/processor"
+)
+
+// The terms of an order never change.
+var orders = newTable("orders", 1,
+	text("id", func(o *order.Order) *payment.OrderID { return &o.ID }),
+	fixed(text("payee", func(o *order.Order) *payment.Handle { return &o.Payee })),
+	fixed(integer("amount", func(o *order.Order) *int64 { return &o.Amount.Minor })),
+	fixed(text("currency", func(o *order.Order) *money.Currency { return &o.Amount.Currency })),
+	fixed(text("reference", func(o *order.Order) *string { return &o.Reference })),
+	fixed(text("description", func(o *order.Order) *string { return &o.Description })),
+	fixed(encoded("lines", func(o *order.Order) *[]order.Line { return &o.Lines },
+		func(lines []order.Line) bool { return len(lines) == 0 })),
+	fixed(integer("tip", func(o *order.Order) *int64 { return &o.Tip })),
+	fixed(integer("tax", func(o *order.Order) *int64 { return &o.Tax })),
+	fixed(text("success_url", func(o *order.Order) *string { return &o.SuccessURL })),
+	fixed(text("cancel_url", func(o *order.Order) *string { return &o.CancelURL })),
+	fixed(encoded("metadata", func(o *order.Order) *map[string]string { return &o.Metadata },
+		func(m map[string]string) bool { return len(m) == 0 })),
+	text("state", func(o *order.Order) *order.State { return &o.State }),
+	reference("payment", func(o *order.Order) *payment.ID { return &o.Payment }),
+	integer("version", func(o *order.Order) *int64 { return &o.Version }),
+	fixed(instant("created_at", func(o *order.Order) *time.Time { return &o.CreatedAt })),
+	fixed(instant("expires_at", func(o *order.Order) *time.Time { return &o.ExpiresAt })),
+	instant("ended_at", func(o *order.Order) *time.Time { return &o.EndedAt }),
+)
+
+// ordersWhere lists orders of a payee, newest first, of which a column has a value.
+func ordersWhere(more string, kinds ...kind) *statement {
+	return plain("SELECT "+orders.list()+" FROM orders WHERE payee = $1"+
+		" AND created_at <= $2 AND (created_at < $2 OR id < $3) AND ($4 = '' OR state = $4) AND ($5 = 0 OR amount = $5)"+more+
+		" ORDER BY created_at DESC, id DESC LIMIT $6",
+		append([]kind{isText, isInteger, isText, isText, isInteger, isInteger}, kinds...)...)
+}
+
+var (
+	ordersByPayee     = ordersWhere("")
+	ordersByReference = ordersWhere(" AND reference = $7", isText)
+	dueOrders         = plain("SELECT id FROM orders WHERE ended_at = 0 AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2",
+		isInteger, isInteger)
+)
+
+// Orders lists newest first; see processor.Reader.
+func (r *reader) Orders(q processor.OrderQuery) ([]order.Order, error) {
+	if q.Payee == "" {
+		return nil, errors.New("orders are listed by payee")
+	}
+	if q.Limit < 1 {
+		return nil, errNoLimit
+	}
+	before, s := int64(math.MaxInt64), ordersByPayee
+	if !q.Before.IsZero() {
+		before = micros(q.Before)
+	}
+	if q.Reference != "" {
+		s = ordersByReference
+	}
+	found := collect(&r.rows, orders, s, func(to binder) {
+		to.text(string(q.Payee))
+		to.integer(before)
+		to.text(string(q.BeforeID))
+		to.text(string(q.State))
+		to.integer(q.Minor)
+		to.integer(int64(q.Limit))
+		if q.Reference != "" {
+			to.text(q.Reference)
+		}
+	})
+	return found, r.err
+}
