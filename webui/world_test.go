@@ -35,6 +35,7 @@ type world struct {
 	*testing.T
 	ctx      context.Context
 	url      string
+	server   *httptest.Server
 	operator *operator.Client
 	shop     api.AdminPayee
 	issued   api.CardCode
@@ -97,6 +98,7 @@ func openWorld(t *testing.T) *world {
 	store, err := sqlstore.Open(w.ctx, filepath.Join(dir, "tapline.db"), sqlstore.Options{Environment: "test"})
 	w.must(err)
 	server := httptest.NewUnstartedServer(nil)
+	w.server = server
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	w.must(err)
 	w.url = "http://localhost:" + port // by name: browsers make passkeys for names only

@@ -79,7 +79,7 @@ async function bind(home, claims, id = newID()) {
     card = await write('/v1/cards/activate', 'activation', claims, id);
   } catch (e) {
     if (e instanceof Problem && (e.code === 'pin_weak' || e.code === 'pin_format')) throw e; // before the tap was looked at
-    if (e instanceof Offline) return screen(t('lost.title'), notice('note', t('error.offline')), button(t('lost.again'), () => bind(home, claims, id)));
+    if (e instanceof Offline) return void screen(t('lost.title'), notice('note', t('error.offline')), button(t('lost.again'), () => bind(home, claims, id)));
     return activate(home, { code: claims.code, problem: explain(e) });
   }
   await offer({ card, device: (await device()).id, home, wait() {} }, notice('good', t('me.bound')), claims.pin);

@@ -28,8 +28,8 @@ function naming(here, now) {
     try {
       await rename(label.input.value.trim());
       devices({ ...here, card: await read('/v1/cards/' + here.card.id) }, notice('good', t('me.renamed')));
-    } catch (problem) {
-      label.tell(explain(problem));
+    } catch (/** @type {any} */ e) {
+      label.tell(e?.field === 'label' ? t('problem.text_not_shown') : explain(e));
     }
   } }, label.row, h('button.second', { type: 'submit' }, t('me.rename'))));
 }
