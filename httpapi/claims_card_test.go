@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,6 +144,10 @@ func TestRebindingNeedsTheOldDeviceOrADayOfNotice(t *testing.T) {
 		t.Errorf("associated device %s, want the tablet", card.AssociatedDevice)
 	}
 	w.expectState(open, payment.Cancelled)
+	told := w.cardEvents(w.card.ID, processor.DevicePrincipal(payment.DeviceID(tablet.ID())))
+	if want := []string{"card.bound"}; !slices.Equal(told, want) {
+		t.Errorf("the new associated device is told %v, want %v", told, want)
+	}
 	code, err := w.operator.RebindCard(w.ctx, id, "lost tablet")
 	w.must(err)
 	_, err = newPhone.Activate(w.ctx, consent.Code(code.Code), cardNumber, "")

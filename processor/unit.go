@@ -189,13 +189,19 @@ func authenticated(p payment.Payment) bool {
 	return p.State == payment.ConfirmationRequired || p.State == payment.ApprovalRequired
 }
 
-// BoundTo returns the devices bound to a card whose BoundTo was wanted.
+// BoundTo returns the devices bound to a card whose BoundTo was wanted, with those that the running command binds.
 func (u *Unit) BoundTo(id payment.CardID) []payment.DeviceID {
-	var out []payment.DeviceID
+	var out, now []payment.DeviceID
 	for _, b := range u.boundTo[id] {
 		out = append(out, b.Device)
 	}
-	return out
+	for b := range u.Bindings.staged {
+		if b.Card == id && !slices.Contains(out, b.Device) {
+			now = append(now, b.Device)
+		}
+	}
+	slices.Sort(now)
+	return append(out, now...)
 }
 
 // bind stages a binding, which BoundTo then knows.

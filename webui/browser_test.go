@@ -129,7 +129,7 @@ func (p *person) until(expression, what string) {
 		switch {
 		case err == nil:
 			return
-		case !strings.Contains(err.Error(), "context with specified id"):
+		case !strings.Contains(err.Error(), "context with specified id") && !strings.Contains(err.Error(), "navigated or closed"):
 			p.Fatalf("%s: the page never %s: %v\nit shows:\n%s", p.name, what, err, p.text())
 		}
 	}

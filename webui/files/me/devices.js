@@ -14,7 +14,7 @@ export function devices(here, said) {
   screen(t('me.do.devices'), said, h('p', {}, t('me.devices_text')), h('ul.stack', {}, (card.devices ?? []).map((d) => h('li.panel', {},
     h('div.row', {}, h('h2', {}, h('bdi', {}, d.label)), d.id === card.associated_device && h('span.badge.active', {}, t('me.associated'))),
     d.id === device && h('p.quiet', {}, t('me.this_device')),
-    facts([[t('me.bound_at'), when(d.bound_at)], [t('me.used'), d.used_at ? when(d.used_at) : t('me.never')], [t('me.id'), h('code', {}, d.id)]]),
+    facts([[t('me.bound_at'), when(d.bound_at)], [t('me.id'), h('code', {}, d.id)]]),
     d.id === device && naming(here, d.label)))),
   own && card.state === 'active' && handing(here),
   !own && card.state !== 'closed' && button(t('me.associate'), () => joining(here), { kind: 'second', icon: 'phone' }), back(here));

@@ -1,0 +1,157 @@
+package webui_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"tapline/api"
+	"tapline/card/cardtest"
+	"tapline/card/sun"
+	"tapline/consent"
+)
+
+func TestHolderHandsTheCardOverToANewDevice(t *testing.T) {
+	w := openWorld(t)
+	chrome := browser(t)
+	old := newPerson(t, chrome, "old device")
+	old.activate(w)
+	young := newPerson(t, chrome, "new device")
+	young.open(w.url + "/me")
+	young.press("The card is on another device of mine")
+	young.see("This page goes on by itself.")
+	young.look("joining")
+	id := eval[string](young, "document.querySelector('.id').textContent")
+	old.press("Devices")
+	old.press("Make another device the associated one")
+	old.fill("Id of the other device", id[:42])
+	old.press("Next")
+	old.see("That is not the id of another device")
+	old.fill("Id of the other device", id[42:])
+	old.press("Next")
+	old.see(id + " will approve payments")
+	old.look("handing")
+	old.press("Yes, that is my device")
+	old.see("Another device is the associated device now.")
+	old.see("You can look, and freeze the card.")
+	old.look("not-associated")
+	young.see("This device is the card’s associated device now.")
+	young.see("CN¥200.00")
+	if c := w.card(); c.AssociatedDevice != id || len(c.Devices) != 2 {
+		t.Errorf("the associated device is %s of %d, want %s of 2", c.AssociatedDevice, len(c.Devices), id)
+	}
+	old.press("Freeze")
+	old.see("Its associated device can unfreeze it.")
+	young.see("The card was frozen.")
+	young.press("Unfreeze")
+	young.enter(pin)
+	young.see("The card can pay again.")
+}
+
+func TestOperatorsCodeBindsANewDeviceAfterADay(t *testing.T) {
+	w := openWorld(t)
+	chrome := browser(t)
+	old := newPerson(t, chrome, "old device")
+	old.activate(w)
+	code, err := w.operator.RebindCard(w.ctx, w.id(), "the phone is gone")
+	w.must(err)
+	young := newPerson(t, chrome, "new device")
+	join := func() {
+		young.open("about:blank")
+		young.open(w.url + "/me#code=" + code.Code)
+		young.press("City card")
+		young.press("This card has a PIN already")
+	}
+	join()
+	young.see("Card and code do not fit together")
+	w.wait(25 * time.Hour)
+	young.wait(25 * time.Hour)
+	join()
+	young.see("The card is bound to this device.")
+	young.press("Devices")
+	young.see("This device")
+	if n := eval[int](young, "document.querySelectorAll('li.panel').length"); n != 2 {
+		t.Errorf("the card has %d devices, want 2", n)
+	}
+}
+
+func TestHolderActivatesTheCardThatReplacesALostOne(t *testing.T) {
+	w := openWorld(t)
+	p := holder(t, w)
+	p.press("Card is lost")
+	p.press("Report it lost")
+	p.see("The card was reported lost")
+	const uid = "04C1D2E3F40581"
+	issued, err := w.operator.ReplaceCard(w.ctx, w.id(), api.Replacement{SUN: &api.NewSUN{UID: uid}, Label: "New city card"})
+	w.must(err)
+	p.see("The card was replaced by a new one.")
+	p.see("New city card")
+	p.see("This card has not been activated.")
+	p.look("replaced")
+	w.swap(uid, issued)
+	p.press("Activate a card")
+	p.fill("Activation code", issued.Code)
+	p.press("Next")
+	p.press("City card")
+	p.press("This card has a PIN already")
+	p.see("The card is bound to this device.")
+	p.see("CN¥200.00")
+	p.see("active")
+}
+
+// wait sets the clock of the person's next pages ahead.
+func (p *person) wait(d time.Duration) {
+	p.Helper()
+	_, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: fmt.Sprintf("{ const now = Date.now; Date.now = () => now() + %d; }", d.Milliseconds()),
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+}
+
+// swap puts another card where the world's was.
+func (w *world) swap(uid string, issued api.CardCode) {
+	w.Helper()
+	id, err := sun.ParseUID(uid)
+	w.must(err)
+	meta, err := sun.ParseKey(issued.SUN.MetaKey)
+	w.must(err)
+	file, err := sun.ParseKey(issued.SUN.FileKey)
+	w.must(err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tag = &cardtest.SUN{UID: id, Meta: meta, File: file}
+}
+
+func TestTapThatOpensItsOwnTabGoesOnWithTheActivation(t *testing.T) {
+	w := openWorld(t)
+	p := newPerson(t, browser(t), "holder")
+	p.open(w.url + "/me#code=" + w.issued.Code)
+	p.see("Tap the card")
+	tab := p.another()
+	tab.open(w.url + "/t#" + message(w.tap()))
+	tab.see("Choose a PIN")
+	if at := eval[string](tab, "location.href"); at != w.url+"/me" {
+		t.Errorf("the address is %s: the card's message is still in it", at)
+	}
+	tab.enter(pin)
+	tab.see("Enter it again")
+	tab.enter(pin)
+	tab.see("The card is bound to this device.")
+	if got := consent.CardID(w.card().ID); got != w.id() {
+		t.Errorf("card %s is bound, want %s", got, w.id())
+	}
+}
+
+// message is what stands after the # of a card's address, or all of it.
+func message(tap string) string {
+	if _, after, found := strings.Cut(tap, "#"); found {
+		return after
+	}
+	return tap
+}
