@@ -103,7 +103,7 @@ func TestPlayerFollowsTheRulesOfTranscripts(t *testing.T) {
 	p := transcript.Player()
 	for _, step := range []struct{ command, answer string }{
 		{"00A4040001BB00", "039000"}, // the one for any command; those before it are passed over
-		{"00A4040001AA00", "6A82"},
+		{"00A4040001CC00", "6A82"},
 		{"00B2010C00", "049000"},
 		{"00B2010C00", "6A83"},
 		{"80CA9F3600", "6D00"},
@@ -122,6 +122,31 @@ func TestPlayerFollowsTheRulesOfTranscripts(t *testing.T) {
 	}
 	if len(p.Missed) != 3 || fmt.Sprintf("%X", p.ATR()) != "3B00" {
 		t.Errorf("missed %q, ATR %X", p.Missed, p.ATR())
+	}
+}
+
+func TestPlayerAnswersReadersOfOtherHabits(t *testing.T) {
+	transcript, err := cardtest.ParseTranscript([]byte(`{"exchanges":[
+		{"c":"00A4040001AA","r":"6700"}, {"c":"00A4040001AA00","r":"019000"}, {"c":"00B2010C","r":"029000"},
+		{"c":"00A4040001BB00","r":"039000"}, {"c":"00B2010C00","r":"049000"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := transcript.Player()
+	for _, step := range []struct{ command, answer string }{
+		{"00A4040001BB00", "039000"},
+		{"00B2010C00", "049000"},
+		{"00B2010C00", "6A83"},       // records belong to the application that is selected
+		{"00A4040001AA00", "019000"}, // back to the application that was passed over
+		{"00B2010C00", "029000"},
+	} {
+		if got := send(t, p, step.command); got != step.answer {
+			t.Errorf("%s: got %s, want %s", step.command, got, step.answer)
+		}
+	}
+	p.Reset()
+	if got := send(t, p, "00A4040001AA00"); got != "019000" {
+		t.Errorf("a card that insists on Le, asked with Le: got %s", got)
 	}
 }
 

@@ -90,9 +90,10 @@ func (t Transcript) RecordedATR() []byte {
 func (t Transcript) Player() *Player { return &Player{transcript: t} }
 
 // Player is a card that plays a transcript in order. A command is answered by the next exchange that has it or has no
-// command; exchanges passed over are not played again. GET PROCESSING OPTIONS is found by its header alone, since its
-// data differ from reader to reader, and SELECT with or without its Le. What the transcript does not know is answered
-// as by a card that has no such thing: SELECT with 6A82, READ RECORD with 6A83, all else with 6D00.
+// command; exchanges passed over are not played again, unless SELECT goes back to the application that they begin with:
+// readers differ in which they try first. GET PROCESSING OPTIONS is found by its header alone, since its data differ
+// from reader to reader, and SELECT and READ RECORD with or without their Le. What the transcript does not know is
+// answered as by a card that has no such thing: SELECT with 6A82, READ RECORD with 6A83, all else with 6D00.
 type Player struct {
 	Missed []string // commands that the transcript does not know, in hex
 
@@ -117,11 +118,9 @@ func (p *Player) Transmit(ctx context.Context, raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	command := strings.ToUpper(hex.EncodeToString(raw))
-	for i := p.next; i < len(p.transcript.Exchanges); i++ {
-		if e := p.transcript.Exchanges[i]; matches(strings.ToUpper(e.Command), command) {
-			p.next = i + 1
-			return hex.DecodeString(e.Response)
-		}
+	if i := p.find(command); i >= 0 {
+		p.next = i + 1
+		return hex.DecodeString(p.transcript.Exchanges[i].Response)
 	}
 	p.Missed = append(p.Missed, command)
 	switch parsed, _ := apdu.ParseCommand(raw); parsed.Instruction {
@@ -133,15 +132,52 @@ func (p *Player) Transmit(ctx context.Context, raw []byte) ([]byte, error) {
 	return status(apdu.StatusNoSuchInstruction).Bytes(), nil
 }
 
-func matches(recorded, command string) bool {
-	const options, selectName = "80A80000", "00A40400"
-	switch {
-	case recorded == "" || recorded == command:
-		return true
-	case strings.HasPrefix(recorded, options):
-		return strings.HasPrefix(command, options)
-	case strings.HasPrefix(recorded, selectName):
-		return recorded+"00" == command || recorded == command+"00"
+// find returns the place of the exchange that answers a command, -1 if none does.
+func (p *Player) find(command string) int {
+	if place := p.findIn(p.next, len(p.transcript.Exchanges), command); place >= 0 {
+		return place
 	}
-	return false
+	if !strings.HasPrefix(command, selectName) {
+		return -1
+	}
+	place := p.findIn(0, p.next, command)
+	if place >= 0 && p.transcript.Exchanges[place].Command == "" {
+		return -1
+	}
+	return place
+}
+
+// findIn looks from a place up to another. A SELECT that is the same to the last byte comes before one without its Le:
+// some cards refuse that.
+func (p *Player) findIn(from, to int, command string) int {
+	alike := -1
+	for i := from; i < to; i++ {
+		switch recorded := strings.ToUpper(p.transcript.Exchanges[i].Command); {
+		case recorded == "" && alike >= 0:
+			return alike
+		case matches(recorded, command):
+			return i
+		case !differInLe(recorded, command):
+		case !strings.HasPrefix(command, selectName):
+			return i
+		case alike < 0:
+			alike = i
+		}
+	}
+	return alike
+}
+
+// selectName begins a SELECT by name.
+const selectName = "00A40400"
+
+func matches(recorded, command string) bool {
+	const options = "80A80000"
+	return recorded == "" || recorded == command ||
+		strings.HasPrefix(recorded, options) && strings.HasPrefix(command, options)
+}
+
+// differInLe reports whether two commands are one SELECT or READ RECORD, with and without Le.
+func differInLe(recorded, command string) bool {
+	return (strings.HasPrefix(recorded, selectName) || strings.HasPrefix(recorded, "00B2")) &&
+		(recorded+"00" == command || recorded == command+"00")
 }

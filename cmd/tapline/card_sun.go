@@ -45,6 +45,10 @@ func (cmd *cardVerifySUNCmd) Run(a *app) error {
 	}
 	var meta sun.Key
 	if message.PICC != nil {
+		if cmd.MetaKey == "" {
+			return withHint(errors.New("UID and counter are encrypted in this URL: --meta-key is missing"),
+				"keep the key in a file and give --meta-key @FILE")
+		}
 		if meta, err = a.sunKey("--meta-key", cmd.MetaKey); err != nil {
 			return err
 		}
