@@ -115,6 +115,9 @@ func ParseNDEF(message []byte) (Message, error) {
 	if len(message) > maxMessage {
 		return Message{}, fmt.Errorf("%w: an NDEF message of %d bytes", ErrMalformed, len(message))
 	}
+	if len(message) == 0 { // a tag that nobody has written (NFC Forum Type 4 Tag 1.2 §4.3, Type 2 Tag 1.2 §2.4)
+		return Message{}, fmt.Errorf("%w: its message is empty", ErrNoMessage)
+	}
 	var text Message
 	found, err := firstOf(message, true, &text)
 	switch {

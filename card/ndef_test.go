@@ -68,7 +68,7 @@ func TestMessagesThatAreNoneAreRefused(t *testing.T) {
 		message string
 		want    error
 	}{
-		"empty":                       {"", card.ErrMalformed},
+		"empty":                       {"", card.ErrNoMessage},
 		"no end":                      {ndefRecord(0x81, "U", "\x04a.example"), card.ErrMalformed},
 		"no beginning":                {ndefRecord(0x41, "U", "\x04a.example"), card.ErrMalformed},
 		"begins twice":                {ndefRecord(0x81, "x", "") + ndefRecord(0xC1, "U", "\x04a.example"), card.ErrMalformed},

@@ -129,7 +129,7 @@ func TestTagsThatCannotBeReadSaySo(t *testing.T) {
 		want            error
 	}{
 		"locked":               {container("20", 0xFF, "0406E1040100FFFF"), "", card.ErrNoMessage},
-		"empty":                {"", "0000", card.ErrMalformed},
+		"empty":                {"", "0000", card.ErrNoMessage},
 		"longer than its file": {"", "0200", card.ErrMalformed},
 		"version 1":            {container("10", 0xFF, "0406E104010000FF"), "", card.ErrMalformed},
 		"no control TLV":       {container("20", 0xFF, "0506E104010000FF"), "", card.ErrMalformed},

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+
 	"tapline/api"
+	"tapline/card"
 	"tapline/consent"
 	"tapline/operator"
 )
@@ -66,7 +69,9 @@ code that is printed goes to the cardholder, apart from the card.
 
 The cardholder finishes, on the card's associated device and without --operator: the code, and a tap of the new card. The PIN
 stays. Another device can do that only a day later, in which all devices of the card are told: it becomes the associated
-device then. The associated device voids the code by freezing the new card.`
+device then. The associated device voids the code by freezing the new card.
+
+A blank NTAG 424 DNA on a reader is put in a card's place, and written, by "tapline card personalise --replaces CARD".`
 }
 
 // Run begins the replacement as an operator, or finishes it on a device.
@@ -112,6 +117,9 @@ func (cmd *cardReplaceCmd) begin(a *app) error {
 		by.SUN = &api.NewSUN{UID: cmd.SUN}
 	} else {
 		account, err := cmd.account(a)
+		if errors.Is(err, card.ErrNoApplication) || errors.Is(err, card.ErrNoAccount) {
+			return withHint(err, "a blank NTAG 424 DNA is put in a card's place by: tapline card personalise --replaces "+string(old))
+		}
 		if err != nil {
 			return err
 		}
@@ -123,9 +131,14 @@ func (cmd *cardReplaceCmd) begin(a *app) error {
 		if c.SUN != nil {
 			a.say("The keys are told this once as well. Write them to the card, and keep no copy.")
 		}
-		if c.Card.AssociatedDevice != "" {
-			a.say(`The cardholder runs "tapline card replace" on the card's associated device; it can use the code at once.`)
-		}
+		sayWhoFinishes(a, c)
 		return showCode(a, cmd.JSON)(c)
 	})
+}
+
+// sayWhoFinishes tells the operator of a new card in the place of one that somebody used.
+func sayWhoFinishes(a *app, c api.CardCode) {
+	if c.Card.AssociatedDevice != "" {
+		a.say(`The cardholder runs "tapline card replace" on the card's associated device; it can use the code at once.`)
+	}
 }

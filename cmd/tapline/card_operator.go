@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+
 	"tapline/api"
+	"tapline/card"
 	"tapline/consent"
 	"tapline/money"
 )
@@ -43,18 +46,21 @@ func (cmd *cardIssueCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	card := api.NewCard{Label: cmd.Label, Currency: currency, Note: cmd.Note}
+	request := api.NewCard{Label: cmd.Label, Currency: currency, Note: cmd.Note}
 	if cmd.SUN != "" {
-		card.SUN = &api.NewSUN{UID: cmd.SUN}
+		request.SUN = &api.NewSUN{UID: cmd.SUN}
 	} else {
 		account, err := cmd.account(a)
+		if errors.Is(err, card.ErrNoApplication) || errors.Is(err, card.ErrNoAccount) {
+			return withHint(err, "a blank NTAG 424 DNA is issued by: tapline card personalise")
+		}
 		if err != nil {
 			return err
 		}
-		card.AccountNumber = string(account)
+		request.AccountNumber = string(account)
 	}
 	return cmd.once(a, func(a *app) error {
-		issued, err := client.IssueCard(a.ctx, card)
+		issued, err := client.IssueCard(a.ctx, request)
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"tapline/card"
 	"tapline/card/ntag"
 	"tapline/card/sun"
+	"tapline/consent"
 	"tapline/money"
 	"tapline/operator"
 )
@@ -27,7 +28,8 @@ type cardPersonaliseCmd struct {
 	Label      string        `xor:"issue" placeholder:"TEXT" help:"What the card is called; its holder is shown it."`
 	Currency   string        `default:"CNY" env:"TAPLINE_CURRENCY" help:"Of the card account (${default})."`
 	Note       string        `placeholder:"TEXT" help:"Why, for the audit log."`
-	From       string        `xor:"issue" placeholder:"FILE" help:"Write what \"tapline card issue --sun UID --json\" printed, - for standard input, in place of issuing the card now."`
+	Replaces   string        `xor:"from" placeholder:"CARD" help:"The card takes the place of this one, as with \"tapline card replace --operator\": that one is dead for ever, and this one is on its account. --label may be left out."`
+	From       string        `xor:"issue,from" placeholder:"FILE" help:"Write what \"tapline card issue --sun UID --json\" printed, - for standard input, in place of issuing the card now."`
 	DryRun     bool          `help:"Write nothing and ask the service nothing: show every command that a blank card would be sent, with what a virtual card answers."`
 	ShowKeys   bool          `help:"With --dry-run, show the keys, and the commands that carry them, as they are."`
 	jsonFlag
@@ -46,7 +48,8 @@ the file is removed when the card is finished; without it a card that is half wr
 The keys of a blank card are known to everybody, and the new ones are sent to it under them: do this where nobody can
 listen at the reader.
 
-  tapline card personalise --label "Campus card"`
+  tapline card personalise --label "Campus card"
+  tapline card personalise --replaces CARD --note "lost"`
 }
 
 // Run personalises the card.
@@ -106,7 +109,15 @@ func (j *personaliseJob) obtain(ctx context.Context, tag *ntag.Tag, uid sun.UID)
 		return err
 	}
 	if j.kept.URL != "" && j.kept.URL != j.cmd.URL {
-		return withHint(fmt.Errorf("this card is half way to another service, %s", j.kept.URL), "finish it with --url "+j.kept.URL)
+		hint := "finish it with --url " + j.kept.URL
+		if j.kept.Issued == nil { // nothing was written: there are no keys yet
+			hint += "; or, if that is no service of yours, remove " + j.kept.path + ": nothing is written on the card yet"
+		}
+		return withHint(fmt.Errorf("this card is half way to another service, %s", j.kept.URL), hint)
+	}
+	if j.kept.IdempotencyKey != "" && j.cmd.Replaces != "" && j.kept.Replaces != j.cmd.Replaces {
+		return withHint(errors.New("this card is half way to something else than taking the place of "+j.cmd.Replaces),
+			"take another blank card; this one is finished without --replaces")
 	}
 	if j.kept.Issued == nil {
 		if err := j.issue(ctx, tag, uid); err != nil {
@@ -128,32 +139,41 @@ func (j *personaliseJob) issue(ctx context.Context, tag *ntag.Tag, uid sun.UID) 
 	if err != nil {
 		return err
 	}
-	if j.kept.IdempotencyKey == "" {
-		currency, err := money.ParseCurrency(j.cmd.Currency)
-		if err != nil {
-			return err
-		}
-		if j.cmd.Label == "" {
-			return &usageError{"--label is missing", "say what the card is called: --label \"Campus card\""}
-		}
-		j.kept.URL, j.kept.IdempotencyKey = j.cmd.URL, operator.NewIdempotencyKey()
-		j.kept.Request = api.NewCard{SUN: &api.NewSUN{UID: uid.String()}, Label: j.cmd.Label, Currency: currency, Note: j.cmd.Note}
-		if err := j.kept.save(); err != nil {
+	begun := j.kept.IdempotencyKey != ""
+	if !begun {
+		if err := j.begin(uid); err != nil {
 			return err
 		}
 	}
 	j.say("The card is blank. Making it known to %s ...", j.kept.URL)
-	issued, err := client.IssueCard(operator.WithIdempotencyKey(ctx, j.kept.IdempotencyKey), j.kept.Request)
+	issued, err := j.kept.ask(operator.WithIdempotencyKey(ctx, j.kept.IdempotencyKey), client)
 	if problem, is := errors.AsType[*api.Problem](err); is && problem.Status < 500 { // refused: it was not done
 		return errors.Join(err, j.kept.remove())
 	}
 	if errors.Is(err, operator.ErrNoAnswer) {
 		return withHint(err, "it may have been done; run the same command again")
 	}
+	if !begun && errors.Is(err, operator.ErrNotSent) { // perhaps it is another address: the card is not bound to this one
+		return errors.Join(err, j.kept.remove())
+	}
 	if err != nil {
 		return err
 	}
 	j.kept.Issued = &issued
+	return j.kept.save()
+}
+
+// begin keeps what the service is going to be asked.
+func (j *personaliseJob) begin(uid sun.UID) error {
+	currency, err := money.ParseCurrency(j.cmd.Currency)
+	if err != nil {
+		return err
+	}
+	if j.cmd.Label == "" && j.cmd.Replaces == "" {
+		return &usageError{"--label is missing", "say what the card is called: --label \"Campus card\""}
+	}
+	j.kept.URL, j.kept.IdempotencyKey, j.kept.Replaces = j.cmd.URL, operator.NewIdempotencyKey(), j.cmd.Replaces
+	j.kept.Request = api.NewCard{SUN: &api.NewSUN{UID: uid.String()}, Label: j.cmd.Label, Currency: currency, Note: j.cmd.Note}
 	return j.kept.save()
 }
 
@@ -183,6 +203,9 @@ func (j *personaliseJob) use(issued api.CardCode) error {
 		return fmt.Errorf("what was issued cannot be written: %w", err)
 	}
 	j.issued, j.setup = &issued, setup
+	if strings.HasPrefix(setup.URL, "http:") {
+		j.say("The card will carry an address that is not https: phones do not open it. It is the service's --public-url.")
+	}
 	return nil
 }
 
@@ -237,6 +260,7 @@ func (j *personaliseJob) finish() error {
 	} else if j.cmd.From != "-" {
 		j.say("The card is finished. Remove %s: it has the card's keys in it.", j.cmd.From)
 	}
+	sayWhoFinishes(j.app, *j.issued)
 	j.say("The code is told this once. Hand it to the cardholder apart from the card.")
 	out := struct {
 		api.CardCode
@@ -263,6 +287,7 @@ type keptIssue struct {
 	URL            string        `json:"url"`
 	IdempotencyKey string        `json:"idempotency_key"`
 	Request        api.NewCard   `json:"request"`
+	Replaces       string        `json:"replaces,omitempty"` // the card that it takes the place of
 	Issued         *api.CardCode `json:"issued,omitempty"`
 }
 
@@ -293,6 +318,15 @@ func (k *keptIssue) save() error {
 		return err
 	}
 	return writeWhole(k.path, string(text)+"\n")
+}
+
+// ask asks the service for the card.
+func (k *keptIssue) ask(ctx context.Context, client *operator.Client) (api.CardCode, error) {
+	if k.Replaces == "" {
+		return client.IssueCard(ctx, k.Request)
+	}
+	return client.ReplaceCard(ctx, consent.CardID(k.Replaces),
+		api.Replacement{SUN: k.Request.SUN, Label: k.Request.Label, Note: k.Request.Note})
 }
 
 func (k *keptIssue) remove() error { return os.Remove(k.path) }

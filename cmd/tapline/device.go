@@ -49,7 +49,11 @@ func (cmd *deviceMakeCmd) Run(a *app) error {
 		return err
 	}
 	if !cmd.JSON {
-		a.say("Next: tapline device register --label \"my device\"")
+		named := ""
+		if cmd.Key != "" {
+			named = " --key " + cmd.Key
+		}
+		a.say("Next: tapline device register%s --label \"my device\"", named)
 	}
 	return showKey(a, cmd.JSON, path, key)
 }

@@ -382,6 +382,9 @@ func TestNothingIsIssuedForACardThatCannotBeWritten(t *testing.T) {
 	d.lay(cardtest.NewNTAG424(blankUID))
 	d.refused("--label is missing", "card", "personalise")
 	d.take()
+	d.lay(cardtest.NewNTAG424(blankUID))
+	d.refused("cannot be reached", "card", "personalise", "--label", "Campus card", "--url", "http://127.0.0.1:1")
+	d.take()
 	if cards := d.must("card", "list", "--operator", "--json"); strings.Contains(cards, "card_account") {
 		t.Errorf("a card was issued: %s", cards)
 	}
