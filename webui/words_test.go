@@ -86,6 +86,20 @@ func cardStates() (names []string) {
 	return names
 }
 
+func paymentStates() (names []string) {
+	for _, s := range payment.States {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func paymentReasons() (names []string) {
+	for _, r := range payment.Reasons {
+		names = append(names, string(r))
+	}
+	return names
+}
+
 func TestEveryEventOfACardHasWords(t *testing.T) {
 	sources, err := filepath.Glob("../processor/*.go")
 	if err != nil {
@@ -126,8 +140,15 @@ func made() map[string][]string {
 	return map[string][]string{
 		"problem.": codes, "end.": ends, "end.reason.": slices.DeleteFunc(reasons, func(r string) bool { return r == "settled" }),
 		"me.event.": cardEvents, "me.state.": cardStates(), "me.level.": levels, "me.level_text.": levels,
-		"me.do.": {"freeze", "unfreeze", "pin", "limits", "passkeys", "devices", "lost"},
-		"tap.":   {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
+		"op.section.": {"payments", "cards", "accounts", "funnel", "alarms", "audit", "operators"},
+		"op.state.":   paymentStates(), "op.reason.": paymentReasons(), "op.level.": levels, "op.assurance.": {"identified", "authentic"},
+		"op.step.": {"instructed", "authenticated", "confirmed", "approved"}, "op.by.": {"initiator", "approver", "service"},
+		"op.method.": {"tap", "pin", "passkey", "signature", "code"}, "op.kind.": {"card", "payee", "issuance"},
+		"op.stage.": {"instructed", "authentication", "confirmation", "approval", "settlement"}, "op.span.": {"hour", "day", "week", "month"},
+		"op.event.": cardEvents,
+		"op.do.":    {"freeze", "unfreeze", "top_up", "activation", "rebind", "pin_reset", "lost", "replace", "payments", "close"},
+		"me.do.":    {"freeze", "unfreeze", "pin", "limits", "passkeys", "devices", "lost"},
+		"tap.":      {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
 	}
 }
 

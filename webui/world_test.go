@@ -91,6 +91,14 @@ func (w *world) serve(service http.Handler, out http.ResponseWriter, r *http.Req
 
 func openWorld(t *testing.T) *world {
 	t.Helper()
+	w := bareWorld(t)
+	w.furnish()
+	return w
+}
+
+// bareWorld is a service that nobody has used.
+func bareWorld(t *testing.T) *world {
+	t.Helper()
 	w := &world{T: t, ctx: t.Context()}
 	dir := t.TempDir()
 	keys, err := keyring.OpenOrCreate(filepath.Join(dir, "keys"))
@@ -133,7 +141,6 @@ func openWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w.furnish()
 	return w
 }
 

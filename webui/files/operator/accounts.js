@@ -1,0 +1,48 @@
+// @ts-check
+// The accounts of the books, and the payees behind some of them.
+import { button, h, notice } from '/ui/dom.js';
+import { show } from '/ui/money.js';
+import { t } from '/ui/words.js';
+import { ask, get, line, note, once, pages, post } from '/operator/session.js';
+
+/** @type {import('/operator.js').Section} */
+export async function accounts(place, _, signal) {
+  const again = (/** @type {string} */ words) => accounts(place, _, signal).then(() => place.prepend(notice('good', words)));
+  const rows = h('tbody'), payees = h('ul.items');
+  const [more, morePayees] = await Promise.all([
+    pages(async (after) => {
+      const page = await get('/accounts' + (after && '?after=' + encodeURIComponent(after)), signal);
+      return { items: page.accounts.map(row), next: page.next };
+    }, rows),
+    pages(async (after) => {
+      const page = await get('/payees' + (after && '?after=' + encodeURIComponent(after)), signal);
+      return { items: page.payees.map(payee), next: page.next };
+    }, payees),
+  ]);
+  place.replaceChildren(
+    h('h2', {}, t('op.payees')), button(t('op.add_payee'), () => addPayee(again), { kind: 'second' }), payees, morePayees,
+    h('h2', {}, t('op.books')), h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': t('op.books') }, h('table', {}, h('thead', {}, h('tr', {},
+      ['op.account', 'op.kind', 'op.balance', 'op.held', 'op.posted_in', 'op.posted_out'].map((key) => h('th', { scope: 'col' }, t(key))))), rows)), more);
+}
+
+/** @param {any} a */
+function row(a) {
+  const money = (/** @type {number} */ minor) => h('td.number', {}, show({ minor, currency: a.currency }));
+  return h('tr', {}, h('th', { scope: 'row' }, h('code', {}, a.id)), h('td', {}, t('op.kind.' + a.kind)), money(a.balance), money(a.debits_pending), money(a.credits_posted), money(a.debits_posted));
+}
+
+/** @param {any} p */
+const payee = (p) => h('li.row', {}, h('span.what', {}, h('b', {}, h('bdi', {}, p.name)), ' ', h('bdi.quiet', {}, p.handle)),
+  h('span.quiet', {}, p.currency, p.rehearsals && ' · ' + t('op.rehearsals_on')), h('code', {}, p.account));
+
+/** @param {(words: string) => Promise<void>} again */
+function addPayee(again) {
+  const inputs = [line('handle', t('op.handle'), { required: true, autocapitalize: 'none', spellcheck: 'false', placeholder: 'books@shop' }),
+    line('name', t('op.payee_name'), { required: true, maxlength: 64 }, t('op.payee_name_help')),
+    line('currency', t('op.currency'), { value: 'CNY', maxlength: 3, required: true, autocapitalize: 'characters' }), note()];
+  ask({ title: t('op.add_payee'), inputs, words: t('op.add_payee') }, async (values) => {
+    const made = await post('/payees', values);
+    once(t('op.api_key'), h('p', {}, h('bdi', {}, made.name), ' ', h('bdi.quiet', {}, made.handle)), h('p.secret', {}, made.api_key));
+    await again(t('op.done'));
+  });
+}
