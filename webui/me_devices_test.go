@@ -39,6 +39,9 @@ func TestHolderHandsTheCardOverToANewDevice(t *testing.T) {
 	old.see("Another device is the associated device now.")
 	old.see("You can look, and freeze the card.")
 	old.look("not-associated")
+	if strings.Contains(old.text(), "A device was made") {
+		t.Error("what was done on this page is told as news")
+	}
 	young.see("This device is the card’s associated device now.")
 	young.see("CN¥200.00")
 	if c := w.card(); c.AssociatedDevice != id || len(c.Devices) != 2 {
@@ -97,10 +100,11 @@ func TestHolderActivatesTheCardThatReplacesALostOne(t *testing.T) {
 	p.fill("Activation code", issued.Code)
 	p.press("Next")
 	p.press("City card")
-	p.press("This card has a PIN already")
-	p.see("The card is bound to this device.")
+	p.see("The card is bound to this device.") // with the old card's PIN: none is asked for
 	p.see("CN¥200.00")
-	p.see("active")
+	if c := w.card(); c.ReplacedBy != issued.Card.ID || c.State != "closed" {
+		t.Errorf("the old card is %s, replaced by %q", c.State, c.ReplacedBy)
+	}
 }
 
 // wait sets the clock of the person's next pages ahead.

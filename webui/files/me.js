@@ -38,6 +38,7 @@ const news = watch({ changed, payment: paid.changed, again: () => { paid.load().
 begin().catch(fail);
 
 async function begin() {
+  screen(t('pay.loading'));
   await device(); // registers this browser at its first visit
   news.start();
   if (code) return activate(home, { code, tapped: brought });
@@ -121,7 +122,7 @@ function troubles(here) {
   if (card.lost_at) found.push(notice('bad', t('me.lost_since', { time: when(card.lost_at) })));
   else if (card.state === 'frozen') found.push(notice('note', t(card.frozen_by_operator ? 'me.frozen_by_operator' : own ? 'me.frozen' : 'me.frozen_other')));
   if (card.state === 'closed') found.push(notice('note', t('me.closed')));
-  if (card.state === 'issued') found.push(notice('note', t('me.issued')), button(t('me.activate'), () => activate(here.home, {}), { icon: 'tap' }));
+  if (card.state === 'issued') found.push(notice('note', t('me.issued')), button(t('me.activate'), () => activate(here.home, { keeps: Boolean(card.associated_device) }), { icon: 'tap' }));
   if (!own && card.state !== 'closed') found.push(notice('note', t('me.not_associated')), button(t('me.associate'), () => joining(here), { kind: 'second', icon: 'phone' }));
   return found;
 }

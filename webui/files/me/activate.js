@@ -39,26 +39,29 @@ const cancel = (home) => button(t('pay.cancel'), () => { keepWaiting(''); return
 
 /**
  * Goes through the steps that are left.
- * @param {Home} home @param {{code?: string, tapped?: Tap, problem?: string}} has what there is already
+ * @param {Home} home @param {{code?: string, tapped?: Tap, problem?: string, keeps?: boolean}} has what there is already; keeps
+ *   says that the card is known to have a PIN, because it replaces another
+ * @returns {Promise<void>}
  */
-export async function activate(home, { code = '', tapped, problem } = {}) {
-  if (!codeOf(code)) return askCode(home, code, code ? t('problem.code_format') : problem);
-  if (problem) return askCode(home, code, problem);
+export async function activate(home, { code = '', tapped, problem, keeps = false } = {}) {
+  if (!codeOf(code)) return askCode(home, { code, keeps, problem: code ? t('problem.code_format') : problem });
+  if (problem) return askCode(home, { code, keeps, problem });
   keepWaiting(code);
-  if (tapped) return askPIN(home, code, tapped);
-  const { element, stop } = await tapping((found) => askPIN(home, code, found));
+  const then = (/** @type {Tap} */ found) => keeps ? bind(home, { code, tap: found.tap }) : askPIN(home, code, found);
+  if (tapped) return then(tapped);
+  const { element, stop } = await tapping(then);
   screen(t('me.tap_title'), h('p', {}, t('me.tap_text')), element,
     button(t('pay.cancel'), () => { stop(); keepWaiting(''); return home(); }, { kind: 'plain' }));
 }
 
-/** @param {Home} home @param {string} code @param {string} [problem] */
-function askCode(home, code, problem) {
+/** @param {Home} home @param {{code: string, keeps: boolean, problem?: string}} has */
+function askCode(home, { code, keeps, problem }) {
   const given = field(t('me.code'), { value: code, autocapitalize: 'characters', spellcheck: 'false', placeholder: 'XXXX-XXXX-XXXX-X', maxlength: 64 }, t('me.code_help'));
   screen(t('me.activate'), problem && notice('bad', problem), h('form', { onsubmit: (/** @type {Event} */ e) => {
     e.preventDefault();
     const typed = given.input.value.trim();
     if (!codeOf(typed)) return given.tell(t('problem.code_format'));
-    activate(home, { code: typed });
+    activate(home, { code: typed, keeps });
   } }, given.row, h('button.main', { type: 'submit' }, t('order.next'))), cancel(home));
 }
 

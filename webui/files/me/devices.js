@@ -5,6 +5,7 @@ import { announce, button, facts, field, h, notice, screen } from '/ui/dom.js';
 import { explain, t, when } from '/ui/words.js';
 import { activate } from '/me/activate.js';
 import { back, sure } from '/me/ask.js';
+import { expect } from '/me/news.js';
 
 /** @typedef {import('/me.js').Here} Here */
 
@@ -42,6 +43,7 @@ function handing(here) {
     const given = id.input.value.trim();
     if (!/^[A-Za-z0-9_-]{43}$/.test(given) || given === here.device) return id.tell(t('me.bad_id'));
     sure(here, t('me.hand_over'), t('me.hand_over_text', { id: given }), t('me.hand_over_do'), async () => {
+      expect('bound', here.card.id);
       await write(`/v1/cards/${here.card.id}/associated-device`, 'rebind', { card: here.card.id, new_device: given });
       await here.home(notice('good', t('me.handed_over')));
     });
