@@ -105,6 +105,7 @@ var registrants = map[AID]Scheme{
 	"A000000524": RuPay,
 	"A000000632": TUnion,
 	"A000000658": Mir,
+	"D276000025": Girocard, // electronic cash of German banks
 }
 
 // cityAIDs are the applications of city cards: their first five bytes are no registered provider's own.

@@ -68,6 +68,12 @@ var names = map[string]part{
 	"n": counter, "ctr": counter,
 }
 
+// joined are the parts of messages that stand in one value with an x between them, by the digits of each part: encrypted
+// UID and counter with a MAC, in AES and LRP mode, and plain ones, with and without a counter.
+var joined = map[string][]part{
+	"32 16": {picc, mac}, "48 16": {picc, mac}, "14 6 16": {uid, counter, mac}, "14 16": {uid, mac},
+}
+
 // parameter is a name and where its value stands in a text.
 type parameter struct {
 	name     string
@@ -75,22 +81,21 @@ type parameter struct {
 }
 
 // Parse finds the message in a URL, in its fragment or its query, or in such a part alone ("e=…&c=…"). Parameters of
-// other names are passed over. The error wraps ErrMalformed and does not repeat the text.
+// other names are passed over, unless their value is a whole message with an x between its parts. The error wraps
+// ErrMalformed and does not repeat the text.
 func (f Format) Parse(text string) (Message, error) {
 	if len(text) > maxText {
 		return Message{}, malformed("it is too long")
 	}
 	list := parameters(text)
 	var found [parts]*parameter
-	for i := range list {
-		p, known := names[list[i].name]
-		if !known {
-			continue
+	for _, p := range list {
+		for _, v := range p.values(text) {
+			if found[v.part] != nil {
+				return Message{}, malformed("a parameter comes twice")
+			}
+			found[v.part] = &v.parameter
 		}
-		if found[p] != nil {
-			return Message{}, malformed("a parameter comes twice")
-		}
-		found[p] = &list[i]
 	}
 	m, err := f.decode(text, found)
 	if err != nil {
@@ -102,6 +107,30 @@ func (f Format) Parse(text string) (Message, error) {
 	}
 	m.MACInput = text[from:found[mac].from]
 	return m, nil
+}
+
+// placed is a part and where it stands.
+type placed struct {
+	part
+	parameter
+}
+
+// values are the parts of a message that a parameter holds.
+func (p parameter) values(text string) (list []placed) {
+	if part, known := names[p.name]; known {
+		return []placed{{part, p}}
+	}
+	pieces := strings.Split(text[p.from:p.to], "x")
+	digits := make([]string, len(pieces))
+	for i, piece := range pieces {
+		digits[i] = strconv.Itoa(len(piece))
+	}
+	at := p.from
+	for i, part := range joined[strings.Join(digits, " ")] {
+		list = append(list, placed{part, parameter{p.name, at, at + len(pieces[i])}})
+		at += len(pieces[i]) + 1
+	}
+	return list
 }
 
 func malformed(why string) error { return fmt.Errorf("%w: %s", ErrMalformed, why) }

@@ -129,6 +129,32 @@ func TestMACInputMayBeginAnywhere(t *testing.T) {
 	}
 }
 
+// Some tags have all parts in one value: UID and counter, encrypted or plain, and the MAC, with an x between.
+func TestPartsThatAreJoinedByAnXAreFound(t *testing.T) {
+	const e, lrp, c = "EF963FF7828658A599F3041510671E88", "AAE1508939ECF6FF26BCE407959AB1A5EC022819A35CD293", "94EED9EE65337086"
+	for joined, apart := range map[string]string{
+		"https://tag.example/?m=" + e + "x" + c:       "#e=" + e + "&c=" + c,
+		"https://tag.example/?a=1&p=" + lrp + "x" + c: "#e=" + lrp + "&c=" + c,
+		"#m=041E3C8A2D6B80x000006x" + c:               "#u=041E3C8A2D6B80&n=000006&c=" + c,
+		"#m=041E3C8A2D6B80x" + c:                      "#u=041E3C8A2D6B80&c=" + c,
+	} {
+		got, err := Format{}.Parse(joined)
+		want, err2 := Format{}.Parse(apart)
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(Message{})); err != nil || err2 != nil || diff != "" {
+			t.Errorf("%s: %v, %v\n%s", joined, err, err2, diff)
+		}
+	}
+	covered, err := Format{MACFrom: "p"}.Parse("https://tag.example/?p=" + lrp + "x" + c)
+	if err != nil || covered.MACInput != lrp+"x" {
+		t.Errorf("covered by the MAC: %q, %v", covered.MACInput, err)
+	}
+	for _, text := range []string{"?m=041E3C8A2D6B80x000006", "?m=" + e + "x" + c + "x" + c, "?m=" + e + "x" + c + "&c=" + c, "?m=xx" + c} {
+		if _, err := (Format{}).Parse(text); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestMessageWithoutCounterSaysSo(t *testing.T) {
 	key := Key{block{2}}
 	tap := Tap{Mode: AES, UID: testUID}

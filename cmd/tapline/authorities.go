@@ -28,7 +28,7 @@ func loadAuthorities(path string, test bool) (*oda.Authorities, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, withHint(fmt.Errorf("--capk: %w", err), "name a JSON file of the card schemes' keys; docs/cards.md has its form")
 	}
 	defer file.Close()
 	load := oda.LoadAuthorities

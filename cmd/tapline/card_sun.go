@@ -41,7 +41,7 @@ func (cmd *cardVerifySUNCmd) Run(a *app) error {
 	}
 	message, err := sun.Format{LRP: cmd.LRP, MACFrom: sun.MACFrom(cmd.MACFrom)}.Parse(text)
 	if err != nil {
-		return withHint(err, "a card's URL has e and c in it, or picc_data and cmac, or uid, ctr and cmac")
+		return withHint(err, "a card's URL has e and c in it, or picc_data and cmac, or uid, ctr and cmac, or all in one value with an x between")
 	}
 	var meta sun.Key
 	if message.PICC != nil {
