@@ -66,7 +66,7 @@ check: ## gofmt, go vet, for other systems too, and staticcheck
 .PHONY: unit
 unit: export TAPLINE_REQUIRE = $(REAL_PARTS)
 unit: race-deps
-	$(GOTEST) -race -timeout 10m $(RACED)
+	$(GOTEST) -race -timeout 20m $(RACED)
 	$(if $(SLOW),$(GOTEST) -timeout 20m $(SLOW))
 	TAPLINE_TEST_DB=postgres $(GOTEST) -timeout 10m ./processor
 	TAPLINE_TEST_DB=postgres $(GOTEST) -timeout 10m -run '$(CLAIMS_ON_BOTH)' ./httpapi

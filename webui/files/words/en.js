@@ -353,7 +353,7 @@ export const words = {
   "me.level_text.tap": "Small payments may need a tap alone.",
   "me.level_text.authenticate": "No payment with a tap alone.",
   "me.level_text.confirm": "You look at payee and amount once more before money moves.",
-  "me.level_text.approve": "The associated device approves, even what is paid from itself.",
+  "me.level_text.approve": "Payments from other devices wait until this device approves them.",
   "me.history": "Payments",
   "me.no_history": "This device has paid and approved nothing yet.",
   "me.more": "Show older ones",

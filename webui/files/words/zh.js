@@ -353,7 +353,7 @@ export const words = {
   "me.level_text.tap": "小额付款可能只需刷卡。",
   "me.level_text.authenticate": "任何付款都不能只靠刷卡。",
   "me.level_text.confirm": "扣款前请您再次核对收款人和金额。",
-  "me.level_text.approve": "由绑定设备批准，包括在其自身发起的付款。",
+  "me.level_text.approve": "在其他设备上发起的付款，须由绑定设备批准。",
   "me.history": "付款记录",
   "me.no_history": "本设备还没有付款或确认记录。",
   "me.more": "显示更早的",
