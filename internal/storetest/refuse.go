@@ -138,6 +138,29 @@ func (s *suite) impossiblePayments() {
 	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{rehearsed}}})
 }
 
+// impossibleCards tries cards that would pay though they were lost or stopped, and wrong counts of their passkeys.
+func (s *suite) impossibleCards() {
+	s.save(world())
+	stopped := s.load(processor.Wants{Cards: []payment.CardID{"c1"}}).Cards[0]
+	for what, change := range map[string]func(*processor.Card){
+		"active though lost":      func(c *processor.Card) { c.State, c.FrozenByOperator = processor.CardActive, false },
+		"active though stopped":   func(c *processor.Card) { c.State, c.LostAt = processor.CardActive, time.Time{} },
+		"new and lost":            func(c *processor.Card) { c.State, c.FrozenByOperator = processor.CardIssued, false },
+		"alive though replaced":   func(c *processor.Card) { c.ReplacedBy = "c2" },
+		"replaced by itself":      func(c *processor.Card) { c.State, c.ReplacedBy = processor.CardClosed, c.ID },
+		"less than no passkeys":   func(c *processor.Card) { c.Passkeys = -1 },
+		"a counter past its end":  func(c *processor.Card) { c.SUNCounter = 1 << 24 },
+		"in no state":             func(c *processor.Card) { c.State = "" },
+		"a level that is unknown": func(c *processor.Card) { c.Level = 5 },
+	} {
+		c := stopped
+		change(&c)
+		s.refused(what, processor.Changes{Changed: processor.Rows{Cards: []processor.Card{c}}})
+	}
+	stopped.State, stopped.FrozenByOperator, stopped.LostAt = processor.CardActive, false, time.Time{}
+	s.save(processor.Changes{Changed: processor.Rows{Cards: []processor.Card{stopped}}})
+}
+
 func (s *suite) evidenceStays() {
 	c := everything()
 	s.save(c)

@@ -65,7 +65,7 @@ func device(id payment.DeviceID) processor.Device {
 func card(i int) processor.Card {
 	return processor.Card{
 		ID: payment.CardID(fmt.Sprintf("c%d", i)), Key: processor.CardKey(fmt.Sprintf("1.key%d", i)), Last4: "0012",
-		Label: "Red", Account: cardAccount(i), Currency: "CNY", State: processor.CardActive,
+		Label: "Red", Account: cardAccount(i), Currency: "CNY", State: processor.CardFrozen,
 		Level: payment.LevelConfirm, Associated: payment.DeviceID(fmt.Sprintf("phone%d", i)),
 		PIN: consent.PINRecord{Salt: []byte{0, 1, 2}, Sum: []byte{3, 0, 255}, Pepper: 2, Memory: 8192, Passes: 1, Lanes: 4},
 		Code: processor.OneUseCode{Purpose: processor.CodeRebinds, MAC: "1.mac", NotBefore: noon,

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"overdrafts are refused", (*suite).overdrafts},
 		{"references to nothing are refused", (*suite).references},
 		{"payments that cannot be are refused", (*suite).impossiblePayments},
+		{"cards that cannot be are refused", (*suite).impossibleCards},
 		{"evidence never changes", (*suite).evidenceStays},
 		{"payments are listed newest first", (*suite).paymentsListed},
 		{"payments are listed in pages", (*suite).paymentsInPages},

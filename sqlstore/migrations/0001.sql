@@ -102,6 +102,7 @@ CREATE TABLE cards (
   approvals       BIGINT NOT NULL CHECK (approvals >= 0),
   created_at      BIGINT NOT NULL CHECK (created_at >= 0),
   CHECK (sun_version > 0 OR sun_counter = 0),
+  CHECK (state IN ('frozen', 'closed') OR (lost_at = 0 AND frozen_by_operator = 0)),
   CHECK (replaced_by IS NULL OR state = 'closed'),
   CHECK (replaces <> id AND replaced_by <> id)
 ) BY ARRIVAL;
