@@ -45,7 +45,7 @@ func TestApprovePageIsAccessibleInEveryState(t *testing.T) {
 			phone.offline(false)
 			phone.see("Live: you see requests at once.")
 			phone.open(w.url + "/t#" + w.tap())
-			sees("You tapped the card.")
+			sees("The card was tapped.")
 			phone.press("Approve CN¥12.50")
 			sees("Approved")
 		})

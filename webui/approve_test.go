@@ -105,7 +105,7 @@ func TestCardsOwnAddressApprovesWhatWaitsOnlyWhenPressed(t *testing.T) {
 	payer.asks(w)
 	w.requests()
 	phone.open(w.url + "/t#" + w.tap())
-	phone.see("You tapped the card. Read what it is for, then approve.")
+	phone.see("read what it is for, then approve")
 	phone.see("Book Shop")
 	for _, r := range w.requests() {
 		if strings.HasPrefix(r, "POST ") {

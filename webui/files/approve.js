@@ -222,9 +222,10 @@ async function answer(p, decision, proof, trouble, retry) {
   } catch (e) {
     if (e instanceof Problem && retry && e.state === 'approval_required') return retry(e);
     if (e instanceof Problem && (e.state || e.status === 409)) { // it has ended, by this answer or otherwise
-      const now = await read('/v1/payments/' + p.id).catch(() => undefined);
+      const now = await read('/v1/payments/' + p.id).catch(() => ({ state: p.state }));
+      if (now.state === p.state) return trouble.replaceChildren(notice('bad', explain(e)));
       decided.add(p.id);
-      return now?.state === 'settled' || now?.state === 'rehearsed' ? done(p, now, 'approve') : ended(t('approve.over'), p, explain(e));
+      return ['settled', 'rehearsed'].includes(now.state) ? done(p, now, 'approve') : ended(t('approve.over'), p, explain(e));
     }
     trouble.replaceChildren(notice('bad', explain(e)));
     if (e instanceof Offline) refresh();

@@ -224,7 +224,7 @@ export const words = {
   "approve.tap_instead": "Tap the card instead",
   "approve.code_instead": "Type the digits instead",
   "approve.tap": "Tap the same card on this device to approve.",
-  "approve.tapped": "You tapped the card. Read what it is for, then approve.",
+  "approve.tapped": "The card was tapped. If you did that just now, read what it is for, then approve.",
   "approve.no_proof": "This card was read, but it cannot prove itself here. Type the digits.",
   "approve.decline": "Decline",
   "approve.not_me": "This wasn’t me",

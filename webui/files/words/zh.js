@@ -224,7 +224,7 @@ export const words = {
   "approve.tap_instead": "改为在此刷卡",
   "approve.code_instead": "改为输入数字",
   "approve.tap": "请在本设备上刷同一张卡以确认。",
-  "approve.tapped": "已刷卡。请先核对内容，再确认。",
+  "approve.tapped": "卡已被刷。若是您刚才刷的，请先核对内容，再确认。",
   "approve.no_proof": "已读到卡，但它不能在此自证。请输入数字。",
   "approve.decline": "拒绝",
   "approve.not_me": "不是我",
