@@ -241,12 +241,23 @@ func (d *decider) byTap(a *device.Approval) (api.Payment, error) {
 		return api.Payment{}, withHint(errors.New("this card cannot prove itself"), "approve with the code that the other device shows")
 	}
 	flags := provingFlags{tapFlags{readerFlags: d.cmd.readerFlags}, d.cmd.SUNURL}
-	tap, err := flags.proved(d.app, d.client, a.Statement.Amount)
-	if err != nil {
-		return api.Payment{}, err
+	for {
+		tap, err := flags.proved(d.app, d.client, a.Statement.Amount)
+		if err != nil {
+			return api.Payment{}, err
+		}
+		if tap.Tap.Account != "" {
+			return api.Payment{}, withHint(errors.New("the card was read, but did not prove itself"), "approve with the code that the other device shows")
+		}
+		view, err := a.ApproveTap(d.ctx, tap.Tap)
+		problem, refused := errors.AsType[*api.Problem](err)
+		again := refused && (problem.Code == "tap_refused" || problem.Code == "tap_used")
+		if !again || !d.isTerminal || d.cmd.SUNURL != "" {
+			return view, err
+		}
+		d.say("%s", problem.Title)
+		if _, err := d.ask("Take the card away, and press Enter to tap again:"); err != nil {
+			return api.Payment{}, err
+		}
 	}
-	if tap.Tap.Account != "" {
-		return api.Payment{}, withHint(errors.New("the card was read, but did not prove itself"), "approve with the code that the other device shows")
-	}
-	return a.ApproveTap(d.ctx, tap.Tap)
 }
