@@ -235,8 +235,8 @@ func TestAReaderThatGoesOnFromTheLastEventMissesNone(t *testing.T) {
 	}
 	go func() {
 		var seen []int64
-		last := start
-		for ctx.Err() == nil {
+		last, more := start, false
+		for ctx.Err() == nil || more { // a slow reader has some left to read at the end
 			if _, err := nodes[1].store.Wait(ctx, last); err != nil {
 				t.Error(err)
 			}
@@ -245,11 +245,12 @@ func TestAReaderThatGoesOnFromTheLastEventMissesNone(t *testing.T) {
 				for _, e := range events {
 					seen = append(seen, e.Seq)
 				}
-				last = next
+				last, more = next, len(events) > 0
 				return err
 			})
 			if err != nil {
 				t.Error(err)
+				more = false
 			}
 		}
 		followed <- seen
