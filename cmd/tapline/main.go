@@ -40,7 +40,10 @@ type root struct {
 	Receipt  receiptCmd  `cmd:"" help:"Fetch receipts, and check them offline."`
 	Check    checkCmd    `cmd:"" help:"Prove the books of a database."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring a database to the schema of this release."`
+	Bench    benchCmd    `cmd:"" help:"Measure how many payments a service of its own takes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	BenchServe benchServeCmd `cmd:"" hidden:"" help:"What bench measures, in a process of its own."`
 }
 
 // app is what a command may use of the world.

@@ -304,13 +304,11 @@ func demoOptions(dir string) serviceOptions {
 
 // startService opens a service and serves it on a free port of this machine until it is closed.
 func startService(ctx context.Context, o serviceOptions) (*service, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, origin, err := listenHere()
 	if err != nil {
 		return nil, err
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String()) // it is one
-	// By name, not by number: browsers make passkeys for names only.
-	s, err := openService(ctx, "http://localhost:"+port, false, o)
+	s, err := openService(ctx, origin, false, o)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -325,4 +323,15 @@ func startService(ctx context.Context, o serviceOptions) (*service, error) {
 		}
 	}()
 	return s, nil
+}
+
+// listenHere listens on a free port of this machine. The origin is by name, not by number: browsers make passkeys for
+// names only.
+func listenHere() (net.Listener, string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String()) // it is one
+	return listener, "http://localhost:" + port, nil
 }

@@ -65,6 +65,7 @@ var table = []floor{
 	{"internal/testdb", []string{"sqlstore", "internal/pgtest"}},
 	{"internal/storetest", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
 	{"internal/sim", []string{anything}},
+	{"internal/bench", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},
 	{"scripts/gotest", nil},
 

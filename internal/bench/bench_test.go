@@ -1,0 +1,252 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tapline/consent"
+	"tapline/httpapi"
+	"tapline/keyring"
+	"tapline/money"
+	"tapline/payment"
+	"tapline/processor"
+	"tapline/sqlstore"
+)
+
+// stage opens services in this process, and counts what their databases are asked.
+type stage struct {
+	*testing.T
+	updates, views atomic.Int64
+}
+
+// counted is a store that counts.
+type counted struct {
+	*sqlstore.Store
+	stage *stage
+}
+
+func (c counted) Update(ctx context.Context, f func(processor.Tx) error) error {
+	c.stage.updates.Add(1)
+	return c.Store.Update(ctx, f)
+}
+
+func (c counted) View(ctx context.Context, f func(processor.Reader) error) error {
+	c.stage.views.Add(1)
+	return c.Store.View(ctx, f)
+}
+
+func (s *stage) service(ctx context.Context, spec Spec) (Opened, error) {
+	keys, err := keyring.Open(spec.Keys)
+	if err != nil {
+		return Opened{}, err
+	}
+	plain, err := sqlstore.Open(ctx, spec.DB, sqlstore.Options{Environment: "test"})
+	if err != nil {
+		return Opened{}, err
+	}
+	store := counted{plain, s}
+	policy := payment.DefaultPolicy
+	policy.TapLimit, policy.TapDailyLimit = money.MaxMinor, money.MaxMinor
+	if policy.Level, err = payment.ParseLevel(spec.Level); err != nil {
+		return Opened{}, err
+	}
+	log := slog.New(slog.DiscardHandler)
+	p := processor.New(processor.Config{Store: store, Keys: keys, Policy: policy, Log: log})
+	var api *httpapi.Service
+	o, err := s.handler(ctx, func(origin string) (http.Handler, error) {
+		api = httpapi.New(httpapi.Config{
+			Processor: p, Store: store, Keys: keys, Policy: policy, PublicURL: origin, Environment: "test", Log: log,
+			PINs: consent.NewPINHasher(keys, consent.DefaultPINParams, 2, spec.PINQueue),
+		})
+		return api.Handler(), nil
+	})
+	served := o.Close
+	o.Store = store
+	o.Close = func() error {
+		api.Shutdown()
+		err := served()
+		p.Close()
+		return errors.Join(err, plain.Close())
+	}
+	return o, err
+}
+
+func (s *stage) handler(_ context.Context, h func(origin string) (http.Handler, error)) (Opened, error) {
+	server := httptest.NewUnstartedServer(nil)
+	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
+	origin := "http://localhost:" + port
+	handler, err := h(origin)
+	if err != nil {
+		return Opened{}, err
+	}
+	server.Config.Handler = handler
+	server.Start()
+	return Opened{URL: origin, Close: func() error { server.Close(); return nil }}, nil
+}
+
+// process is a Serve in a goroutine.
+func (s *stage) process(ctx context.Context) (Process, error) {
+	inRead, in := io.Pipe()
+	out, outWrite := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- errors.Join(Serve(context.WithoutCancel(ctx), inRead, outWrite, Stage{Service: s.service, Handler: s.handler}), outWrite.Close())
+	}()
+	return Process{In: in, Out: out, Wait: func() error { return <-ended }}, nil
+}
+
+// tiny is a measurement of no time.
+func (s *stage) tiny(names ...string) Config {
+	return Config{
+		Scenarios: names, Duration: 40 * time.Millisecond, Warmup: 10 * time.Millisecond, Runs: 1, Clients: 2, Accounts: 16, Payees: 2,
+		DB: NewDatabase, Dir: s.TempDir(), Process: s.process, Said: func(Result) {}, Status: func(string, int, int) {},
+	}
+}
+
+func (s *stage) measured(c Config) Result {
+	s.Helper()
+	if err := c.Check(); err != nil {
+		s.Fatal(err)
+	}
+	all, err := Run(s.Context(), c)
+	if err != nil || len(all) != 1 {
+		s.Fatalf("%d results, %v", len(all), err)
+	}
+	return all[0]
+}
+
+func TestEveryScenarioPaysWithoutFailuresAndProvesItsBooks(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			s := &stage{T: t}
+			c := s.tiny(name)
+			c.Rate = 0.5
+			r := s.measured(c)
+			if r.Payments == 0 || r.Failed != 0 || r.Rate <= 0 || r.Steps[stepWhole].Count != r.Payments {
+				t.Errorf("measured %+v", r)
+			}
+			if floor := strings.HasPrefix(name, FloorPrefix); !floor && r.Settled < int64(r.Payments) || floor && r.Settled != 1 {
+				t.Errorf("%d payments are settled of %d that were measured", r.Settled, r.Payments)
+			}
+			scenario, alone, _ := find(name)
+			if want := len(scenario.sides(alone)) - 1; len(r.Against) != want {
+				t.Errorf("compared with %+v, want %d", r.Against, want)
+			}
+			for _, a := range r.Against {
+				if a.Rate <= 0 || a.Ratio.Median <= 0 {
+					t.Errorf("compared with %+v", a)
+				}
+			}
+			if scenario.floor && !alone && r.FloorRatio <= 0 {
+				t.Error("there is no ratio to the floor")
+			}
+			if !alone && r.Paced == nil {
+				t.Error("there is no open loop")
+			}
+		})
+	}
+}
+
+func TestFloorAsksNoDatabase(t *testing.T) {
+	for _, name := range []string{"floor-tap", "floor-gesture", "floor-pin", "floor-approve"} {
+		s := &stage{T: t}
+		r := s.measured(s.tiny(name))
+		// The first payment, whose answers the floor gives, is a real one: of five requests at most, and a PIN takes two.
+		if r.Payments < 2 || s.updates.Load() > 6 {
+			t.Errorf("%s: %d payments, and the database was written %d times", name, r.Payments, s.updates.Load())
+		}
+		s.updates.Store(0)
+		s.views.Store(0)
+		process, err := startPeer(t.Context(), s.process, Spec{Floor: true, Keys: "nowhere"})
+		if err == nil {
+			t.Error("a floor without keys started", process.stop())
+		}
+		if s.updates.Load()+s.views.Load() > 0 {
+			t.Error("a floor opened a database")
+		}
+	}
+}
+
+func TestInterruptTellsWhatWasMeasuredAndProvesIt(t *testing.T) {
+	s := &stage{T: t}
+	ctx, interrupt := context.WithCancel(t.Context())
+	c := s.tiny("tap")
+	c.Duration, c.Runs, c.Warmup = time.Minute, 3, 0
+	c.Status = func(what string, done, of int) {
+		if strings.Contains(what, "floor") {
+			interrupt() // the first run begins with it
+		}
+	}
+	if all, err := Run(ctx, c); err != nil || len(all) != 0 {
+		t.Errorf("interrupted before the scenario itself: %+v, %v; want nothing", all, err)
+	}
+	ctx, interrupt = context.WithCancel(t.Context())
+	c.Status = func(what string, done, of int) {
+		if strings.Contains(what, "run 1") && done > 100 {
+			interrupt()
+		}
+	}
+	c.Scenarios = []string{"engine-tap", "tap"}
+	all, err := Run(ctx, c)
+	if err != nil || len(all) != 1 || !all[0].Interrupted || all[0].Payments == 0 || all[0].Settled != int64(all[0].Payments) {
+		t.Errorf("interrupted: %+v, %v", all, err)
+	}
+}
+
+func TestPastPaymentsHaveRightBooksAndTheTownIsFoundAgain(t *testing.T) {
+	dir := t.TempDir()
+	keys, err := keyring.Create(filepath.Join(dir, "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlstore.Open(t.Context(), filepath.Join(dir, "tapline.db"), sqlstore.Options{Environment: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	quiet := func(string, int, int) {}
+	town, err := Fill(t.Context(), store, keys, NewTown(40, 3, 2, 500), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := store.Check(t.Context()); len(found) > 0 || err != nil {
+		t.Errorf("the books: %v, %v", found, err)
+	}
+	if n, err := settled(t.Context(), store, town); n != 500 || err != nil {
+		t.Errorf("%d payments are settled, %v; want 500", n, err)
+	}
+	again, err := Fill(t.Context(), store, keys, NewTown(80, 3, 2, 500), quiet)
+	if err != nil || again.Accounts != 40 || string(again.Seed) != string(town.Seed) {
+		t.Errorf("found again: %+v, %v", again, err)
+	}
+}
+
+func TestADatabaseThatIsInUseIsNotFilled(t *testing.T) {
+	dir := t.TempDir()
+	keys, err := keyring.Create(filepath.Join(dir, "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlstore.Open(t.Context(), filepath.Join(dir, "tapline.db"), sqlstore.Options{Environment: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var c processor.Changes
+	c.New.Operators = []processor.Operator{{ID: "olga", Name: "Olga", PublicKey: []byte("{}"), CreatedAt: time.Now().UTC()}}
+	if err := store.Update(t.Context(), func(tx processor.Tx) error { return tx.Save(c) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Fill(t.Context(), store, keys, NewTown(40, 3, 2, 0), func(string, int, int) {}); err == nil {
+		t.Error("a database with an operator was filled")
+	}
+}
