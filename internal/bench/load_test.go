@@ -19,7 +19,7 @@ import (
 // slow is a payer whose every payment lasts as long.
 type slow time.Duration
 
-func (s slow) pay(time.Time, *record) error { time.Sleep(time.Duration(s)); return nil }
+func (s slow) pay(time.Time, *record) error { <-time.After(time.Duration(s)); return nil }
 
 func TestOpenLoopCountsTheTimeThatAPaymentWaitsForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
