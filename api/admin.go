@@ -140,6 +140,28 @@ type Account struct {
 	CreditsPending int64          `json:"credits_pending"`
 	DebitsPosted   int64          `json:"debits_posted"`
 	CreditsPosted  int64          `json:"credits_posted"`
+
+	Held *TopUp `json:"held_top_up,omitempty" doc:"In the answer to a top-up: it waits for another operator, and the books have not moved."`
+}
+
+// TopUp is a top-up that needs two operators.
+type TopUp struct {
+	ID          string       `json:"id"`
+	Account     string       `json:"account"`
+	Amount      money.Amount `json:"amount"`
+	State       string       `json:"state" enum:"pending,confirmed,rejected,expired"`
+	RequestedBy string       `json:"requested_by" doc:"The operator who asked for it, and cannot confirm it."`
+	Note        string       `json:"note,omitempty"`
+	RequestedAt time.Time    `json:"requested_at"`
+	ExpiresAt   time.Time    `json:"expires_at" doc:"From then on it cannot be confirmed."`
+	DecidedBy   string       `json:"decided_by,omitempty"`
+	DecidedAt   *time.Time   `json:"decided_at,omitempty"`
+}
+
+// TopUps is a list of top-ups that wait for a second operator, or did until their time was over.
+type TopUps struct {
+	TopUps []TopUp `json:"top_ups"`
+	Next   string  `json:"next,omitempty"`
 }
 
 // Accounts is a list of accounts.

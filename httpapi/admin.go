@@ -244,27 +244,6 @@ func (c *call) listAudit() (answer, error) {
 	return ok(list)
 }
 
-// topUp is POST /v1/admin/accounts/{id}/top-ups.
-func (c *call) topUp() (answer, error) {
-	var in api.NewTopUp
-	if err := c.decode(&in); err != nil {
-		return answer{}, err
-	}
-	if !in.Amount.Valid() {
-		return answer{}, refuseField("invalid_field", "amount")
-	}
-	who, err := c.operated(in.Note)
-	if err != nil {
-		return answer{}, err
-	}
-	command := &processor.TopUp{
-		Operated: who, ID: "top_" + consent.NewID(), Account: ledger.AccountID(c.r.PathValue("id")), Amount: in.Amount,
-	}
-	return c.operate(in, command, func(time.Time) (int, []byte) {
-		return http.StatusCreated, encode(accountView(command.After))
-	})
-}
-
 func accountView(a ledger.Account) api.Account {
 	return api.Account{
 		ID: string(a.ID), Kind: string(a.Kind), Currency: a.Currency, Balance: a.Balance(), Available: a.Available(),

@@ -50,6 +50,10 @@ type Config struct {
 	// somebody is suspected of reading it in between; 0 for no alarm.
 	SkimStep int64
 
+	// FourEyesAbove is the most, in minor units, that one operator may put on an account alone; above it another operator has
+	// to confirm. 0 for no limit.
+	FourEyesAbove int64
+
 	// Authorities are the keys that payment cards are verified with; nil for none, and then their taps are never authentic.
 	Authorities *oda.Authorities
 	// TerminalCountry is what payment cards are told of the place of the tap: ISO 3166-1 numeric; 0 for 156, China.

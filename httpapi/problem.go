@@ -65,6 +65,7 @@ var rules = []rule{
 	{Code{"wrong_credential", 403, "this operation is for another kind of caller", false}, nil},
 	{Code{"device_revoked", 403, "the device was revoked", false}, []error{processor.ErrDeviceRevoked}},
 	{Code{"unknown_operator", 403, "the operator is not enrolled", false}, []error{processor.ErrUnknownOperator}},
+	{Code{"second_operator", 403, "another operator than the one who asked for it has to confirm it", false}, []error{processor.ErrSameOperator}},
 	{Code{"wrong_pin", 403, "wrong PIN", false}, nil},
 	{Code{"wrong_code", 403, "wrong approval code", false}, nil},
 	{Code{"tap_refused", 403, "not an authentic tap of the payment's card that was made for this approval", false}, nil},
@@ -81,6 +82,7 @@ var rules = []rule{
 	{Code{"unknown_payee", 404, "no payee with this handle", false}, []error{processor.ErrUnknownPayee}},
 	{Code{"unknown_order", 404, "no such order, or not yours to see", false}, []error{processor.ErrUnknownOrder}},
 	{Code{"unknown_account", 404, "no such account", false}, []error{processor.ErrUnknownAccount}},
+	{Code{"unknown_top_up", 404, "no such top-up", false}, []error{processor.ErrUnknownTopUp}},
 	{Code{"unknown_device", 404, "no such device", false}, []error{processor.ErrUnknownDevice}},
 	{Code{"method_not_allowed", 405, "not with this method", false}, nil},
 
@@ -100,6 +102,7 @@ var rules = []rule{
 	{Code{"tap_used", 409, "the card's message was used before; tap the card again", false}, []error{processor.ErrTapUsed}},
 	{Code{"card_exists", 409, "a card with this account number is already there", false}, []error{processor.ErrCardExists}},
 	{Code{"passkey_exists", 409, "a passkey with this id is already there", false}, nil},
+	{Code{"top_up_over", 409, "the top-up was confirmed or rejected, or its time is over", false}, []error{processor.ErrTopUpOver}},
 	{Code{"payee_exists", 409, "a payee with this handle is already there", false}, []error{processor.ErrPayeeExists}},
 	{Code{"operator_exists", 409, "an operator with this key is already there", false}, []error{processor.ErrOperatorExists}},
 	{Code{"already_enrolled", 409, "the first operator is already enrolled", false}, []error{processor.ErrAlreadyEnrolled}},

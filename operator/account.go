@@ -65,12 +65,31 @@ func (c *Client) Report(ctx context.Context, id string, from, until time.Time) (
 	return read[api.Report](ctx, c, accountPath(id)+"/report", query)
 }
 
-// TopUp credits a card account with money that came in from outside, and returns the account after it.
+// TopUp credits a card account with money that came in from outside, and returns the account after it. If that has a held
+// top-up, nothing has moved: another operator has to confirm it.
 func (c *Client) TopUp(ctx context.Context, id string, topUp api.NewTopUp) (api.Account, error) {
 	if !topUp.Amount.Valid() {
 		return api.Account{}, money.ErrAmount
 	}
 	return write[api.Account](ctx, c, accountPath(id)+"/top-ups", topUp)
+}
+
+// TopUps lists the top-ups that wait for a second operator, and those whose time to be confirmed is over.
+func (c *Client) TopUps(ctx context.Context) ([]api.TopUp, error) {
+	return all(func(after string) ([]api.TopUp, string, error) {
+		list, err := read[api.TopUps](ctx, c, "/v1/admin/top-ups", page(after))
+		return list.TopUps, list.Next, err
+	})
+}
+
+// ConfirmTopUp confirms what another operator asked for: the money is on the account then.
+func (c *Client) ConfirmTopUp(ctx context.Context, id, note string) (api.TopUp, error) {
+	return write[api.TopUp](ctx, c, "/v1/admin/top-ups/"+url.PathEscape(id)+"/confirm", api.Noted{Note: note})
+}
+
+// RejectTopUp rejects what another operator asked for, or takes back what this one did.
+func (c *Client) RejectTopUp(ctx context.Context, id, note string) (api.TopUp, error) {
+	return write[api.TopUp](ctx, c, "/v1/admin/top-ups/"+url.PathEscape(id)+"/reject", api.Noted{Note: note})
 }
 
 func accountPath(id string) string { return "/v1/admin/accounts/" + url.PathEscape(id) }

@@ -18,6 +18,9 @@ var (
 	ErrUnknownOrder      = errors.New("no such order") // also: not yours to see
 	ErrUnknownPayee      = errors.New("no payee with this handle")
 	ErrUnknownAccount    = errors.New("no such account")
+	ErrUnknownTopUp      = errors.New("no such top-up")
+	ErrTopUpOver         = errors.New("the top-up was decided, or its time is over")
+	ErrSameOperator      = errors.New("another operator has to do this")
 	ErrUnknownOperator   = errors.New("no such operator")
 	ErrPaymentExists     = errors.New("a payment with this id is already there")
 	ErrCardExists        = errors.New("a card with this account number is already there")

@@ -104,13 +104,13 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
 		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
-		Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
+		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
 		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) +
-		len(m.Orders) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf)
+		len(m.Orders) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -149,6 +149,9 @@ func (u *Unit) add(r Rows) {
 		if u.asked.boundTo[x.Card] {
 			u.boundTo[x.Card] = appendNew(u.boundTo[x.Card], id)
 		}
+	}
+	for _, x := range r.TopUps {
+		u.TopUps.add(x.ID, x)
 	}
 	for _, x := range r.Passkeys {
 		u.Passkeys.add(x.ID, x)

@@ -1,11 +1,9 @@
 package processor
 
 import (
-	"errors"
 	"time"
 
 	"tapline/ledger"
-	"tapline/money"
 	"tapline/payment"
 )
 
@@ -267,52 +265,6 @@ func (c *SetRehearsals) Do(u *Unit) error {
 	u.Payees.Put(c.Handle, payee)
 	c.After = payee
 	return nil
-}
-
-// TopUp credits a card account with money that came in from outside.
-type TopUp struct {
-	Operated
-	ID      string // of the top-up
-	Account ledger.AccountID
-	Amount  money.Amount
-
-	After ledger.Account // result
-}
-
-// issuance is the account on the other side of top-ups in a currency.
-func issuance(c money.Currency) ledger.AccountID { return ledger.AccountID("issuance-" + string(c)) }
-
-// Wants names both accounts.
-func (c *TopUp) Wants(_ *Unit, w *Wants) {
-	c.want(w)
-	w.Accounts = append(w.Accounts, c.Account, issuance(c.Amount.Currency))
-}
-
-// Do enters the top-up.
-func (c *TopUp) Do(u *Unit) error {
-	if err := c.record(u, "account.top_up", string(c.Account)); err != nil {
-		return err
-	}
-	account, ok := u.Accounts.Get(c.Account)
-	if !ok || account.Kind != ledger.CardAccount {
-		return ErrUnknownAccount
-	}
-	if account.Currency != c.Amount.Currency {
-		return ErrCurrency
-	}
-	from := issuance(c.Amount.Currency)
-	if _, there := u.Accounts.Get(from); !there {
-		u.Accounts.Put(from, ledger.Account{ID: from, Kind: ledger.Issuance, Currency: c.Amount.Currency})
-	}
-	err := u.Enter(ledger.Entry{
-		ID: ledger.EntryID(c.ID + "/post"), Action: ledger.Post, Reference: c.ID, At: u.Now,
-		Postings: []ledger.Posting{{Debit: from, Credit: c.Account, Amount: c.Amount}},
-	})
-	if errors.Is(err, ledger.ErrTooLarge) {
-		return ErrTooLarge
-	}
-	c.After, _ = u.Accounts.Get(c.Account)
-	return err
 }
 
 // RevokeDevice takes a device's right to act away, for ever.

@@ -92,7 +92,8 @@ type OrderQuery struct {
 // ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first, its key
 // and events: newest first, their key is Seq in decimal digits).
 type ListQuery struct {
-	Table string // "devices", "cards", "payees", "accounts", "operators", "audit" or "events", those that operators are told
+	Table string // "devices", "cards", "payees", "accounts", "operators", "audit", "top_ups", those that are
+	// pending, or "events", those that operators are told
 	After string
 	Limit int
 }
@@ -109,6 +110,7 @@ type Wants struct {
 	BoundTo    []payment.CardID   // all bindings of these cards
 	CardsOf    []payment.DeviceID // all bindings of these devices
 	Tries      []TriesID
+	TopUps     []string
 	Passkeys   []string         // by credential id
 	PasskeysOf []payment.CardID // all passkeys of these cards
 	Payees     []payment.Handle
@@ -131,6 +133,7 @@ type Rows struct {
 	Devices   []Device
 	Bindings  []Binding
 	Tries     []Tries
+	TopUps    []HeldTopUp
 	Passkeys  []Passkey
 	Payees    []Payee
 	Orders    []order.Order

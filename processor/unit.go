@@ -21,6 +21,7 @@ type Unit struct {
 	Devices   table[payment.DeviceID, Device]
 	Bindings  table[BindingID, Binding]
 	Tries     table[TriesID, Tries]
+	TopUps    table[string, HeldTopUp]
 	Passkeys  table[string, Passkey]
 	Payees    table[payment.Handle, Payee]
 	Orders    table[payment.OrderID, order.Order]
@@ -219,7 +220,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.Orders}
+		&u.Challenges, &u.Passkeys, &u.TopUps, &u.Orders}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -267,6 +268,7 @@ func (u *Unit) changes() Changes {
 	c.New.Devices, c.Changed.Devices = u.Devices.split()
 	c.New.Bindings, c.Changed.Bindings = u.Bindings.split()
 	c.New.Tries, c.Changed.Tries = u.Tries.split()
+	c.New.TopUps, c.Changed.TopUps = u.TopUps.split()
 	c.New.Passkeys, c.Changed.Passkeys = u.Passkeys.split()
 	c.New.Payees, c.Changed.Payees = u.Payees.split()
 	c.New.Orders, c.Changed.Orders = u.Orders.split()

@@ -218,6 +218,7 @@ var (
 	devicesInOrder   = inOrder(devices)
 	operatorsInOrder = inOrder(operators)
 	payeesInOrder    = inOrder(payees)
+	pendingTopUps    = plain("SELECT "+topUps.list()+" FROM top_ups WHERE state = 'pending' AND id > $1 ORDER BY id LIMIT $2", isText, isInteger)
 	auditInOrder     = plain("SELECT "+audit.list()+" FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2",
 		isInteger, isInteger)
 	eventsOfOperators = plain("SELECT "+events.list()+" FROM events WHERE number IN (SELECT event FROM event_recipients"+
@@ -262,6 +263,8 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 		found.Devices = collect(&r.rows, devices, devicesInOrder, bind)
 	case "operators":
 		found.Operators = collect(&r.rows, operators, operatorsInOrder, bind)
+	case "top_ups":
+		found.TopUps = collect(&r.rows, topUps, pendingTopUps, bind)
 	case "payees":
 		found.Payees = collect(&r.rows, payees, payeesInOrder, bind)
 	default:

@@ -53,6 +53,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Cards:    pick(r, cards, cards.byKey, single(w.Cards)),
 		Accounts: pick(r, accounts, accounts.byKey, single(w.Accounts)),
 		Devices:  pick(r, devices, devices.byKey, single(w.Devices)),
+		TopUps:   pick(r, topUps, topUps.byKey, single(w.TopUps)),
 		Passkeys: pick(r, passkeys, passkeys.byKey, single(w.Passkeys)),
 		Payees:   pick(r, payees, payees.byKey, single(w.Payees)),
 		Orders:   pick(r, orders, orders.byKey, single(w.Orders)),

@@ -25,6 +25,7 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, payees, c.New.Payees, c.Changed.Payees)
 	store(t, apiKeys, c.New.APIKeys, c.Changed.APIKeys)
 	store(t, operators, c.New.Operators, c.Changed.Operators)
+	store(t, topUps, c.New.TopUps, c.Changed.TopUps)
 	store(t, cards, c.New.Cards, c.Changed.Cards)
 	store(t, bindings, c.New.Bindings, c.Changed.Bindings)
 	store(t, challenges, c.New.Challenges, c.Changed.Challenges)

@@ -53,6 +53,20 @@ var operators = newTable("operators", 1,
 	fixed(instant("created_at", func(o *processor.Operator) *time.Time { return &o.CreatedAt })),
 ).seldomChanged()
 
+var topUps = newTable("top_ups", 1,
+	text("id", func(t *processor.HeldTopUp) *string { return &t.ID }),
+	fixed(text("account", func(t *processor.HeldTopUp) *ledger.AccountID { return &t.Account })),
+	fixed(integer("amount", func(t *processor.HeldTopUp) *int64 { return &t.Amount.Minor })),
+	fixed(text("currency", func(t *processor.HeldTopUp) *money.Currency { return &t.Amount.Currency })),
+	text("state", func(t *processor.HeldTopUp) *processor.TopUpState { return &t.State }),
+	fixed(text("requested_by", func(t *processor.HeldTopUp) *processor.OperatorID { return &t.RequestedBy })),
+	fixed(text("note", func(t *processor.HeldTopUp) *string { return &t.Note })),
+	fixed(instant("requested_at", func(t *processor.HeldTopUp) *time.Time { return &t.RequestedAt })),
+	fixed(instant("expires_at", func(t *processor.HeldTopUp) *time.Time { return &t.ExpiresAt })),
+	reference("decided_by", func(t *processor.HeldTopUp) *processor.OperatorID { return &t.DecidedBy }),
+	instant("decided_at", func(t *processor.HeldTopUp) *time.Time { return &t.DecidedAt }),
+)
+
 var cards = newTable("cards", 1,
 	text("id", func(c *processor.Card) *payment.CardID { return &c.ID }),
 	fixed(text("number_key", func(c *processor.Card) *processor.CardKey { return &c.Key })),

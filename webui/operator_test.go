@@ -9,6 +9,7 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/httpapi"
 )
 
 // newOperator is somebody at the operator's page, whose browser's key another operator has added.
@@ -211,6 +212,42 @@ func TestAnOperatorLooksAfterCards(t *testing.T) {
 	op.accessible("accounts")
 	op.fits("accounts")
 	op.look("op-accounts")
+}
+
+func TestTwoOperatorsTopUpTogether(t *testing.T) {
+	w := openWorld(t, func(c *httpapi.Config) { c.FourEyesAbove = 500_00 })
+	in := browser(t)
+	anna, bob := newPerson(t, in, "Anna"), newPerson(t, in, "Bob")
+	w.newOperator(anna)
+	w.newOperator(bob)
+	bob.section("alarms", "Live: changes show at once.")
+	anna.section("cards", "City card")
+	anna.press("City card")
+	anna.press("Top up")
+	anna.dialog("Top up", "Amount in CNY", "500.01", "Reason", "<b>cash</b>")
+	anna.see("500.01 waits for another operator")
+	bob.see("A top-up waits for another operator") // live
+	anna.section("accounts", "asked for by Anna")
+	anna.see("Your own: another operator has to confirm it.")
+	if n := eval[int](anna, `[...document.querySelectorAll('button')].filter((b) => b.innerText === 'Confirm').length`); n != 0 {
+		t.Error("who asked for it is offered to confirm it")
+	}
+	if got := w.balance(w.issued.Card.Account); got != 200_00 {
+		t.Errorf("before anybody confirmed the account has %d", got)
+	}
+	bob.section("accounts", "asked for by Anna")
+	bob.see("<b>cash</b>")
+	bob.accessible("a top-up that waits")
+	bob.fits("a top-up that waits")
+	bob.look("op-held")
+	bob.do(chromedp.EmulateViewport(1280, 800))
+	bob.press("Confirm")
+	bob.dialog("Confirm", "Reason", "counted it")
+	bob.see("Done.")
+	if got := w.balance(w.issued.Card.Account); got != 700_01 {
+		t.Errorf("after both the account has %d", got)
+	}
+	bob.section("audit", "account.top_up.confirm")
 }
 
 func TestAnOperatorIssuesACardThatProvesItself(t *testing.T) {

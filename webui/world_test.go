@@ -89,15 +89,15 @@ func (w *world) serve(service http.Handler, out http.ResponseWriter, r *http.Req
 	}
 }
 
-func openWorld(t *testing.T) *world {
+func openWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 	t.Helper()
-	w := bareWorld(t)
+	w := bareWorld(t, change...)
 	w.furnish()
 	return w
 }
 
 // bareWorld is a service that nobody has used.
-func bareWorld(t *testing.T) *world {
+func bareWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 	t.Helper()
 	w := &world{T: t, ctx: t.Context()}
 	dir := t.TempDir()
@@ -112,12 +112,16 @@ func bareWorld(t *testing.T) *world {
 	w.url = "http://localhost:" + port // by name: browsers make passkeys for names only
 	log := slog.New(slog.DiscardHandler)
 	p := processor.New(processor.Config{Store: store, Keys: keys, Now: w.now, Log: log})
-	service := httpapi.New(httpapi.Config{
+	c := httpapi.Config{
 		Processor: p, Store: store, Keys: keys, Policy: payment.DefaultPolicy, PublicURL: w.url, Environment: "test", Version: "test",
 		PINs:       consent.NewPINHasher(keys, consent.PINParams{Memory: 64, Passes: 1, Lanes: 1}, 2, 200),
 		FirstToken: func() (string, bool) { return "tfo_for_tests", true }, Now: w.now, Log: log,
 		Pages: func(mux *http.ServeMux) { webui.Handle(mux); w.addCards(mux) },
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	service := httpapi.New(c)
 	handler := service.Handler()
 	server.Config.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()

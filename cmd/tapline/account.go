@@ -10,10 +10,13 @@ import (
 
 // accountCmd is about accounts of the ledger.
 type accountCmd struct {
-	TopUp  accountTopUpCmd  `cmd:"" name:"top-up" help:"Credit a card account with money that came in from outside."`
-	Show   accountShowCmd   `cmd:"" help:"Show one account."`
-	Report accountReportCmd `cmd:"" help:"List an account's entries."`
-	List   accountListCmd   `cmd:"" help:"List all accounts."`
+	TopUp   accountTopUpCmd   `cmd:"" name:"top-up" help:"Credit a card account with money that came in from outside."`
+	Pending accountPendingCmd `cmd:"" help:"List the top-ups that wait for another operator."`
+	Confirm accountConfirmCmd `cmd:"" help:"Confirm a top-up that another operator asked for."`
+	Reject  accountRejectCmd  `cmd:"" help:"Reject a top-up that waits for another operator, or take one's own back."`
+	Show    accountShowCmd    `cmd:"" help:"Show one account."`
+	Report  accountReportCmd  `cmd:"" help:"List an account's entries."`
+	List    accountListCmd    `cmd:"" help:"List all accounts."`
 }
 
 // accountTopUpCmd tops an account up.
@@ -41,7 +44,12 @@ func (cmd *accountTopUpCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.result(cmd.JSON, account, accountFacts(account)...)
+		facts := accountFacts(account)
+		if held := account.Held; held != nil {
+			a.say("Nothing has moved yet: another operator has to confirm it until %s, with \"tapline account confirm %s\".", when(held.ExpiresAt), held.ID)
+			facts = append(facts, pair{"pending", held.ID})
+		}
+		return a.result(cmd.JSON, account, facts...)
 	})
 }
 

@@ -42,6 +42,7 @@ type serviceOptions struct {
 	IdentifiedLimit      int64  `help:"Greatest payment with a card number that was only read, at any level, minor units." default:"50000" env:"TAPLINE_IDENTIFIED_LIMIT"`
 	IdentifiedDailyLimit int64  `help:"Greatest sum of a card's payments in a UTC day by a number that was only read, at any level, minor units." default:"100000" env:"TAPLINE_IDENTIFIED_DAILY_LIMIT"`
 	CodeDigits           int    `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
+	FourEyesAbove        int64  `help:"The most, in minor units, that one operator may put on an account alone; above it another one has to confirm. 0 for no limit." default:"0" env:"TAPLINE_FOUR_EYES_ABOVE"`
 	SkimStep             int64  `help:"By how much the counter of a card that proves itself may rise between two taps without an alarm; 0 for none." default:"50" env:"TAPLINE_SKIM_STEP"`
 	CAPK                 string `name:"capk" help:"JSON file of the card schemes' certification authority keys and of revoked certificates, in place of the built-in keys; docs/cards.md has its form." env:"TAPLINE_CAPK" type:"path" placeholder:"FILE"`
 	CAPKTest             bool   `name:"capk-test" help:"Take test keys of --capk, too: anybody can make cards that they prove. Only in the test environment." env:"TAPLINE_CAPK_TEST"`
@@ -67,6 +68,9 @@ func (o *serviceOptions) check() error {
 				"they are minor units: 5000 is 50.00",
 			}
 		}
+	}
+	if o.FourEyesAbove < 0 {
+		return &usageError{"--four-eyes-above: want at least 0", "0 lets one operator top up any amount alone"}
 	}
 	if o.SkimStep < 0 {
 		return &usageError{"--skim-step: want at least 0", "0 switches the alarm off"}
@@ -160,7 +164,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
+		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
 		Pages: func(mux *http.ServeMux) {

@@ -326,8 +326,9 @@ func (s *suite) listsForOperators() {
 	for table, want := range map[string]processor.Rows{
 		"accounts": {Accounts: sort.Accounts}, "cards": {Cards: sort.Cards}, "devices": {Devices: sort.Devices},
 		"operators": {Operators: sort.Operators}, "payees": {Payees: sort.Payees},
-		"events": {Events: []processor.Event{event("4", told), event("3", "a", told), event("1", told)}},
-		"audit":  {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
+		"top_ups": {TopUps: []processor.HeldTopUp{sort.TopUps[0], sort.TopUps[2]}},
+		"events":  {Events: []processor.Event{event("4", told), event("3", "a", told), event("1", told)}},
+		"audit":   {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
 	} {
 		for limit := 1; limit < 7; limit++ {
 			got := s.listed(table, limit)
@@ -359,6 +360,7 @@ func (s *suite) listed(table string, limit int) (all processor.Rows) {
 		})
 		all.Accounts, all.Audit = append(all.Accounts, page.Accounts...), append(all.Audit, page.Audit...)
 		all.Cards, all.Devices = append(all.Cards, page.Cards...), append(all.Devices, page.Devices...)
+		all.TopUps = append(all.TopUps, page.TopUps...)
 		all.Events = append(all.Events, page.Events...)
 		all.Operators, all.Payees = append(all.Operators, page.Operators...), append(all.Payees, page.Payees...)
 		switch {
@@ -366,6 +368,8 @@ func (s *suite) listed(table string, limit int) (all processor.Rows) {
 			q.After = string(page.Accounts[len(page.Accounts)-1].ID)
 		case len(page.Audit) > 0:
 			q.After = strconv.FormatInt(page.Audit[len(page.Audit)-1].Seq, 10)
+		case len(page.TopUps) > 0:
+			q.After = page.TopUps[len(page.TopUps)-1].ID
 		case len(page.Events) > 0:
 			q.After = strconv.FormatInt(page.Events[len(page.Events)-1].Seq, 10)
 		case len(page.Cards) > 0:

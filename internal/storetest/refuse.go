@@ -52,7 +52,13 @@ func (s *suite) references() {
 	itself.State, itself.ReplacedBy = processor.CardClosed, "c1"
 	unbound := card(3)
 	unbound.Account, unbound.Associated = "card1", "none"
+	alone := heldTopUp("t1") // confirmed by the one who asked for it
+	alone.State, alone.DecidedBy, alone.DecidedAt = processor.TopUpConfirmed, "op", noon
+	nobody := heldTopUp("t1")
+	nobody.RequestedBy = "none"
 	for what, c := range map[string]processor.Changes{
+		"top-up by one operator":        {New: processor.Rows{TopUps: []processor.HeldTopUp{alone}}},
+		"top-up's operator":             {New: processor.Rows{TopUps: []processor.HeldTopUp{nobody}}},
 		"payment's card":                change(func(p *payment.Payment) { p.Card = "none" }),
 		"payment's card account":        change(func(p *payment.Payment) { p.CardAccount = "none" }),
 		"payment's payee":               change(func(p *payment.Payment) { p.PayeeHandle = "none" }),

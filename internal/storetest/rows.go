@@ -35,6 +35,7 @@ func (s *suite) changesComeBack() {
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
 	r.APIKeys[0].RevokedAt = later
 	r.Operators[0].Name = "Beth"
+	r.TopUps[0].State, r.TopUps[0].DecidedBy, r.TopUps[0].DecidedAt = processor.TopUpRejected, "op", later
 	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
 		State: processor.CardFrozen, Label: "Blue", SUNVersion: r.Cards[0].SUNVersion, SUNCounter: 7}
 	r.Cards[0] = frozen
@@ -50,7 +51,7 @@ func (s *suite) changesComeBack() {
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
 		Operators: r.Operators[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
-		Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2],
+		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2],
 	}})
 	s.holds(everythingWants(), c.New)
 }
@@ -183,7 +184,7 @@ func (s *suite) rowsByOtherColumns() {
 		processor.Rows{Challenges: []processor.TapChallenge{c.New.Challenges[0], c.New.Challenges[2]}})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1", "c2"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1"}, Passkeys: []string{"key1"}}, processor.Rows{Passkeys: c.New.Passkeys})
-	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators})
+	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators[:1]})
 }
 
 func (s *suite) newRowIsThere() {
@@ -202,12 +203,13 @@ func (s *suite) newRowIsThere() {
 		"payee":             {New: processor.Rows{Payees: r.Payees[:1]}},
 		"API key":           {New: processor.Rows{APIKeys: r.APIKeys[:1]}},
 		"API key's id":      {New: processor.Rows{APIKeys: []processor.APIKey{sameID}}},
-		"operator":          {New: processor.Rows{Operators: r.Operators}},
+		"operator":          {New: processor.Rows{Operators: r.Operators[:1]}},
 		"card":              {New: processor.Rows{Cards: r.Cards[:1]}},
 		"card number":       {New: processor.Rows{Cards: []processor.Card{again}}},
 		"card's place":      {New: processor.Rows{Cards: []processor.Card{instead}}},
 		"binding":           {New: processor.Rows{Bindings: r.Bindings[:1]}},
 		"tries":             {New: processor.Rows{Tries: r.Tries[1:]}},
+		"top-up":            {New: processor.Rows{TopUps: r.TopUps[1:2]}},
 		"passkey":           {New: processor.Rows{Passkeys: r.Passkeys[1:]}},
 		"order":             {New: processor.Rows{Orders: r.Orders[1:]}},
 		"payment":           {New: processor.Rows{Payments: r.Payments[2:3]}},

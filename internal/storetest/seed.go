@@ -118,6 +118,10 @@ func everything() processor.Changes {
 	c.New.Tries = []processor.Tries{
 		{TriesID: processor.TriesID{Card: "1.key1", By: processor.Owner}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
 		{TriesID: processor.TriesID{Card: "1.unknown", By: processor.Strangers}, Tries: consent.Tries{Used: 5, Locked: true}}}
+	c.New.Operators = append(c.New.Operators, processor.Operator{ID: "op2", Name: "Bob", PublicKey: []byte("{}"), CreatedAt: noon})
+	c.New.TopUps = []processor.HeldTopUp{
+		heldTopUp("t1"), heldTopUp("t2"), heldTopUp("t3")}
+	c.New.TopUps[1].State, c.New.TopUps[1].DecidedBy, c.New.TopUps[1].DecidedAt = processor.TopUpConfirmed, "op2", noon
 	c.New.Passkeys = []processor.Passkey{
 		{ID: "key1", Card: "c1", Device: "phone1", PublicKey: []byte{1, 0, 2}, Counter: 1<<32 - 1, Synced: true, Label: "Face",
 			CreatedAt: noon, UsedAt: noon.Add(time.Minute)},
@@ -144,6 +148,11 @@ func everything() processor.Changes {
 	return c
 }
 
+func heldTopUp(id string) processor.HeldTopUp {
+	return processor.HeldTopUp{ID: id, Account: "card1", Amount: cny(500_000), State: processor.TopUpPending, RequestedBy: "op",
+		Note: "cash — 现金", RequestedAt: noon, ExpiresAt: noon.Add(time.Hour)}
+}
+
 func challenge(device payment.DeviceID, id consent.ChallengeID) processor.TapChallenge {
 	return processor.TapChallenge{ChallengeID: processor.ChallengeID{Device: device, ID: id}, Number: []byte{0, 1, 2, 255},
 		Amount: cny(1250), ExpiresAt: noon.Add(time.Minute)}
@@ -159,6 +168,8 @@ func everythingWants() processor.Wants {
 	w.Payees = append(w.Payees, "shut")
 	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}
 	w.Passkeys = []string{"key1", "key2"}
+	w.Operators = append(w.Operators, "op2")
+	w.TopUps = []string{"t1", "t2", "t3"}
 	w.Orders = []payment.OrderID{"o1", "o2"}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}

@@ -107,6 +107,26 @@ CREATE TABLE cards (
   CHECK (replaces <> id AND replaced_by <> id)
 ) BY ARRIVAL;
 
+-- Top-ups above the operators' limit. The books move when another operator confirms.
+CREATE TABLE top_ups (
+  id           TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  account      TEXT   NOT NULL REFERENCES accounts (id),
+  amount       BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000000),
+  currency     TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  state        TEXT   NOT NULL CHECK (state IN ('pending', 'confirmed', 'rejected')),
+  requested_by TEXT   NOT NULL REFERENCES operators (id),
+  note         TEXT   NOT NULL,
+  requested_at BIGINT NOT NULL CHECK (requested_at > 0),
+  expires_at   BIGINT NOT NULL CHECK (expires_at > requested_at),
+  decided_by   TEXT   REFERENCES operators (id),
+  decided_at   BIGINT NOT NULL CHECK (decided_at >= 0),
+  CHECK ((state = 'pending') = (decided_at = 0)),
+  CHECK ((decided_by IS NULL) = (decided_at = 0)),
+  CHECK (state <> 'confirmed' OR decided_by <> requested_by)
+) BY KEY;
+
+CREATE INDEX top_ups_pending ON top_ups (id) WHERE state = 'pending';
+
 CREATE TABLE card_devices (
   card     TEXT   NOT NULL REFERENCES cards (id),
   device   TEXT   NOT NULL REFERENCES devices (id),

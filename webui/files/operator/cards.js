@@ -120,8 +120,8 @@ function topUp(c, again) {
   ask({ title: t('op.do.top_up'), text: which(c), inputs: [amount, note()], words: t('op.do.top_up') }, async (values) => {
     const given = parse(values.amount, c.currency);
     if (!given) return refuse(amount);
-    await post(`/accounts/${encodeURIComponent(c.account)}/top-ups`, { amount: given, note: values.note });
-    await again(t('op.topped_up', { amount: show(given) }));
+    const { held_top_up: held } = await post(`/accounts/${encodeURIComponent(c.account)}/top-ups`, { amount: given, note: values.note });
+    await again(t(held ? 'op.held_up' : 'op.topped_up', { amount: show(given) }));
   });
 }
 

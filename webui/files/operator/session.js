@@ -105,3 +105,14 @@ export function took(ms) {
 
 /** A long id, short: the whole is in its title, and what is copied. @param {string} id */
 export const short = (id) => h('code', { title: id }, id.length > 16 ? id.slice(0, 12) + '…' : id);
+
+/** The operators' names by their ids. @param {AbortSignal} signal */
+export async function people(signal) {
+  /** @type {Map<string, string>} */
+  const names = new Map();
+  for (let after = ''; ;) {
+    const page = await get(where('/operators', { after }), signal);
+    for (const o of page.operators) names.set(o.id, o.name);
+    if (!(after = page.next)) return names;
+  }
+}

@@ -3,10 +3,10 @@
 import { listen } from '/ui/api.js';
 import { announce, h, notice } from '/ui/dom.js';
 import { t, when } from '/ui/words.js';
-import { bearer, get, pages, short } from '/operator/session.js';
+import { bearer, get, pages, people, short } from '/operator/session.js';
 
 /** What somebody should look at. */
-const serious = ['skim_suspected', 'lost'];
+const serious = ['skim_suspected', 'lost', 'top_up.requested'];
 
 /** @type {import('/operator.js').Section} */
 export async function alarms(place, _, signal) {
@@ -37,7 +37,7 @@ const name = (e) => e.type.replace('card.', '');
 
 /** @param {any} e */
 const told = (e) => h(serious.includes(name(e)) ? 'li.alarm' : 'li', {}, h('div.row', {}, h('span.what', {}, h('b', {}, t('op.event.' + name(e))),
-  h('span.quiet', {}, t('fact.card'), ' ', short(e.subject))), h('span.quiet', {}, when(e.at))));
+  h('span.quiet', {}, e.type.startsWith('card.') && t('fact.card') + ' ', short(e.subject))), h('span.quiet', {}, when(e.at))));
 
 /** Asks again and again whether the service can work. @param {HTMLElement} place @param {AbortSignal} signal */
 async function well(place, signal) {
@@ -53,13 +53,7 @@ async function well(place, signal) {
 
 /** What operators did, newest first. @type {import('/operator.js').Section} */
 export async function audit(place, _, signal) {
-  /** @type {Map<string, string>} */
-  const names = new Map();
-  for (let after = ''; ;) {
-    const page = await get('/operators' + (after && '?after=' + encodeURIComponent(after)), signal);
-    for (const o of page.operators) names.set(o.id, o.name);
-    if (!(after = page.next)) break;
-  }
+  const names = await people(signal);
   const rows = h('tbody');
   const more = await pages(async (after) => {
     const page = await get('/audit' + (after && '?after=' + after), signal);

@@ -1,0 +1,166 @@
+package processor
+
+import (
+	"errors"
+	"time"
+
+	"tapline/ledger"
+	"tapline/money"
+)
+
+// TopUpLife is how long a top-up waits for a second operator.
+const TopUpLife = 24 * time.Hour
+
+// TopUpState is where a top-up is that needs two operators.
+type TopUpState string
+
+// States of such a top-up. One whose time is over stays pending until somebody rejects it, but cannot be confirmed.
+const (
+	TopUpPending   TopUpState = "pending"
+	TopUpConfirmed TopUpState = "confirmed"
+	TopUpRejected  TopUpState = "rejected"
+)
+
+// HeldTopUp is a top-up that needs two operators: one asks for it, and another confirms.
+type HeldTopUp struct {
+	ID          string
+	Account     ledger.AccountID
+	Amount      money.Amount
+	State       TopUpState
+	RequestedBy OperatorID
+	Note        string
+	RequestedAt time.Time
+	ExpiresAt   time.Time
+	DecidedBy   OperatorID // empty while it is pending
+	DecidedAt   time.Time
+}
+
+// Expired reports whether its time to be confirmed is over.
+func (t HeldTopUp) Expired(now time.Time) bool {
+	return t.State == TopUpPending && !now.Before(t.ExpiresAt)
+}
+
+// TopUp credits a card account with money that came in from outside, or, above a limit, asks another operator to.
+type TopUp struct {
+	Operated
+	ID      string // of the top-up
+	Account ledger.AccountID
+	Amount  money.Amount
+	Alone   int64 // the most that one operator may do alone, in minor units; 0 for no limit
+
+	After ledger.Account // results
+	Held  *HeldTopUp     // nil if it was done
+}
+
+// issuance is the account on the other side of top-ups in a currency.
+func issuance(c money.Currency) ledger.AccountID { return ledger.AccountID("issuance-" + string(c)) }
+
+// Wants names both accounts.
+func (c *TopUp) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.TopUps = append(w.TopUps, c.ID)
+	w.Accounts = append(w.Accounts, c.Account, issuance(c.Amount.Currency))
+}
+
+// Do enters the top-up, or holds it for a second operator.
+func (c *TopUp) Do(u *Unit) (err error) {
+	c.Held = nil
+	held := c.Alone > 0 && c.Amount.Minor > c.Alone
+	action := map[bool]string{false: "account.top_up", true: "account.top_up.request"}[held]
+	if err := c.record(u, action, map[bool]string{false: string(c.Account), true: c.ID}[held]); err != nil {
+		return err
+	}
+	if !held {
+		c.After, err = u.topUp(c.ID, c.Account, c.Amount)
+		return err
+	}
+	if c.After, err = u.toppedUp(c.Account, c.Amount.Currency); err != nil {
+		return err
+	}
+	c.Held = &HeldTopUp{
+		ID: c.ID, Account: c.Account, Amount: c.Amount, State: TopUpPending,
+		RequestedBy: c.By, Note: c.Note, RequestedAt: u.Now, ExpiresAt: u.Now.Add(TopUpLife),
+	}
+	u.TopUps.Put(c.ID, *c.Held)
+	u.Tell(Event{Type: "top_up.requested", Subject: c.ID, State: string(TopUpPending), To: []Principal{OperatorsPrincipal}})
+	return nil
+}
+
+// toppedUp is an account that can be topped up in a currency.
+func (u *Unit) toppedUp(id ledger.AccountID, currency money.Currency) (ledger.Account, error) {
+	account, ok := u.Accounts.Get(id)
+	switch {
+	case !ok || account.Kind != ledger.CardAccount:
+		return account, ErrUnknownAccount
+	case account.Currency != currency:
+		return account, ErrCurrency
+	}
+	return account, nil
+}
+
+// topUp enters a top-up.
+func (u *Unit) topUp(id string, to ledger.AccountID, amount money.Amount) (ledger.Account, error) {
+	if _, err := u.toppedUp(to, amount.Currency); err != nil {
+		return ledger.Account{}, err
+	}
+	from := issuance(amount.Currency)
+	if _, there := u.Accounts.Get(from); !there {
+		u.Accounts.Put(from, ledger.Account{ID: from, Kind: ledger.Issuance, Currency: amount.Currency})
+	}
+	err := u.Enter(ledger.Entry{
+		ID: ledger.EntryID(id + "/post"), Action: ledger.Post, Reference: id, At: u.Now,
+		Postings: []ledger.Posting{{Debit: from, Credit: to, Amount: amount}},
+	})
+	if errors.Is(err, ledger.ErrTooLarge) {
+		return ledger.Account{}, ErrTooLarge
+	}
+	after, _ := u.Accounts.Get(to)
+	return after, err
+}
+
+// DecideTopUp confirms or rejects a top-up that waits for a second operator. Who asked for it can only reject it.
+type DecideTopUp struct {
+	Operated
+	ID      string
+	Confirm bool
+
+	After HeldTopUp // result
+}
+
+// Wants names the top-up, and both accounts.
+func (c *DecideTopUp) Wants(u *Unit, w *Wants) {
+	c.want(w)
+	w.TopUps = append(w.TopUps, c.ID)
+	if t, ok := u.TopUps.rows[c.ID]; ok && c.Confirm {
+		w.Accounts = append(w.Accounts, t.Account, issuance(t.Amount.Currency))
+	}
+}
+
+// Do decides it. The money moves in the same transaction.
+func (c *DecideTopUp) Do(u *Unit) error {
+	action := map[bool]string{true: "account.top_up.confirm", false: "account.top_up.reject"}[c.Confirm]
+	if err := c.record(u, action, c.ID); err != nil {
+		return err
+	}
+	t, ok := u.TopUps.Get(c.ID)
+	switch {
+	case !ok:
+		return ErrUnknownTopUp
+	case t.State != TopUpPending || c.Confirm && t.Expired(u.Now):
+		return ErrTopUpOver
+	case c.Confirm && t.RequestedBy == c.By:
+		return ErrSameOperator
+	}
+	t.State = TopUpRejected
+	if c.Confirm {
+		t.State = TopUpConfirmed
+		if _, err := u.topUp(t.ID, t.Account, t.Amount); err != nil {
+			return err
+		}
+	}
+	t.DecidedBy, t.DecidedAt = c.By, u.Now
+	u.TopUps.Put(t.ID, t)
+	u.Tell(Event{Type: "top_up." + string(t.State), Subject: t.ID, State: string(t.State), To: []Principal{OperatorsPrincipal}})
+	c.After = t
+	return nil
+}
