@@ -58,5 +58,6 @@ func (o PayeeOrder) Terms() order.Terms {
 // PayeeOrders is a page of orders, newest first.
 type PayeeOrders struct {
 	Orders []PayeeOrder `json:"orders"`
+	Payee  Payee        `json:"payee" doc:"Whose they are."`
 	Next   string       `json:"next,omitempty" doc:"Give it as before to get the next page."`
 }

@@ -191,7 +191,8 @@ func (c *call) listOrders() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	page, now := api.PayeeOrders{Orders: []api.PayeeOrder{}}, c.now()
+	who := payeeView(payee.Handle, payee.Name, string(payee.Account), payee.Currency)
+	page, now := api.PayeeOrders{Orders: []api.PayeeOrder{}, Payee: who}, c.now()
 	for _, o := range found {
 		page.Orders = append(page.Orders, c.orderView(o, payee, now))
 	}

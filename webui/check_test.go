@@ -50,6 +50,44 @@ func (p *person) accessible(state string) {
 	}
 }
 
+func TestTillAndOrdersAreAccessibleInEveryState(t *testing.T) {
+	w := openWorld(t)
+	in := browser(t)
+	till, payer := newPerson(t, in, "till"), newPerson(t, in, "payer")
+	w.activate(payer)
+	sees := func(p *person, text string) {
+		t.Helper()
+		p.see(text)
+		p.accessible(text)
+	}
+	till.open(w.url + "/till")
+	sees(till, "Sign in to the till")
+	w.cashier(till)
+	sees(till, "There are no such orders.")
+	till.types("12.50")
+	till.press("Ask for")
+	link := till.link()
+	sees(till, "Waits to be paid")
+	payer.open(link)
+	sees(payer, "Tap your card")
+	payer.press("City card")
+	payer.press("Send")
+	payer.see("Enter the card’s PIN")
+	payer.enter(pin)
+	payer.see("Is this right?")
+	sees(till, "Somebody is paying")
+	payer.press("Pay CN¥12.50")
+	sees(payer, "Paid")
+	till.press("Show receipt")
+	sees(till, "the signature was verified on this device")
+	till.press("Next order")
+	till.see("1 payment")
+	till.do(chromedp.Click(".item summary"))
+	sees(till, "the signature was verified on this device")
+	till.dark()
+	till.accessible("the desk by night")
+}
+
 func TestPayPageIsAccessibleInEveryState(t *testing.T) {
 	in := browser(t)
 	for _, dark := range []bool{false, true} {

@@ -21,7 +21,7 @@ var files embed.FS
 // pages are the addresses that show a page, and its file. A card's own address (/t) opens the payer's page.
 var pages = map[string]string{
 	"/pay": "pay.html", "/t": "pay.html", "/approve": "approve.html",
-	"/me": "me.html", "/operator": "operator.html",
+	"/me": "me.html", "/operator": "operator.html", "/pay/{order}": "pay.html", "/till": "till.html",
 }
 
 // policy lets a page load from here only, be in nobody's frame, and talk to this service and to a reader on the same

@@ -146,9 +146,11 @@ func made() map[string][]string {
 		"op.method.": {"tap", "pin", "passkey", "signature", "code"}, "op.kind.": {"card", "payee", "issuance"},
 		"op.stage.": {"instructed", "authentication", "confirmation", "approval", "settlement"}, "op.span.": {"hour", "day", "week", "month"},
 		"op.event.": append(slices.Clone(cardEvents), "top_up.requested", "top_up.confirmed", "top_up.rejected"), "op.": {"confirm", "reject"},
-		"op.do.": {"freeze", "unfreeze", "top_up", "activation", "rebind", "pin_reset", "lost", "replace", "payments", "close"},
-		"me.do.": {"freeze", "unfreeze", "pin", "limits", "passkeys", "devices", "lost"},
-		"tap.":   {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
+		"op.do.":    {"freeze", "unfreeze", "top_up", "activation", "rebind", "pin_reset", "lost", "replace", "payments", "close"},
+		"me.do.":    {"freeze", "unfreeze", "pin", "limits", "passkeys", "devices", "lost"},
+		"order.is.": {"claimed", "paid", "cancelled", "expired"}, "order.is_text.": {"claimed", "paid", "cancelled", "expired"},
+		"till.state.": {"open", "claimed", "paid", "cancelled", "expired"},
+		"tap.":        {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
 	}
 }
 

@@ -6,6 +6,7 @@ import { newID } from '/ui/key.js';
 import { announce, button, countdown, facts, field, frame, h, icon, notice, pinPad, screen } from '/ui/dom.js';
 import { parse, show } from '/ui/money.js';
 import { confirm as byPasskey } from '/ui/passkey.js';
+import { backLink, linesOf, termsOf } from '/ui/order.js';
 import { receiptCard } from '/ui/receipt.js';
 import { Differs, first, statementCard } from '/ui/statement.js';
 import * as cards from '/ui/tap.js';
@@ -13,7 +14,7 @@ import { tapping } from '/ui/ways.js';
 import { duration, explain, t, when } from '/ui/words.js';
 
 /** @typedef {import('/ui/statement.js').Asked} Asked */
-/** @typedef {{payee: string, minor?: number, text?: string, number: string, description: string}} Order what the address asks for */
+/** @typedef {{id?: string, payee: string, minor?: number, text?: string, number: string, description: string}} Order what the address asks for */
 
 const kept = {
   order: 'tapline.order', // not sent yet: holds no card
@@ -58,6 +59,8 @@ async function start() {
 
 /** @returns {Order | undefined} */
 function orderOfAddress() {
+  const [, id] = /^\/pay\/(ord_[\w-]{22,60})$/.exec(location.pathname) ?? [];
+  if (id) return { id, payee: '', number: '', description: '' };
   const query = new URLSearchParams(location.search);
   const payee = query.get('payee');
   if (!payee) return undefined;
@@ -92,11 +95,30 @@ function ignoreProblem(e) { if (!(e instanceof Problem)) throw e; }
 /** Looks the payee up: this is all that leaves the device before Send. @param {Order} order */
 async function begin(order) {
   screen(t('pay.loading'), h('p.quiet', {}, t('pay.looking_up')));
+  if (order.id) return placed(order, await read('/v1/orders/' + order.id));
   const payee = await read('/v1/payees/' + encodeURIComponent(order.payee));
   const amount = order.text === undefined ? undefined : parse(order.text, payee.currency);
   const draft = { order, payee, amount, details: { number: clean(order.number), description: clean(order.description) } };
   if (!amount) return askAmount(draft);
   return draft && (brought ? review(draft, take()) : tap(draft));
+}
+
+/** Shows an order that its payee has made, if it can still be paid here. @param {Order} order @param {any} o @returns {Promise<void>} */
+async function placed(order, o) {
+  const terms = termsOf(o), payee = o.payee;
+  const details = { number: terms.reference, description: terms.description };
+  if (o.payment) { // this device's own
+    /** @type {Asked} */
+    const asked = { id: o.payment, amount: o.amount, payee, order: details, terms };
+    return resume({ order, asked });
+  }
+  const draft = { order, payee, amount: o.amount, details, terms, back: o.cancel_url };
+  if (o.state === 'open') return brought && !used ? review(draft, take()) : tap(draft);
+  forget(kept.order);
+  const look = button(t('order.look'), () => begin(order).catch(fail), { kind: 'second' });
+  screen(t('order.is.' + o.state), h('div.mark', {}, icon(o.state === 'claimed' ? 'wait' : o.state === 'paid' ? 'done' : 'stop')), summary(draft),
+    h('p', {}, t('order.is_text.' + o.state)), o.state === 'claimed' && look, backLink(o.cancel_url, t('order.back'), 'second'));
+  if (o.state === 'claimed') setTimeout(() => { if (look.isConnected) begin(order).catch(fail); }, 5000);
 }
 
 /** Text as the service keeps it. @param {string} text */
@@ -128,14 +150,15 @@ function summary(draft) {
     draft.amount && h('p.amount', {}, show(draft.amount)),
     h('p.payee', {}, h('b', {}, h('bdi', {}, draft.payee.name)), ' ', h('bdi.quiet', {}, draft.payee.handle)),
     (draft.details.number || draft.details.description) &&
-      h('p.quiet', {}, h('bdi', {}, [draft.details.number, draft.details.description].filter(Boolean).join(' · '))));
+      h('p.quiet', {}, h('bdi', {}, [draft.details.number, draft.details.description].filter(Boolean).join(' · '))),
+    linesOf(draft.terms));
 }
 
 /** Asks for the card. @param {any} draft @param {string} [problem] */
 async function tap(draft, problem) {
   const { element, stop } = await tapping((found) => { review(draft, found).catch(fail); }, problem);
   screen(t('tap.title'), summary(draft), element,
-    button(t('pay.cancel'), () => { stop(); forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent')); }, { kind: 'plain' }));
+    button(t('pay.cancel'), () => { stop(); forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent'), undefined, draft.back); }, { kind: 'plain' }));
 }
 
 /** Shows what will be sent. Nothing has been. @param {any} draft @param {any} tapped */
@@ -147,7 +170,7 @@ async function review(draft, tapped) {
   ]), h('p.quiet', {}, t('review.nothing_sent')),
   button(t('review.send', { amount: show(draft.amount) }), () => send(draft, tapped, id), { icon: 'lock' }),
   button(t('review.other_card'), () => tap(draft), { kind: 'second' }),
-  button(t('pay.cancel'), () => { forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent')); }, { kind: 'plain' }));
+  button(t('pay.cancel'), () => { forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent'), undefined, draft.back); }, { kind: 'plain' }));
 }
 
 /** Sends the instruction. @param {any} draft @param {any} tapped @param {string} id @returns {Promise<void>} */
@@ -156,19 +179,20 @@ async function send(draft, tapped, id) {
   const { number, description } = draft.details;
   const payee = { handle: draft.payee.handle, name: draft.payee.name, account: draft.payee.account };
   /** @type {Asked} */
-  const asked = { id, amount: draft.amount, payee, order: { number, description }, card: tapped.card };
+  const asked = { id, amount: draft.amount, payee, order: { number, description }, terms: draft.terms, card: tapped.card };
   const under = { order: draft.order, asked };
   save(kept.payment, under); // before it is sent: a payment that is under way is never forgotten
   let view;
   try {
     view = await write('/v1/payments', 'instruction', {
       device: from.id, amount: draft.amount, payee: payee.handle, tap: tapped.tap,
-      order: { ...(number && { number }), ...(description && { description }) },
+      order: draft.terms ? { id: draft.terms.id } : { ...(number && { number }), ...(description && { description }) },
     }, id);
   } catch (e) {
     if (!(e instanceof Problem) || e.status >= 500 || unsure.includes(e.code)) return lost(() => arrived(draft, tapped, under));
     tapped.tap = undefined; // it is of no use
     forget(kept.payment);
+    if (e.code === 'order_claimed' || e.code === 'order_closed') return begin(draft.order).catch(fail);
     if (e.code === 'tap_used' || e.code === 'activation_refused') return tap(draft, explain(e));
     return fail(e);
   }
@@ -301,7 +325,7 @@ async function passkey(under, view, gesture) {
     await act(under, () => write(`/v1/payments/${under.asked.id}/confirmation`, 'confirmation',
       { payment: under.asked.id, decision: 'approve', statement: view.statement, passkey: answer })).catch((e) => trouble.replaceChildren(notice('bad', explain(e))));
   };
-  screen(t('confirm.title'), statementCard(statement), time(under, view), trouble,
+  screen(t('confirm.title'), statementCard(statement), linesOf(under.asked.terms), time(under, view), trouble,
     button(t('passkey.confirm', { amount: show(statement.amount) }), ask, { icon: 'key' }),
     button(t('passkey.use_pin'), () => pin(under, view), { kind: 'second' }), cancel(under));
   if (gesture) await ask();
@@ -312,7 +336,7 @@ async function confirm(under, view) {
   const statement = await first(view.statement, under.asked, (await device()).id);
   const decide = (/** @type {string} */ decision) => act(under, () => write(`/v1/payments/${under.asked.id}/confirmation`, 'confirmation',
     { payment: under.asked.id, decision, statement: decision === 'approve' ? view.statement : '' })).catch(fail);
-  screen(t('confirm.title'), statementCard(statement), time(under, view),
+  screen(t('confirm.title'), statementCard(statement), linesOf(under.asked.terms), time(under, view),
     button(t('confirm.approve', { amount: show(statement.amount) }), () => decide('approve'), { icon: 'done' }),
     button(t('confirm.decline'), () => decide('decline'), { kind: 'second' }), cancel(under));
 }
@@ -334,11 +358,15 @@ async function result(under, view) {
   forget(kept.order);
   if (view.state !== 'settled') {
     const reason = 'end.reason.' + (view.reason || view.state);
-    return ended(t('end.' + view.state), t(reason), view);
+    return ended(t('end.' + view.state), t(reason), view, (await links(under)).cancel_url);
   }
+  const to = await links(under);
   screen(t('end.settled'), h('div.mark.good', {}, icon('done')), payment(view),
-    h('p.quiet', {}, when(view.ended_at)), receipt(view));
+    h('p.quiet', {}, when(view.ended_at)), backLink(to.success_url, t('order.success', { payee: view.payee.name }), 'main'), receipt(view));
 }
+
+/** Where the payee of an order would have the payer go. @param {any} under @returns {Promise<{success_url?: string, cancel_url?: string}>} */
+const links = async (under) => under.order?.id ? read('/v1/orders/' + under.order.id).catch(() => ({})) : {};
 
 /** The receipt: to look at, to keep. @param {any} view */
 function receipt(view) {
@@ -347,10 +375,10 @@ function receipt(view) {
   return place;
 }
 
-/** @param {string} heading @param {string} text @param {any} [view] */
-function ended(heading, text, view) {
+/** @param {string} heading @param {string} text @param {any} [view] @param {string} [back] to the payee */
+function ended(heading, text, view, back) {
   screen(heading, h('div.mark', {}, icon('stop')), view && payment(view), h('p', {}, text),
-    h('a.button.second', { href: location.pathname === '/t' ? '/pay' : location.pathname + location.search }, t('end.again')));
+    h('a.button.second', { href: location.pathname === '/t' ? '/pay' : location.pathname + location.search }, t('end.again')), backLink(back, t('order.back'), 'second'));
 }
 
 /** A card was tapped, and nothing is to be paid. @param {cards.Tap} tapped */

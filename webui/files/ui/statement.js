@@ -4,12 +4,13 @@
 import { base64url, sha256 } from './key.js';
 import { plain, show } from './money.js';
 import { facts, h, notice } from './dom.js';
+import { termsHash } from './order.js';
 import { t } from './words.js';
 
 /**
  * What this device asked for.
  * @typedef {{id: string, amount: import('./money.js').Amount, payee: {handle: string, name: string, account: string},
- *   order: {number: string, description: string}, card?: string, rehearsal?: boolean}} Asked
+ *   order: {number: string, description: string}, terms?: import('./order.js').Terms, card?: string, rehearsal?: boolean}} Asked
  */
 
 /** The service speaks of another payment than this device asked for. Nothing is to be confirmed then. */
@@ -37,6 +38,7 @@ const version = (rehearsal) => rehearsal ? 'tapline-rehearsal/1' : 'tapline-stat
 
 /** The digest of an order's terms, as the service makes it. @param {Asked} a */
 async function orderHash(a) {
+  if (a.terms) return termsHash(a.terms);
   return base64url(await sha256(JSON.stringify({
     v: 'tapline-order/1', number: a.order.number, description: a.order.description,
     amount: { minor: a.amount.minor, currency: a.amount.currency }, payee: a.payee.handle,
@@ -63,6 +65,7 @@ export async function first(text, asked, device) {
     payee_account: isAccount(s.payee_account, asked.payee.account),
     card_account: !asked.card || s.card_account === asked.card,
     initiating_device: s.initiating_device === device,
+    order: (s.order ?? '') === (asked.terms?.id ?? ''),
     order_number: s.order_number === asked.order.number,
     order_description: s.order_description === asked.order.description,
     order_hash: s.order_hash === await orderHash(asked),
