@@ -108,6 +108,8 @@ func hintFor(err error) string {
 		return "is the service running, and is --url its address? an operator's write may be sent again with its idempotency key"
 	case errors.Is(err, device.ErrKeyReadable):
 		return "if nobody else has read it: chmod 600 on it; else make a new key"
+	case errors.Is(err, consent.ErrCode):
+		return "type the code as it was printed, such as 8Z2P-TSPR-BT4G-H"
 	case errors.Is(err, consent.ErrPINWeak):
 		return codeHints["pin_weak"]
 	case errors.Is(err, money.ErrAmount), errors.Is(err, money.ErrCurrency):

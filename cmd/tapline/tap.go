@@ -94,7 +94,7 @@ func (f readerFlags) tap(a *app, read readFunc) (card.Reading, error) {
 	if f.Replay != "" {
 		transcript, err := cardtest.ReadTranscript(f.Replay)
 		if err != nil {
-			return card.Reading{}, err
+			return card.Reading{}, withHint(err, "--replay takes a JSON file such as those in card/testdata/transcripts")
 		}
 		return read(a.ctx, transcript.Player(), transcript.RecordedATR())
 	}
