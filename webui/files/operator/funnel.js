@@ -46,10 +46,10 @@ function plot(f) {
     const y = i * high, of = (/** @type {number} */ n) => Math.max(n ? 2 : 0, width * n / most);
     picture.append(draw('text', { x: 0, y: y + 17, class: 'label' }, t('op.stage.' + s.stage)),
       draw('text', { x: width, y: y + 17, class: 'label end' }, i ? `${number(s.passed)} / ${number(s.asked)} · ${share(s.passed, s.asked)}` : number(s.passed)),
-      draw('rect', { x: 0, y: y + 25, width: of(s.asked), height: 22, rx: 4, class: 'asked' }),
+      draw('rect', { x: 0, y: y + 25, width: of(s.asked), height: 22, rx: 4, class: 'reached' }),
       draw('rect', { x: 0, y: y + 25, width: of(s.passed), height: 22, rx: 4, class: 'passed' }));
   });
-  return h('figure', {}, picture, h('figcaption.legend.quiet', {}, h('span.passed', {}, t('op.passed')), h('span.asked', {}, t('op.not_passed'))));
+  return h('figure', {}, picture, h('figcaption.legend.quiet', {}, h('span.passed', {}, t('op.passed')), h('span.reached', {}, t('op.not_passed'))));
 }
 
 /** @param {any} f */

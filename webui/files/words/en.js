@@ -586,7 +586,7 @@ export const words = {
   "op.span.week": "the last week",
   "op.span.month": "the last 30 days",
   "op.incomplete": "There are more payments than are counted at once. Counted since {time}.",
-  "op.counted": "{n} payments. Counted apart: {decoys} with no such card, {rehearsals} rehearsals.",
+  "op.counted": "Payments: {n}. Counted apart: {decoys} with no such card, {rehearsals} rehearsals.",
   "op.plot": "How many payments came to each step and passed it. The table below says the same.",
   "op.outcomes": "What became of them",
   "op.asked": "Came to it",
