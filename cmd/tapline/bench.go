@@ -32,6 +32,9 @@ type benchCmd struct {
 	Payees         int    `help:"Payees, paid at random." default:"100"`
 	Payments       int    `help:"Past payments to begin with." default:"0"`
 
+	URL string `name:"url" help:"Measure this running test service on this machine, with tap, gesture or pin, and cards that an operator of it makes; there is no floor then." placeholder:"URL"`
+	operatorKeyFlag
+
 	CPUProfile string `name:"cpuprofile" help:"Write a profile of the service's CPU time, for go tool pprof; for one scenario." type:"path" placeholder:"FILE"`
 	jsonFlag
 }
@@ -68,6 +71,13 @@ func (c *benchCmd) config(a *app) (bench.Config, error) {
 	}
 	if c.CPUProfile != "" && len(c.Scenario) > 1 {
 		return out, &usageError{"--cpuprofile is of one scenario", "give one --scenario"}
+	}
+	if c.URL != "" {
+		key, err := c.load()
+		if err != nil {
+			return out, err
+		}
+		out.Service = &bench.Service{URL: strings.TrimSuffix(c.URL, "/"), Key: key}
 	}
 	return out, nil
 }

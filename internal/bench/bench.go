@@ -36,6 +36,8 @@ type Config struct {
 	Dir          string // for what is made and thrown away
 	Profile      string // file for a CPU profile of the service; "" for none
 
+	Service *Service // a running one that is measured in place of one of its own; nil for none
+
 	Process func(context.Context) (Process, error) // starts a Serve
 	Said    func(Result)                           // told of each result as soon as there is one
 	Status  func(what string, done, of int)        // told how far it is; of is 0 when that is not known
@@ -74,7 +76,7 @@ func (c Config) Check() error {
 	if c.Rate < 0 || c.Rate > 3 {
 		return errors.New("--rate: want a part of the full rate, such as 0.7; at most 3")
 	}
-	if c.Accounts < 2*c.Clients {
+	if c.Service == nil && c.Accounts < 2*c.Clients {
 		return fmt.Errorf("--accounts: want two for each of %d clients, of whom each has cards of its own", c.Clients)
 	}
 	return nil
@@ -126,14 +128,19 @@ func (c Config) measure(ctx context.Context, s Scenario, alone bool) (r Result, 
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	site, err := c.prepare(ctx, s, dir)
-	if err != nil {
-		return r, err
+	var at *site
+	if c.Service == nil {
+		if at, err = c.prepare(ctx, s, dir); err != nil {
+			return r, err
+		}
 	}
-	m := &meter{Config: c, Scenario: s, site: site, alone: alone, tallies: map[side][]tally{}, client: map[side]Usage{}, server: map[side]Usage{}}
-	if s.flow.engine() {
+	m := &meter{Config: c, Scenario: s, site: at, alone: alone, tallies: map[side][]tally{}, client: map[side]Usage{}, server: map[side]Usage{}}
+	switch {
+	case c.Service != nil:
+		err = m.remote(ctx)
+	case s.flow.engine():
 		err = m.engine(ctx)
-	} else {
+	default:
 		err = m.http(ctx)
 	}
 	if err != nil {

@@ -53,9 +53,11 @@ func (t Town) id(what string, i int) string {
 func (t Town) card(i int) payment.CardID      { return payment.CardID("card_" + t.id("card", i)) }
 func (t Town) account(i int) ledger.AccountID { return ledger.AccountID("acc_" + t.id("account", i)) }
 func (t Town) shop(i int) ledger.AccountID    { return ledger.AccountID("acc_" + t.id("shop", i)) }
-func (t Town) handle(i int) payment.Handle    { return payment.Handle(fmt.Sprintf("payee%d@bench", i)) }
-func (t Town) uid(i int) (u sun.UID)          { copy(u[:], t.digest("uid", i)); return u }
-func (t Town) payment(i int) payment.ID       { return payment.ID("pay_" + t.id("payment", i)) }
+func (t Town) handle(i int) payment.Handle {
+	return payment.Handle(fmt.Sprintf("payee%d@bench-%x", i, t.Seed[:4]))
+}
+func (t Town) uid(i int) (u sun.UID)    { copy(u[:], t.digest("uid", i)); return u }
+func (t Town) payment(i int) payment.ID { return payment.ID("pay_" + t.id("payment", i)) }
 
 // hasPasskey reports whether a card has a passkey: every other one.
 func hasPasskey(card int) bool { return card%2 == 1 }

@@ -33,8 +33,9 @@ type crowd struct {
 	http     *http.Client
 	master   master
 	devices  []*consent.DeviceKey
-	counters []uint32          // of the cards' taps
-	samples  map[string][]byte // answers by step, of the first payment; nil to keep none
+	counters []uint32             // of the cards' taps
+	tags     map[int]cardtest.SUN // cards with keys that do not follow from master; nil for none
+	samples  map[string][]byte    // answers by step, of the first payment; nil to keep none
 }
 
 // What is ordered, the same each time.
@@ -152,7 +153,11 @@ func (w *walker) fresh() consent.Claims { return consent.NewClaims(w.audience, t
 // tap is a fresh tap of a card.
 func (w *walker) tap(card int) consent.Tap {
 	uid := w.uid(card)
-	tag := cardtest.SUN{UID: uid, Meta: w.master.meta, File: w.master.File(uid), Counter: w.counters[card]}
+	tag, ok := w.tags[card]
+	if !ok {
+		tag = cardtest.SUN{UID: uid, Meta: w.master.meta, File: w.master.File(uid)}
+	}
+	tag.Counter = w.counters[card]
 	text := tag.Tap()
 	w.counters[card] = tag.Counter
 	return consent.Tap{SUN: consent.SUNMessage(w.url + "/t#" + text)}
@@ -210,18 +215,23 @@ func assert(key *ecdsa.PrivateKey, credential []byte, origin, statement string) 
 	if err != nil {
 		return consent.PasskeyAssertion{}, err
 	}
-	enc := base64.RawURLEncoding.EncodeToString
-	client := []byte(`{"type":"webauthn.get","challenge":"` + enc(consent.ConfirmationChallenge(statement)) +
-		`","origin":"` + origin + `","crossOrigin":false}`)
+	client := clientData("webauthn.get", consent.ConfirmationChallenge(statement), origin)
 	host, said := sha256.Sum256([]byte(party.ID)), sha256.Sum256(client)
 	const presentAndVerified = 0x05
 	auth := append(host[:], presentAndVerified, 0, 0, 0, 0)
 	sum := sha256.Sum256(append(bytes.Clone(auth), said[:]...))
 	signature, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
 	return consent.PasskeyAssertion{
-		Credential: enc(credential), ClientData: enc(client), AuthenticatorData: enc(auth), Signature: enc(signature),
+		Credential: base64url(credential), ClientData: base64url(client), AuthenticatorData: base64url(auth), Signature: base64url(signature),
 	}, err
 }
+
+// clientData is what a browser says that it asked an authenticator for (WebAuthn Level 3 §5.8.1).
+func clientData(kind string, challenge []byte, origin string) []byte {
+	return []byte(`{"type":"` + kind + `","challenge":"` + base64url(challenge) + `","origin":"` + origin + `","crossOrigin":false}`)
+}
+
+func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // look is the associated device reading its own statement.
 func (p *walk) look() error {
