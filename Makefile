@@ -78,6 +78,11 @@ race-deps:
 		echo "make test: no C compiler ($$cc), which go test -race needs" >&2; \
 		echo "hint: on Debian, as root: apt-get install gcc libc6-dev" >&2; exit 1; }
 
+.PHONY: screens
+screens: ## write pictures of every page in every state that tests look at to docs/screens
+	mkdir -p docs/screens
+	TAPLINE_SHOTS=$(CURDIR)/docs/screens go test -count=1 -timeout 20m ./webui
+
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME (20s)
 	scripts/fuzz $(FUZZTIME)

@@ -1,7 +1,6 @@
 package webui_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -372,6 +371,6 @@ func TestHostilePayeeIsTextToTheApprover(t *testing.T) {
 	payer.press("Pay CN¥1.00")
 	phone.see(`<img src=x onerror="alert(1)">`)
 	if wide := eval[int](phone, `document.documentElement.scrollWidth`); wide > 375 {
-		t.Error(fmt.Sprintf("the page is %d wide", wide))
+		t.Errorf("the page is %d wide", wide)
 	}
 }

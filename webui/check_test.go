@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,25 @@ func (p *person) accessible(state string) {
 	for _, f := range found {
 		p.Errorf("%s: %s", state, f)
 	}
+	p.picture(state)
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9]+`)
+
+// picture takes pictures of the page, as on a phone and on a desktop, where TAPLINE_SHOTS names a folder for them: see
+// "make screens".
+func (p *person) picture(state string) {
+	p.Helper()
+	dir := os.Getenv("TAPLINE_SHOTS")
+	if dir == "" {
+		return
+	}
+	name := strings.Trim(notInNames.ReplaceAllString(p.Name()+" "+state, "-"), "-")
+	for size, by := range map[string][2]int64{"desktop": {1280, 800}, "phone": {375, 740}} {
+		p.do(chromedp.EmulateViewport(by[0], by[1]))
+		p.shot(filepath.Join(dir, name+"-"+size+".png"))
+	}
+	p.do(chromedp.EmulateViewport(375, 740))
 }
 
 func TestTillAndOrdersAreAccessibleInEveryState(t *testing.T) {

@@ -1,8 +1,6 @@
 package webui_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,27 +12,15 @@ import (
 	"tapline/consent"
 )
 
-// look has axe-core look at the page by day and by night, and writes pictures of it in several sizes where TAPLINE_SHOTS asks
-// for them. It fails where a page is wider than a narrow window.
+// look has axe-core look at the page by day and by night, which takes pictures of it as well. It fails where a page is wider
+// than a narrow window.
 func (p *person) look(name string) {
 	p.Helper()
 	p.fits(name)
 	p.accessible(name)
 	p.dark()
 	p.accessible(name + " by night")
-	dir := os.Getenv("TAPLINE_SHOTS")
-	if dir != "" {
-		p.shot(filepath.Join(dir, name+"-dark.png"))
-	}
 	p.light()
-	if dir == "" {
-		return
-	}
-	for size, by := range map[string][2]int64{"phone": {375, 740}, "narrow": {320, 640}, "desktop": {1280, 800}} {
-		p.do(chromedp.EmulateViewport(by[0], by[1]))
-		p.shot(filepath.Join(dir, name+"-"+size+".png"))
-	}
-	p.do(chromedp.EmulateViewport(375, 740))
 }
 
 // light ends the night.
