@@ -79,7 +79,7 @@ func TestAnOrderOfTheTillIsPaidWhileItWatches(t *testing.T) {
 	till.press("Ask for CN¥12.50")
 	link := till.link()
 	till.see("Waits to be paid")
-	till.until(`document.querySelector('img.qr').naturalWidth > 0`, "has its QR code")
+	till.until(`document.querySelector('img.qr').naturalWidth > 0 && document.querySelector('img.qr').getBoundingClientRect().width > 200`, "shows its QR code")
 	till.fits("the code")
 	till.look("till-code")
 	till.press("Copy the link")
