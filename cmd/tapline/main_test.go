@@ -40,7 +40,8 @@ const patience = 30 * time.Second
 
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
 
-// TestScriptsOnPostgreSQL gives scripts the URLs of two empty databases that ask for a password.
+// TestScriptsOnPostgreSQL gives scripts the URLs of empty databases that ask for a password. Scripts run at the same time,
+// so no two use the same.
 func TestScriptsOnPostgreSQL(t *testing.T) {
 	server := pgtest.Shared(t)
 	over := func(address string) string {
@@ -50,9 +51,11 @@ func TestScriptsOnPostgreSQL(t *testing.T) {
 		}
 		return server.TCP("postgres", strings.TrimPrefix(u.Path, "/"))
 	}
-	runScripts(t, "testdata/postgres", map[string]string{
-		"EMPTY": over(pgtest.Database(t, "", nil)), "SECOND": over(pgtest.Database(t, "", nil)),
-	})
+	databases := map[string]string{}
+	for _, name := range []string{"EMPTY", "SECOND", "THIRD", "FOURTH"} {
+		databases[name] = over(pgtest.Database(t, "", nil))
+	}
+	runScripts(t, "testdata/postgres", databases)
 }
 
 func runScripts(t *testing.T, dir string, variables map[string]string) {
