@@ -299,7 +299,7 @@ func TestTheOperatorsPageSpeaksChinese(t *testing.T) {
 	op.see("第二次确认")
 	op.see("已结算")
 	op.look("op-zh")
-	for name, text := range map[string]string{"cards": "发卡", "accounts": "添加收款人", "funnel": "中位数", "alarms": "服务正常", "audit": "操作员", "operators": "添加操作员"} {
+	for name, text := range map[string]string{"cards": "发卡", "accounts": "添加收款人", "funnel": "中位数", "alarms": "服务正常", "audit": "运营人员", "operators": "添加运营人员"} {
 		op.section(name, text)
 	}
 }
