@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
@@ -118,28 +117,11 @@ func TestNothingIsSentBeforeSend(t *testing.T) {
 	}
 }
 
-// authenticator gives a browser an authenticator that verifies its user.
-func authenticator(p *person) {
-	p.Helper()
-	if _, err := chromedp.Call(p.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
-		p.Fatal(err)
-	}
-	_, err := chromedp.Call(p.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
-		Options: &webauthn.VirtualAuthenticatorOptions{
-			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
-			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-		},
-	})
-	if err != nil {
-		p.Fatal(err)
-	}
-}
-
 func TestOneGesturePaysInTwoRoundTrips(t *testing.T) {
 	w := openWorld(t)
 	payer := newPerson(t, browser(t), "payer")
 	w.activate(payer)
-	authenticator(payer)
+	payer.authenticator()
 	synced := eval[string](payer, fmt.Sprintf(`(async () => {
 		const { register } = await import('/ui/passkey.js');
 		return (await register({ id: %q, label: 'City card' }, 'phone', %q)).label;
@@ -435,7 +417,7 @@ func TestTheBrowsersOwnPaymentDialogPays(t *testing.T) {
 	w := openWorld(t)
 	payer := newPerson(t, browser(t, chromedp.Flag("enable-features", "SecurePaymentConfirmationBrowser")), "payer")
 	w.activate(payer)
-	authenticator(payer)
+	payer.authenticator()
 	if _, err := chromedp.Call(payer.ctx, page.SetSPCTransactionMode, page.SetSPCTransactionModeParams{Mode: page.SetSPCTransactionModeModeAutoAccept}); err != nil {
 		t.Fatal(err)
 	}
