@@ -194,12 +194,42 @@ func (cmd *cardShowCmd) find(a *app) (api.Card, error) {
 	return client.Card(a.ctx, id)
 }
 
-// cardFreezeCmd freezes a card.
-type cardFreezeCmd struct {
+// cardStop is what stops a card, by its holder's device or an operator.
+type cardStop struct {
 	holderFlags
 	cardArg
 	jsonFlag
 }
+
+// stop stops the card in one of the two ways, and shows it.
+func (cmd *cardStop) stop(a *app, byOperator func(*operator.Client, consent.CardID) (api.Card, error),
+	byDevice func(*device.Client, consent.CardID) (api.Card, error),
+) error {
+	show := func(c api.Card) error { return a.result(cmd.JSON, c, cardFacts(c)...) }
+	if cmd.Operator {
+		id, err := cmd.named()
+		if err != nil {
+			return err
+		}
+		return operated(a, cmd.holderFlags, func(_ *app, o *operator.Client) (api.Card, error) { return byOperator(o, id) }, show)
+	}
+	client, err := cmd.device(a)
+	if err != nil {
+		return err
+	}
+	id, err := cmd.of(a, client)
+	if err != nil {
+		return err
+	}
+	c, err := byDevice(client, id)
+	if err != nil {
+		return err
+	}
+	return show(c)
+}
+
+// cardFreezeCmd freezes a card.
+type cardFreezeCmd struct{ cardStop }
 
 // Help explains who may.
 func (*cardFreezeCmd) Help() string {
@@ -210,29 +240,11 @@ otherwise.`
 
 // Run freezes the card.
 func (cmd *cardFreezeCmd) Run(a *app) error {
-	show := func(c api.Card) error { return a.result(cmd.JSON, c, cardFacts(c)...) }
-	if cmd.Operator {
-		id, err := cmd.named()
-		if err != nil {
-			return err
-		}
-		return operated(a, cmd.holderFlags, func(a *app, o *operator.Client) (api.Card, error) {
+	return cmd.stop(a,
+		func(o *operator.Client, id consent.CardID) (api.Card, error) {
 			return o.FreezeCard(a.ctx, id, cmd.Note)
-		}, show)
-	}
-	client, err := cmd.device(a)
-	if err != nil {
-		return err
-	}
-	id, err := cmd.of(a, client)
-	if err != nil {
-		return err
-	}
-	c, err := client.Freeze(a.ctx, id)
-	if err != nil {
-		return err
-	}
-	return show(c)
+		},
+		func(d *device.Client, id consent.CardID) (api.Card, error) { return d.Freeze(a.ctx, id) })
 }
 
 // cardUnfreezeCmd unfreezes a card.

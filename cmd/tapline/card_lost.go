@@ -6,15 +6,12 @@ import (
 	"tapline/api"
 	"tapline/card"
 	"tapline/consent"
+	"tapline/device"
 	"tapline/operator"
 )
 
 // cardLostCmd reports a card lost.
-type cardLostCmd struct {
-	holderFlags
-	cardArg
-	jsonFlag
-}
+type cardLostCmd struct{ cardStop }
 
 // Help explains who may, and how it ends.
 func (*cardLostCmd) Help() string {
@@ -25,29 +22,11 @@ one in its place with "tapline card replace".`
 
 // Run reports the card lost.
 func (cmd *cardLostCmd) Run(a *app) error {
-	show := func(c api.Card) error { return a.result(cmd.JSON, c, cardFacts(c)...) }
-	if cmd.Operator {
-		id, err := cmd.named()
-		if err != nil {
-			return err
-		}
-		return operated(a, cmd.holderFlags, func(a *app, o *operator.Client) (api.Card, error) {
+	return cmd.stop(a,
+		func(o *operator.Client, id consent.CardID) (api.Card, error) {
 			return o.ReportLost(a.ctx, id, cmd.Note)
-		}, show)
-	}
-	client, err := cmd.device(a)
-	if err != nil {
-		return err
-	}
-	id, err := cmd.of(a, client)
-	if err != nil {
-		return err
-	}
-	c, err := client.ReportLost(a.ctx, id)
-	if err != nil {
-		return err
-	}
-	return show(c)
+		},
+		func(d *device.Client, id consent.CardID) (api.Card, error) { return d.ReportLost(a.ctx, id) })
 }
 
 // cardReplaceCmd puts a new card in the place of one.
