@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -27,7 +28,11 @@ type types struct {
 	integer, bytes, text string
 	byKey, byArrival     string
 	appendOnly           func(table string) string
+	oneOf                func(column string, values []string) string // whether a column has one of the values; nil for IN
 }
+
+// oneOfList is a list of values in a migration.
+var oneOfList = regexp.MustCompile(`(\w+) (NOT )?IN \(([^()]*)\)`)
 
 // script is the migration's SQL in a dialect.
 func (m migration) script(d types) string {
@@ -41,8 +46,15 @@ func (m migration) script(d types) string {
 		}
 		b.WriteString(text)
 	}
-	return strings.NewReplacer("BIGINT", d.integer, "BYTEA", d.bytes, "TEXT", d.text,
+	text := strings.NewReplacer("BIGINT", d.integer, "BYTEA", d.bytes, "TEXT", d.text,
 		"BY KEY", d.byKey, "BY ARRIVAL", d.byArrival).Replace(b.String())
+	if d.oneOf == nil {
+		return text
+	}
+	return oneOfList.ReplaceAllStringFunc(text, func(list string) string {
+		part := oneOfList.FindStringSubmatch(list)
+		return part[2] + "(" + d.oneOf(part[1], strings.Split(part[3], ",")) + ")"
+	})
 }
 
 // meta is what a database knows of itself.

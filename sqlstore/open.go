@@ -326,4 +326,13 @@ var sqliteTypes = types{
 		}
 		return text
 	},
+	// For IN with more than two values, SQLite makes a temporary table each time it looks, which takes longer than to
+	// insert the row.
+	oneOf: func(column string, values []string) string {
+		equal := make([]string, len(values))
+		for i, value := range values {
+			equal[i] = column + " = " + strings.TrimSpace(value)
+		}
+		return strings.Join(equal, " OR ")
+	},
 }

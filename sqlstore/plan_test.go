@@ -40,8 +40,9 @@ func oftenRun() map[string]*statement {
 		"devices by id": devices.byKey, "bindings by id": bindings.byKey, "tries by id": tries.byKey,
 		"payees by handle": payees.byKey, "API keys by MAC": apiKeys.byKey, "operators by id": operators.byKey,
 		"keys by id": keys.byKey, "evidence by payment": ofPayment, "open payments of a card": openOf,
-		"cards by number": cardsByNo, "bindings of a card": boundTo, "update payments": payments.update,
-		"update accounts": accounts.update, "update cards": cards.update, "update keys": keys.update, "update tries": tries.update,
+		"cards by number": cardsByNo, "bindings of a card": boundTo, "update payments": payments.update.statement,
+		"update accounts": accounts.update.statement, "update cards": cards.update.statement, "update what cards count": cards.often.statement, "update keys": keys.update.statement,
+		"update tries":          tries.update.statement,
 		"payments by initiator": paymentsByInitiator, "payments by associated": paymentsByAssociated,
 		"payments by payee": paymentsByPayee, "payments by card": paymentsByCard, "payments of all": allPayments,
 		"list of events": eventsOfOperators, "list of top-ups": pendingTopUps, "top-ups by id": topUps.byKey,
@@ -50,5 +51,28 @@ func oftenRun() map[string]*statement {
 		"list of cards": cardsInOrder, "list of devices": devicesInOrder, "list of accounts": accountsInOrder,
 		"list of payees": payeesInOrder, "list of operators": operatorsInOrder,
 		"purge keys": purgeKeys, "purge challenges": purgeChallenges, "challenges of a device": challengesOf, "purge tries": purgeTries, "purge events": purgeEvents, "purge recipients": purgeRecipients,
+	}
+}
+
+// TestPaymentsMakeNoTemporaryTables asks SQLite what it does for what every payment writes. A temporary table for each row
+// takes longer than the row.
+func TestPaymentsMakeNoTemporaryTables(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "tapline.db"))
+	for _, statement := range []*statement{
+		payments.insert, payments.update.statement, keys.insert, keys.update.statement, entries.insert, postings.insert,
+		accounts.update.statement, cards.often.statement, evidence.insert, events.insert, recipients.insert,
+	} {
+		err := s.db.view(t.Context(), func(c session) error {
+			_, err := c.run(plain("EXPLAIN "+sqliteText(statement)), 1, nil, func(from scanner) {
+				// https://www.sqlite.org/opcode.html
+				if code := from.text(1); code == "OpenEphemeral" || code == "OpenAutoindex" || code == "SorterOpen" {
+					t.Errorf("to %s, step %d is %s", statement.what(), from.integer(0), code)
+				}
+			})
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", statement.what(), err)
+		}
 	}
 }

@@ -15,6 +15,7 @@ type rows struct {
 	session
 	writing bool // in a transaction that may write
 	err     error
+	cards   []processor.Card // that were loaded to be written
 }
 
 var errEnded = errors.New("the database transaction has ended")
@@ -78,6 +79,9 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 	r.loadOtherwise(w, &found)
 	if r.err != nil {
 		return processor.Rows{}, r.err
+	}
+	if r.writing {
+		r.cards = append(r.cards, found.Cards...)
 	}
 	return found, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"tapline/payment"
 	"tapline/processor"
 )
 
@@ -26,14 +27,15 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, apiKeys, c.New.APIKeys, c.Changed.APIKeys)
 	store(t, operators, c.New.Operators, c.Changed.Operators)
 	store(t, topUps, c.New.TopUps, c.Changed.TopUps)
-	store(t, cards, c.New.Cards, c.Changed.Cards)
+	insert(t, cards, c.New.Cards)
+	t.updateCards(c.Changed.Cards)
 	store(t, bindings, c.New.Bindings, c.Changed.Bindings)
 	store(t, challenges, c.New.Challenges, c.Changed.Challenges)
 	store(t, passkeys, c.New.Passkeys, c.Changed.Passkeys)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
 	insert(t, orders, c.New.Orders)
 	store(t, payments, c.New.Payments, c.Changed.Payments)
-	update(t, orders, c.Changed.Orders)
+	update(t, orders, orders.update, c.Changed.Orders)
 	store(t, keys, c.New.Keys, c.Changed.Keys)
 	insert(t, evidence, c.New.Evidence)
 	t.saveEntries(c)
@@ -44,7 +46,7 @@ func (t *tx) Save(c processor.Changes) error {
 
 func store[R any](t *tx, table *table[R], created, changed []R) {
 	insert(t, table, created)
-	update(t, table, changed)
+	update(t, table, table.update, changed)
 }
 
 func insert[R any](t *tx, table *table[R], created []R) {
@@ -58,14 +60,32 @@ func insert[R any](t *tx, table *table[R], created []R) {
 	}, nil)
 }
 
-func update[R any](t *tx, table *table[R], changed []R) {
+// updateCards writes of cards that nothing but payments have changed only what those count.
+func (t *tx) updateCards(changed []processor.Card) {
+	before := make(map[payment.CardID]*processor.Card, len(t.cards))
+	for i := range t.cards {
+		before[t.cards[i].ID] = &t.cards[i]
+	}
+	var counted, others []processor.Card
+	for _, c := range changed {
+		if was := before[c.ID]; was != nil && cards.sameButOften(was, &c) {
+			counted = append(counted, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	update(t, cards, cards.often, counted)
+	update(t, cards, cards.update, others)
+}
+
+func update[R any](t *tx, table *table[R], how *change[R], changed []R) {
 	if t.err != nil || len(changed) == 0 {
 		return
 	}
 	var n int
-	n, t.err = t.run(table.update, len(changed), func(row int, to binder) {
-		for i := range table.mutable {
-			table.mutable[i].bind(to, &changed[row])
+	n, t.err = t.run(how.statement, len(changed), func(row int, to binder) {
+		for i := range how.columns {
+			how.columns[i].bind(to, &changed[row])
 		}
 		for i := range table.key {
 			table.key[i].bind(to, &changed[row])

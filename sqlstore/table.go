@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -23,6 +25,14 @@ type binder interface {
 	null()
 }
 
+// values takes values one after the other, so that other values are other bytes.
+type values []byte
+
+func (v *values) text(s string)   { *v = append(binary.AppendVarint(*v, int64(len(s))), s...) }
+func (v *values) integer(n int64) { *v = binary.AppendVarint(*v, n) }
+func (v *values) bytes(b []byte)  { *v = append(binary.AppendVarint(*v, int64(len(b))), b...) }
+func (v *values) null()           { *v = binary.AppendVarint(*v, -1) }
+
 // scanner gives the values of a row that a statement returns, by column. A NULL is the type's zero value.
 type scanner interface {
 	text(column int) string
@@ -36,6 +46,7 @@ type column[R any] struct {
 	name  string
 	kind  kind
 	fixed bool // never changes, so an UPDATE leaves it alone, and its indexes
+	often bool // see often
 	bind  func(binder, *R)
 	scan  func(scanner, int, *R)
 }
@@ -154,6 +165,13 @@ func fixed[R any](c column[R]) column[R] {
 	return c
 }
 
+// often marks the few columns of a wide row that change by themselves most of the time: then an UPDATE leaves all others
+// alone, for they cost, too: other tables are asked whether what they refer to is there, and their indexes are looked at.
+func often[R any](c column[R]) column[R] {
+	c.often = true
+	return c
+}
+
 // form says what a statement does. Its text is the dialect's to make; only other statements bring theirs along.
 type form int
 
@@ -206,29 +224,58 @@ type table[R any] struct {
 	columns []column[R]
 
 	insert *statement
-	update *statement // nil if no column ever changes
+	update *change[R] // nil if no column ever changes
+	often  *change[R] // of the columns that change often; nil if no such are marked
 	byKey  *statement
 
-	key     []column[R]
-	mutable []column[R]
-	lock    lock
+	key  []column[R]
+	lock lock
+}
+
+// change is how some columns of a row are changed.
+type change[R any] struct {
+	*statement
+	columns []column[R]
 }
 
 func newTable[R any](name string, keys int, columns ...column[R]) *table[R] {
 	t := &table[R]{name: name, columns: columns, key: columns[:keys]}
+	var mutable, often []column[R]
 	for _, c := range columns[keys:] {
 		if !c.fixed {
-			t.mutable = append(t.mutable, c)
+			mutable = append(mutable, c)
+		}
+		if c.often {
+			often = append(often, c)
 		}
 	}
 	t.insert = &statement{form: insertRows, table: name, columns: names(columns), key: names(t.key), kinds: kinds(columns)}
-	if len(t.mutable) > 0 {
+	if len(mutable) > 0 {
 		t.lock = lockedToChange
-		t.update = &statement{form: updateRows, table: name, columns: names(t.mutable), by: names(t.key), key: names(t.key),
-			kinds: append(kinds(t.mutable), kinds(t.key)...)}
+		t.update = t.change(mutable)
+	}
+	if len(often) > 0 {
+		t.often = t.change(often)
 	}
 	t.byKey = t.by("", names(t.key)...)
 	return t
+}
+
+func (t *table[R]) change(columns []column[R]) *change[R] {
+	return &change[R]{&statement{form: updateRows, table: t.name, columns: names(columns), by: names(t.key), key: names(t.key),
+		kinds: append(kinds(columns), kinds(t.key)...)}, columns}
+}
+
+// sameButOften reports whether two rows differ in nothing but columns that change often.
+func (t *table[R]) sameButOften(a, b *R) bool {
+	var of [2]values
+	for _, c := range t.update.columns {
+		if !c.often {
+			c.bind(&of[0], a)
+			c.bind(&of[1], b)
+		}
+	}
+	return bytes.Equal(of[0], of[1])
 }
 
 // seldomChanged says that most transactions only read the table's rows, many of them the same.

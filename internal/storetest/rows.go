@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"tapline/ledger"
@@ -53,6 +54,37 @@ func (s *suite) changesComeBack() {
 		Operators: r.Operators[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2],
 	}})
+	s.holds(everythingWants(), c.New)
+}
+
+// countsComeBack saves cards in the transaction that loaded them, which knows what has changed: of one what payments count,
+// of the other something else as well.
+func (s *suite) countsComeBack() {
+	c := everything()
+	s.save(c)
+	err := s.store.Update(s.Context(), func(tx processor.Tx) error {
+		r, err := tx.Load(processor.Wants{Cards: []payment.CardID{"c1", "c2"}})
+		if err != nil {
+			return err
+		}
+		for i := range r.Cards {
+			card := &r.Cards[i]
+			card.Tapped = processor.DaySum{Day: noon.Add(24 * time.Hour), Minor: 17}
+			card.Identified = processor.DaySum{Day: noon.Add(48 * time.Hour), Minor: 18}
+			card.ApprovalsSince, card.Approvals = noon.Add(time.Hour), 4
+			if card.SUNVersion > 0 {
+				card.SUNCounter -= 9
+			}
+			if card.ID == "c2" {
+				card.Label, card.Associated = "Red", "laptop"
+			}
+			c.New.Cards[slices.IndexFunc(c.New.Cards, func(other processor.Card) bool { return other.ID == card.ID })] = *card
+		}
+		return tx.Save(processor.Changes{Changed: processor.Rows{Cards: r.Cards}})
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
 	s.holds(everythingWants(), c.New)
 }
 

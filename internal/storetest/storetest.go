@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 	}{
 		{"every row comes back", (*suite).rowsComeBack},
 		{"changed rows come back", (*suite).changesComeBack},
+		{"what payments count comes back", (*suite).countsComeBack},
 		{"terms of a payment do not change", (*suite).termsStay},
 		{"times are cut to microseconds", (*suite).timesAreCut},
 		{"text that cannot be kept is refused", (*suite).strangeText},

@@ -4,6 +4,7 @@
 --   BY KEY                small rows that are looked up by their key; stored in its order where that is possible
 --   BY ARRIVAL            wide rows that arrive one after the other; stored in that order
 --   APPEND ONLY t;        triggers that refuse UPDATE and DELETE of rows of t
+--   c IN (a, b)           however it is fastest asked in a CHECK
 --
 -- Times are microseconds since 1970 UTC, 0 for never. Amounts are minor units. NULL only says that there is no such
 -- row elsewhere; all other columns have a value, which may be empty.
