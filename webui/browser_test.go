@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"tapline/internal/testenv"
@@ -22,22 +23,66 @@ const chromium = "/usr/bin/chromium"
 
 func cny(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "CNY"} }
 
-// browser is a Chromium for the whole test.
+// TestMain closes the Chromium that tests have shared.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	shared.close()
+	os.Exit(code)
+}
+
+// shared is one Chromium for all tests that need no flags of their own: people have contexts of their own in it.
+var shared struct {
+	once  sync.Once
+	ctx   context.Context
+	err   error
+	close func()
+}
+
+func init() { shared.close = func() {} }
+
+// browser is a Chromium: the one that tests share, or with flags one for the whole test.
 func browser(t *testing.T, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	_, err := os.Stat(chromium)
 	testenv.Require(t, "chromium", err == nil, "apt-get install chromium")
+	if len(flags) > 0 {
+		ctx, stop, err := launch(t.TempDir(), flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(stop)
+		return ctx
+	}
+	shared.once.Do(func() {
+		dir, err := os.MkdirTemp("", "tapline-webui")
+		if err != nil {
+			shared.err = err
+			return
+		}
+		var stop func()
+		shared.ctx, stop, shared.err = launch(dir, nil)
+		shared.close = func() { stop(); _ = os.RemoveAll(dir) }
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.ctx
+}
+
+// launch starts a Chromium that keeps its files in a folder.
+func launch(dir string, flags []chromedp.ExecAllocatorOption) (context.Context, func(), error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.UserDataDir(dir),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en-US"))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, flags...)...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() { cancel(); stop() })
+	end := func() { cancel(); stop() }
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
+		end()
+		return nil, nil, err
 	}
-	return ctx
+	return ctx, end, nil
 }
 
 // person is somebody at a browser of their own: other people's keys and storage are not theirs.
@@ -57,6 +102,7 @@ func newPerson(t *testing.T, in context.Context, name string) *person {
 	}
 	p := &person{t, tab, name}
 	p.do(chromedp.EmulateViewport(375, 740))
+	p.always(`{ const random = Math.random; Math.random = () => random() / 8; }`) // it asks again sooner
 	complaints := watchConsole(tab)
 	t.Cleanup(func() {
 		for _, c := range complaints() {
@@ -67,6 +113,15 @@ func newPerson(t *testing.T, in context.Context, name string) *person {
 		}
 	})
 	return p
+}
+
+// always runs a script in every page before its own.
+func (p *person) always(script string) {
+	p.Helper()
+	params := page.AddScriptToEvaluateOnNewDocumentParams{Source: script}
+	if _, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, params); err != nil {
+		p.Fatal(err)
+	}
 }
 
 // watchConsole collects what a page complains of: errors that nobody caught, and what the content policy refused.

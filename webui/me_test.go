@@ -19,7 +19,7 @@ func (p *person) look(name string) {
 	p.fits(name)
 	p.accessible(name)
 	p.dark()
-	p.accessible(name + " by night")
+	p.legible(name + " by night")
 	p.light()
 }
 

@@ -89,7 +89,15 @@ func (w *world) serve(service http.Handler, out http.ResponseWriter, r *http.Req
 	}
 }
 
+// openWorld is a world for a test that runs beside others.
 func openWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
+	t.Helper()
+	t.Parallel()
+	return quietWorld(t, change...)
+}
+
+// quietWorld is a world for a test that measures, beside which no other runs.
+func quietWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 	t.Helper()
 	w := bareWorld(t, change...)
 	w.furnish()
