@@ -39,6 +39,7 @@ type Device struct {
 	Label     string    `json:"label"`
 	CreatedAt time.Time `json:"created_at"`
 
+	UsedAt    *time.Time `json:"used_at,omitempty" doc:"When it was last used, to within ten minutes."`
 	RevokedAt *time.Time `json:"revoked_at,omitempty" doc:"When an operator took its right to act away."`
 }
 
@@ -153,6 +154,8 @@ type BoundDevice struct {
 	ID      string    `json:"id"`
 	Label   string    `json:"label"`
 	BoundAt time.Time `json:"bound_at"`
+
+	UsedAt *time.Time `json:"used_at,omitempty" doc:"When it was last used, for whatever, to within ten minutes."`
 }
 
 // Passkey is a passkey with which a card's holder may authenticate and confirm.

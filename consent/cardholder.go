@@ -121,6 +121,35 @@ func (m *Rebind) bind(e Envelope, _ time.Time) error {
 	return nil
 }
 
+// DeviceRemoval ends what a device is to a card that it was the associated device of. The associated device signs it, with
+// the PIN: whoever has stolen that device must not shut its holder's others out.
+type DeviceRemoval struct {
+	Claims
+	Card   CardID   `json:"card"`
+	Device DeviceID `json:"device" doc:"The device to be removed."`
+	PIN    PIN      `json:"pin" pattern:"^[0-9]{4,12}$"`
+}
+
+func (*DeviceRemoval) fits(t Typ) bool { return t == TypDeviceRemoval }
+
+// Validate checks the form of all parts.
+func (m *DeviceRemoval) Validate() error {
+	if err := m.Card.Check(); err != nil {
+		return err
+	}
+	if err := m.Device.Check(); err != nil {
+		return err
+	}
+	return m.PIN.Check()
+}
+
+func (m *DeviceRemoval) bind(e Envelope, _ time.Time) error {
+	if m.Device == e.device {
+		return ErrInvalid.at("device")
+	}
+	return nil
+}
+
 // PasskeyRegistration makes a passkey known that its holder may pay with, with the PIN: whoever has only the phone must
 // not be able to add a way to pay without it.
 type PasskeyRegistration struct {

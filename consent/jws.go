@@ -36,6 +36,7 @@ const (
 	TypLimits         Typ = "tapline-limits+jws"         // Limits
 	TypPIN            Typ = "tapline-pin+jws"            // PINChange
 	TypRebind         Typ = "tapline-rebind+jws"         // Rebind
+	TypDeviceRemoval  Typ = "tapline-undevice+jws"       // DeviceRemoval
 	TypPasskey        Typ = "tapline-passkey+jws"        // PasskeyRegistration
 	TypPasskeyRemoval Typ = "tapline-unpasskey+jws"      // PasskeyRemoval
 	TypAssertion      Typ = "JWT"                        // TokenAssertion (RFC 7523)

@@ -228,6 +228,7 @@ func messages(device DeviceID) map[Typ]Message {
 		TypLimits:         &Limits{c(), "card_1", "8305", "approve"},
 		TypPIN:            &PINChange{Claims: c(), Card: "card_1", OldPIN: "8305", NewPIN: "2790"},
 		TypRebind:         &Rebind{c(), "card_1", DeviceID(strings.Repeat("x", 43))},
+		TypDeviceRemoval:  &DeviceRemoval{c(), "card_1", DeviceID(strings.Repeat("x", 43)), "8305"},
 		TypAssertion:      &assertion,
 	}
 }

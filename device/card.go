@@ -98,6 +98,14 @@ func (c *Client) Rebind(ctx context.Context, id consent.CardID, to consent.Devic
 	})
 }
 
+// RemoveDevice ends what a device is to a card that it was the associated device of, from the one that is now. The card's
+// open payments are cancelled.
+func (c *Client) RemoveDevice(ctx context.Context, id consent.CardID, pin consent.PIN, removed consent.DeviceID) (api.Card, error) {
+	return c.card(ctx, id, "/devices/remove", consent.TypDeviceRemoval, func(claims consent.Claims) consent.Message {
+		return &consent.DeviceRemoval{Claims: claims, Card: id, Device: removed, PIN: pin}
+	})
+}
+
 // card checks a message about a card before anything is sent, and sends it.
 func (c *Client) card(
 	ctx context.Context, id consent.CardID, verb string, typ consent.Typ, message func(consent.Claims) consent.Message,

@@ -41,11 +41,21 @@ func (l *looked) cardOf(card processor.Card, devices []payment.DeviceID) api.Car
 	for _, id := range devices {
 		b, _ := l.unit.Bindings.Get(processor.BindingID{Card: card.ID, Device: id})
 		d, _ := l.unit.Devices.Get(id)
-		bound = append(bound, api.BoundDevice{ID: string(id), Label: d.Label, BoundAt: b.BoundAt})
+		bound = append(bound, boundView(b, d))
 	}
 	return cardView(card, account, bound)
 }
 
+func boundView(b processor.Binding, d processor.Device) api.BoundDevice {
+	v := api.BoundDevice{ID: string(b.Device), Label: d.Label, BoundAt: b.BoundAt}
+	if !d.UsedAt.IsZero() {
+		v.UsedAt = &d.UsedAt
+	}
+	return v
+}
+
+// cardView is a card with what is on its account. What is on that of a card which was replaced, and which devices it has, is
+// the new card's to tell: a device may have been removed from that since.
 func cardView(c processor.Card, account ledger.Account, bound []api.BoundDevice) api.Card {
 	slices.SortFunc(bound, func(a, b api.BoundDevice) int { return a.BoundAt.Compare(b.BoundAt) })
 	v := api.Card{
@@ -57,6 +67,9 @@ func cardView(c processor.Card, account ledger.Account, bound []api.BoundDevice)
 	}
 	if !c.LostAt.IsZero() {
 		v.LostAt = &c.LostAt
+	}
+	if c.ReplacedBy != "" {
+		v.Balance, v.Available, v.Devices = 0, 0, nil
 	}
 	return v
 }
@@ -80,9 +93,9 @@ func showCards(r processor.Reader, cards []processor.Card) ([]api.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels := map[payment.DeviceID]string{}
+	known := map[payment.DeviceID]processor.Device{}
 	for _, d := range devices.Devices {
-		labels[d.ID] = d.Label
+		known[d.ID] = d
 	}
 	accounts := map[ledger.AccountID]ledger.Account{}
 	for _, a := range rows.Accounts {
@@ -90,7 +103,7 @@ func showCards(r processor.Reader, cards []processor.Card) ([]api.Card, error) {
 	}
 	bound := map[payment.CardID][]api.BoundDevice{}
 	for _, b := range rows.Bindings {
-		bound[b.Card] = append(bound[b.Card], api.BoundDevice{ID: string(b.Device), Label: labels[b.Device], BoundAt: b.BoundAt})
+		bound[b.Card] = append(bound[b.Card], boundView(b, known[b.Device]))
 	}
 	out := make([]api.Card, 0, len(cards))
 	for _, c := range cards {
@@ -245,7 +258,11 @@ func (c *call) unfreezeCard() (answer, error) {
 	return c.checkCard(device, key, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
 		command := processor.NewUnfreeze(begun, right)
 		return command, func() outcome {
-			return outcome{command.Result, command.After, command.After.State != processor.CardActive}
+			o := outcome{result: command.Result, after: command.After}
+			if command.After.State != processor.CardActive {
+				o.refused = "card_state"
+			}
+			return o
 		}
 	})
 }
@@ -265,15 +282,15 @@ func (c *call) limitCard() (answer, error) {
 	m.PIN = ""
 	return c.checkCard(device, key, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
 		command := processor.NewSetLevel(begun, right, level)
-		return command, func() outcome { return outcome{command.Result, command.After, false} }
+		return command, func() outcome { return outcome{result: command.Result, after: command.After} }
 	})
 }
 
 // outcome is what finishing a PIN check for a card came to.
 type outcome struct {
-	result     processor.TryResult
-	after      processor.Card
-	impossible bool // in the card's state, though the PIN was right
+	result  processor.TryResult
+	after   processor.Card
+	refused string // a problem's code: why it cannot be done, though the PIN was right
 }
 
 // checkCard checks a PIN for a card and then runs what it was asked for. what is the message without PIN, to be
@@ -295,8 +312,8 @@ func (c *call) checkCard(device payment.DeviceID, key processor.KeyID, id consen
 				switch {
 				case !o.result.Right:
 					return c.wrongTry(o.result, string(o.after.State))
-				case o.impossible:
-					return c.refused(refusal{code: "card_state", state: string(o.after.State)})
+				case o.refused != "":
+					return c.refused(refusal{code: o.refused, state: string(o.after.State)})
 				}
 				return http.StatusOK, encode(seen.card(o.after))
 			}, nil
@@ -384,6 +401,27 @@ func (c *call) rebindCard() (answer, error) {
 	return c.do(processor.Request{Key: key, Digest: c.digest(m), Command: seen, Answer: func(time.Time) (int, []byte) {
 		return http.StatusOK, encode(seen.card(command.After))
 	}})
+}
+
+// removeDevice is POST /v1/cards/{id}/devices/remove.
+func (c *call) removeDevice() (answer, error) {
+	var m consent.DeviceRemoval
+	device, key, err := c.signed(&m)
+	if err != nil {
+		return answer{}, err
+	}
+	pin := m.PIN
+	m.PIN = ""
+	return c.checkCard(device, key, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
+		command := processor.NewRemoveDevice(begun, right, payment.DeviceID(m.Device))
+		return command, func() outcome {
+			o := outcome{result: command.Result, after: command.After}
+			if command.Unknown {
+				o.refused = "unknown_device"
+			}
+			return o
+		}
+	})
 }
 
 // cardsOf finds the cards that a device is or was bound to, the oldest first.

@@ -462,6 +462,27 @@ func TestAPasskeyOfARevokedDeviceIsDead(t *testing.T) {
 	w.expectMoney(100_00, 0, 0)
 }
 
+// The card's holder removes a device that was bound before. What it registered does not come back with it.
+func TestAPasskeyOfARemovedDeviceIsDead(t *testing.T) {
+	w := openPasskey(t)
+	phone2 := w.newDevice("new phone")
+	id := consent.CardID(w.card.ID)
+	_, err := w.phone.Rebind(w.ctx, id, phone2.Key.ID())
+	w.must(err)
+	_, err = phone2.RemoveDevice(w.ctx, id, rightPIN, w.phone.Key.ID())
+	w.must(err)
+	if list, err := phone2.Passkeys(w.ctx, id); err != nil || len(list) != 0 {
+		t.Errorf("passkeys: %+v, %v", list, err)
+	}
+	_, err = phone2.Rebind(w.ctx, id, w.phone.Key.ID())
+	w.must(err)
+	if p := w.sent(w.phone, cardNumber, 12_50).View(); p.Passkeys != nil {
+		t.Errorf("bound again, the device is offered %v", p.Passkeys)
+	}
+	w.credential = newCredential()
+	w.register(w.phone, w.credential) // the count of the card's passkeys is right: there is room for this one
+}
+
 func TestAPasskeysCounterMustRise(t *testing.T) {
 	w := barePasskey(t)
 	w.credential.Counter = 5

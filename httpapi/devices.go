@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -45,6 +46,9 @@ func (c *call) registerDevice() (answer, error) {
 
 func deviceView(d processor.Device) api.Device {
 	view := api.Device{ID: string(d.ID), Label: d.Label, CreatedAt: d.CreatedAt}
+	if !d.UsedAt.IsZero() {
+		view.UsedAt = &d.UsedAt
+	}
 	if !d.RevokedAt.IsZero() {
 		view.RevokedAt = &d.RevokedAt
 	}
@@ -114,11 +118,29 @@ func (c *call) getToken() (answer, error) {
 	} else if !first {
 		return oauthError(http.StatusUnauthorized, "invalid_client", "the assertion was used before")
 	}
+	if kind == consent.DeviceToken {
+		if err := c.noteUse(payment.DeviceID(e.Device())); err != nil {
+			return answer{}, err
+		}
+	}
 	token, err := consent.IssueToken(c.Keys, string(e.Device()), kind, c.audience, c.now())
 	if err != nil {
 		return answer{}, err
 	}
 	return ok(api.Token{AccessToken: token, TokenType: "Bearer", ExpiresIn: int(consent.TokenLife / time.Second)})
+}
+
+// noteUse notes that a device reads, where that is not known yet: writing that down is no reason to refuse it.
+func (c *call) noteUse(id payment.DeviceID) error {
+	rows, err := c.load(c.r.Context(), processor.Wants{Devices: []payment.DeviceID{id}})
+	if err != nil || len(rows.Devices) == 0 || c.now().Sub(rows.Devices[0].UsedAt) < processor.UseStep {
+		return err
+	}
+	_, err = c.Processor.Do(c.r.Context(), processor.Request{Command: processor.NoteUse{Device: id}})
+	if errors.Is(err, processor.ErrBusy) || errors.Is(err, processor.ErrUnavailable) {
+		return nil
+	}
+	return err
 }
 
 // assertionIn reads the form. Its second result is OAuth's code of what is wrong with it.

@@ -623,8 +623,8 @@ func TestOperatorsFindTheDeviceToRevoke(t *testing.T) {
 	s.admin(s.token(s.operator), "/devices/"+string(s.kiosk.ID())+"/revoke", api.Noted{}).expect(200, "")
 	revoked := s.clock.Now()
 	want := []api.Device{
-		{ID: string(s.phone.ID()), Label: "device", CreatedAt: revoked},
-		{ID: string(s.kiosk.ID()), Label: "device", CreatedAt: revoked, RevokedAt: &revoked},
+		{ID: string(s.phone.ID()), Label: "device", CreatedAt: revoked, UsedAt: &revoked},
+		{ID: string(s.kiosk.ID()), Label: "device", CreatedAt: revoked, UsedAt: &revoked, RevokedAt: &revoked},
 	}
 	slices.SortFunc(want, func(a, b api.Device) int { return strings.Compare(a.ID, b.ID) })
 	var got, rest api.Devices

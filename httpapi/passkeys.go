@@ -31,12 +31,15 @@ func (c *call) passkeysFor(p payment.Payment, role string) ([]string, error) {
 		Cards: []payment.CardID{p.Card}, Bindings: []processor.BindingID{{Card: p.Card, Device: p.Initiator}},
 		Devices: []payment.DeviceID{p.Associated},
 	})
-	if err != nil || len(rows.Cards) == 0 || len(rows.Bindings) == 0 || len(rows.Devices) == 0 || rows.Cards[0].Passkeys == 0 {
+	if err != nil || len(rows.Cards) == 0 || !holds(rows.Bindings) || len(rows.Devices) == 0 || rows.Cards[0].Passkeys == 0 {
 		return nil, err
 	}
 	all, err := c.load(c.r.Context(), processor.Wants{PasskeysOf: []payment.CardID{p.Card}})
 	return processor.PasskeysFor(p, rows.Cards[0], rows.Devices[0], true, all.Passkeys), err
 }
+
+// holds reports whether a binding that was looked for is there, and was not ended.
+func holds(found []processor.Binding) bool { return len(found) > 0 && found[0].RemovedAt.IsZero() }
 
 // gesture verifies a passkey's answer to a statement. Nothing is looked at yet that depends on the payment: that is the
 // command's, in the transaction that acts on it.
@@ -134,7 +137,7 @@ func (c *call) listPasskeys() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if len(rows.Cards) == 0 || len(rows.Bindings) == 0 {
+	if len(rows.Cards) == 0 || !holds(rows.Bindings) {
 		return answer{}, processor.ErrUnknownCard
 	}
 	card := rows.Cards[0]

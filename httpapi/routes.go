@@ -235,6 +235,13 @@ func cardRoutes() []*route {
 			by:   []credential{bySignature}, typ: consent.TypRebind, claims: typeOf[consent.Rebind](),
 			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).rebindCard,
 			codes: []string{"id_mismatch", "unknown_card", "unknown_device", "card_state"},
+		}, {
+			method: "POST", path: "/v1/cards/{id}/devices/remove", id: "removeDevice", summary: "Remove a device that was bound to the card before",
+			text: "By the associated device, with the PIN; that device itself cannot be removed. The other one cannot see or freeze the " +
+				"card any more and is told nothing more of it; its passkeys for the card are removed and open payments are cancelled.",
+			by: []credential{bySignature}, typ: consent.TypDeviceRemoval, claims: typeOf[consent.DeviceRemoval](),
+			status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).removeDevice,
+			codes: append([]string{"id_mismatch", "unknown_card", "unknown_device"}, pinCodes...),
 		},
 	}
 }

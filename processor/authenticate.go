@@ -67,7 +67,7 @@ func (c *ReserveTry) Do(u *Unit) error {
 
 // initiated returns an open payment of its initiator's. For any other device it does not exist.
 func (u *Unit) initiated(id payment.ID, device payment.DeviceID) (payment.Payment, error) {
-	if _, err := u.activeDevice(device); err != nil {
+	if _, err := u.actingDevice(device); err != nil {
 		return payment.Payment{}, err
 	}
 	p, ok := u.Payments.Get(id)
@@ -109,7 +109,7 @@ func (c *Authenticate) Wants(u *Unit, w *Wants) {
 
 // Do gives a right try back and steps the payment; with no try left, the payment is rejected.
 func (c *Authenticate) Do(u *Unit) (err error) {
-	if _, err := u.activeDevice(c.Device); err != nil {
+	if _, err := u.actingDevice(c.Device); err != nil {
 		return err
 	}
 	p, ok := u.Payments.Get(c.Payment)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"time"
 
 	"tapline/consent"
 	"tapline/keyring"
@@ -146,9 +147,22 @@ func (u *Unit) activeDevice(id payment.DeviceID) (Device, error) {
 	return d, nil
 }
 
+// UseStep is how exactly it is known when a device was last used. A device is noted as used at most that often.
+const UseStep = 10 * time.Minute
+
+// actingDevice returns the device that acts, if it may, and notes that it was used.
+func (u *Unit) actingDevice(id payment.DeviceID) (Device, error) {
+	d, err := u.activeDevice(id)
+	if err == nil && u.Now.Sub(d.UsedAt) >= UseStep {
+		d.UsedAt = u.Now
+		u.Devices.Put(id, d)
+	}
+	return d, err
+}
+
 // associatedCard returns a card of which the device is the associated device. For anybody else it does not exist.
 func (u *Unit) associatedCard(id payment.CardID, device payment.DeviceID) (Card, error) {
-	if _, err := u.activeDevice(device); err != nil {
+	if _, err := u.actingDevice(device); err != nil {
 		return Card{}, err
 	}
 	c, ok := u.Cards.Get(id)

@@ -28,6 +28,7 @@ func (c *RegisterDevice) Do(u *Unit) error {
 	} else {
 		d.CreatedAt = u.Now
 	}
+	d.UsedAt = u.Now
 	u.Devices.Put(d.ID, d)
 	c.Device = d
 	return nil
@@ -64,7 +65,7 @@ func (c *Activate) Wants(u *Unit, w *Wants) {
 // Do activates or refuses.
 func (c *Activate) Do(u *Unit) error {
 	c.Card, c.Refused = Card{}, true
-	if _, err := u.activeDevice(c.Device); err != nil {
+	if _, err := u.actingDevice(c.Device); err != nil {
 		return err
 	}
 	u.spendChallenge(c.Challenge, payment.Identified) // whatever was proved: a code and the number are enough
@@ -136,11 +137,11 @@ func (c *Freeze) Wants(u *Unit, w *Wants) {
 
 // Do freezes the card.
 func (c *Freeze) Do(u *Unit) error {
-	if _, err := u.activeDevice(c.Device); err != nil {
+	if _, err := u.actingDevice(c.Device); err != nil {
 		return err
 	}
 	card, ok := u.Cards.Get(c.Card)
-	if _, bound := u.Bindings.Get(BindingID{c.Card, c.Device}); !ok || !bound {
+	if !ok || !u.isBound(BindingID{c.Card, c.Device}) {
 		return ErrUnknownCard
 	}
 	if err := u.freeze(card, c.Device, "frozen"); err != nil {

@@ -51,7 +51,7 @@ func (c *ChallengeTap) Wants(_ *Unit, w *Wants) {
 // Do stores the challenge, unless the device had too many lately: whoever has let a card sign many numbers must not be
 // able to ask until one of them comes, and so those that were used count as well.
 func (c *ChallengeTap) Do(u *Unit) error {
-	if _, err := u.activeDevice(c.ID.Device); err != nil {
+	if _, err := u.actingDevice(c.ID.Device); err != nil {
 		return err
 	}
 	lately := 0

@@ -139,7 +139,7 @@ func (c *Approve) Wants(u *Unit, w *Wants) {
 // a device made that was revoked since is cancelled instead of approved.
 func (c *Approve) Do(u *Unit) error {
 	c.WrongCode, c.TapRefused = false, ""
-	if _, err := u.activeDevice(c.Device); err != nil {
+	if _, err := u.actingDevice(c.Device); err != nil {
 		return err
 	}
 	p, ok := u.Payments.Get(c.Payment)

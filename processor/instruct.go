@@ -58,7 +58,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 
 // Do opens the payment, and settles it, or ends its rehearsal, if a tap is all it needs.
 func (c *Instruct) Do(u *Unit) error {
-	device, err := u.activeDevice(c.Device)
+	device, err := u.actingDevice(c.Device)
 	if err != nil {
 		return err
 	}

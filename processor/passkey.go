@@ -120,7 +120,7 @@ func PasskeysFor(p payment.Payment, c Card, associated Device, bound bool, all [
 // of a card without passkeys.
 func (u *Unit) wantPasskeys(w *Wants, c Card, device payment.DeviceID) {
 	w.Bindings = append(w.Bindings, BindingID{c.ID, device})
-	if _, bound := u.Bindings.rows[BindingID{c.ID, device}]; bound && c.Passkeys > 0 {
+	if b, known := u.Bindings.rows[BindingID{c.ID, device}]; known && b.RemovedAt.IsZero() && c.Passkeys > 0 {
 		w.PasskeysOf = append(w.PasskeysOf, c.ID)
 		w.Devices = append(w.Devices, c.Associated)
 	}
@@ -137,7 +137,7 @@ func (u *Unit) passkeysFor(p payment.Payment, c Card) []string {
 			all = append(all, k)
 		}
 	}
-	_, bound := u.Bindings.Get(BindingID{c.ID, p.Initiator})
+	bound := u.isBound(BindingID{c.ID, p.Initiator})
 	associated, _ := u.Devices.Get(c.Associated)
 	return PasskeysFor(p, c, associated, bound, all)
 }
@@ -159,7 +159,7 @@ func (u *Unit) authenticateBy(g *Gesture, p payment.Payment, policy payment.Poli
 	card, known := u.Cards.Get(p.Card)
 	k, ok := u.Passkeys.Get(g.Passkey)
 	by, _ := u.Devices.Get(k.Device)
-	_, bound := u.Bindings.Get(BindingID{p.Card, p.Initiator})
+	bound := u.isBound(BindingID{p.Card, p.Initiator})
 	switch {
 	case !known || !ok || !bound || !k.Serves(card, by):
 		return p, consent.ErrPasskey

@@ -32,7 +32,7 @@ func (c *Present) Wants(u *Unit, w *Wants) {
 // tell a fresh one from one that was used.
 func (c *Present) Do(u *Unit) error {
 	c.Known, c.Card, c.Assured = false, Card{}, payment.Identified
-	if _, err := u.activeDevice(c.Device); err != nil {
+	if _, err := u.actingDevice(c.Device); err != nil {
 		return err
 	}
 	if c.SUN.Version == 0 {
@@ -42,7 +42,7 @@ func (c *Present) Do(u *Unit) error {
 	if !ok {
 		return nil
 	}
-	_, bound := u.Bindings.Get(BindingID{card.ID, c.Device})
+	bound := u.isBound(BindingID{card.ID, c.Device})
 	fresh := u.spendTap(&card, c.SUN)
 	switch {
 	case !fresh && bound:

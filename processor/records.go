@@ -35,6 +35,7 @@ type Device struct {
 	PublicKey []byte // JWK, RFC 7517
 	Label     string
 	CreatedAt time.Time
+	UsedAt    time.Time // when it last acted or read, to within UseStep; zero if it never did
 	RevokedAt time.Time // zero while it may act
 }
 
@@ -135,11 +136,13 @@ func (s *DaySum) add(minor int64, now time.Time) {
 // day is the UTC day of a time.
 func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
-// Binding says that a device has been the card's associated device, now or before: it is no stranger to the card.
+// Binding says that a device has been the card's associated device, now or before: it is no stranger to the card, until
+// its holder removes it.
 type Binding struct {
-	Card    payment.CardID
-	Device  payment.DeviceID
-	BoundAt time.Time
+	Card      payment.CardID
+	Device    payment.DeviceID
+	BoundAt   time.Time
+	RemovedAt time.Time // zero while it holds
 }
 
 // BindingID names a binding.

@@ -107,8 +107,8 @@ type Wants struct {
 	Accounts   []ledger.AccountID
 	Devices    []payment.DeviceID
 	Bindings   []BindingID
-	BoundTo    []payment.CardID   // all bindings of these cards
-	CardsOf    []payment.DeviceID // all bindings of these devices
+	BoundTo    []payment.CardID   // all bindings of these cards that hold
+	CardsOf    []payment.DeviceID // all bindings of these devices that hold
 	Tries      []TriesID
 	TopUps     []string
 	Passkeys   []string         // by credential id

@@ -42,8 +42,7 @@ func (u *Unit) watchSkimming(c Card, t SUNTap, device payment.DeviceID) {
 	if t.Version == 0 || len(u.BoundTo(c.ID)) == 0 {
 		return
 	}
-	_, bound := u.Bindings.Get(BindingID{c.ID, device})
-	if !bound || u.skipped(c.ID, t) {
+	if !u.isBound(BindingID{c.ID, device}) || u.skipped(c.ID, t) {
 		u.tellCard("skim_suspected", c)
 	}
 }

@@ -194,10 +194,12 @@ func authenticated(p payment.Payment) bool {
 func (u *Unit) BoundTo(id payment.CardID) []payment.DeviceID {
 	var out, now []payment.DeviceID
 	for _, b := range u.boundTo[id] {
-		out = append(out, b.Device)
+		if u.isBound(b) {
+			out = append(out, b.Device)
+		}
 	}
 	for b := range u.Bindings.staged {
-		if b.Card == id && !slices.Contains(out, b.Device) {
+		if b.Card == id && u.isBound(b) && !slices.Contains(out, b.Device) {
 			now = append(now, b.Device)
 		}
 	}
@@ -205,10 +207,15 @@ func (u *Unit) BoundTo(id payment.CardID) []payment.DeviceID {
 	return append(out, now...)
 }
 
-// bind stages a binding, which BoundTo then knows.
+// isBound reports whether a device is no stranger to a card.
+func (u *Unit) isBound(id BindingID) bool {
+	b, ok := u.Bindings.Get(id)
+	return ok && b.RemovedAt.IsZero()
+}
+
+// bind stages a binding, which BoundTo then knows. One that holds is left as it is.
 func (u *Unit) bind(b Binding) {
-	id := BindingID{b.Card, b.Device}
-	if _, ok := u.Bindings.Get(id); !ok {
+	if id := (BindingID{b.Card, b.Device}); !u.isBound(id) {
 		u.Bindings.Put(id, b)
 	}
 }

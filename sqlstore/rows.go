@@ -31,8 +31,8 @@ func (r *rows) end() {
 var (
 	openOf       = payments.by("ended_at = 0 AND authenticated_at > 0", "card")
 	cardsByNo    = cards.by("", "number_key")
-	boundTo      = bindings.by("", "card")
-	cardsOf      = bindings.by("", "device")
+	boundTo      = bindings.by("removed_at = 0", "card")
+	cardsOf      = bindings.by("removed_at = 0", "device")
 	ofPayment    = evidence.by("", "payment")
 	challengesOf = challenges.by("", "device")
 	ofCard       = passkeys.by("", "card")

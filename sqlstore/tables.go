@@ -25,6 +25,7 @@ var devices = newTable("devices", 1,
 	fixed(octets("public_key", func(d *processor.Device) *[]byte { return &d.PublicKey })),
 	text("label", func(d *processor.Device) *string { return &d.Label }),
 	fixed(instant("created_at", func(d *processor.Device) *time.Time { return &d.CreatedAt })),
+	instant("used_at", func(d *processor.Device) *time.Time { return &d.UsedAt }),
 	instant("revoked_at", func(d *processor.Device) *time.Time { return &d.RevokedAt }),
 ).seldomChanged()
 
@@ -109,6 +110,7 @@ var bindings = newTable("card_devices", 2,
 	text("card", func(b *processor.Binding) *payment.CardID { return &b.Card }),
 	text("device", func(b *processor.Binding) *payment.DeviceID { return &b.Device }),
 	instant("bound_at", func(b *processor.Binding) *time.Time { return &b.BoundAt }),
+	instant("removed_at", func(b *processor.Binding) *time.Time { return &b.RemovedAt }),
 )
 
 var challenges = newTable("tap_challenges", 2,

@@ -55,6 +55,62 @@ func TestHolderHandsTheCardOverToANewDevice(t *testing.T) {
 	young.see("The card can pay again.")
 }
 
+func TestHolderSeesDevicesWithLastUseAndRemovesAStolenOne(t *testing.T) {
+	w := openWorld(t)
+	chrome := browser(t)
+	old := newPerson(t, chrome, "stolen device")
+	old.authenticator()
+	old.activate(w)
+	old.press("Make a passkey")
+	old.see("The passkey was added.")
+	young := newPerson(t, chrome, "new device")
+	young.open(w.url + "/me")
+	young.press("The card is on another device of mine")
+	id := eval[string](young, "document.querySelector('.id').textContent")
+	old.press("Devices")
+	old.press("Make another device the associated one")
+	old.fill("Id of the other device", id)
+	old.press("Next")
+	old.press("Yes, that is my device")
+	old.see("Another device is the associated device now.")
+	old.press("Devices")
+	old.see("Last used")
+	if strings.Contains(old.text(), "Remove this device") {
+		t.Error("a former device is offered to remove others")
+	}
+	old.press("Back")
+	young.see("This device is the card’s associated device now.")
+	young.press("Devices")
+	young.see("Last used")
+	young.see("Passkeys")
+	young.look("devices of two")
+	young.press("Remove this device")
+	young.see("from the card?")
+	young.look("remove")
+	young.enter("470917")
+	young.see("That PIN is wrong.")
+	young.enter(pin)
+	young.see("The device was removed from the card.")
+	if strings.Contains(young.text(), "Remove this device") {
+		t.Errorf("it is still there:\n%s", young.text())
+	}
+	// The thief, who has the page open, has nothing left; what was done here is no news to the holder.
+	old.see("No card on this device yet")
+	old.see("A device was removed from the card.")
+	old.look("removed")
+	if strings.Contains(old.text(), "200.00") {
+		t.Errorf("a removed device sees the balance:\n%s", old.text())
+	}
+	young.press("Back")
+	young.see("CN¥200.00")
+	if strings.Contains(young.text(), "A device was removed from") {
+		t.Error("what was done on this page is told as news")
+	}
+	if c := w.card(); len(c.Devices) != 1 || c.Devices[0].ID != id {
+		t.Errorf("the card has the devices %v", c.Devices)
+	}
+}
+
 func TestOperatorsCodeBindsANewDeviceAfterADay(t *testing.T) {
 	w := openWorld(t)
 	chrome := browser(t)

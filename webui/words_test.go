@@ -73,7 +73,7 @@ var languages = []string{"en", "zh"}
 // cardEvents are what devices are told of their cards, after "card.": TestEveryEventOfACardHasWords compares them with
 // the source.
 var cardEvents = []string{
-	"bound", "closed", "code_issued", "frozen", "limits_changed", "lost", "passkey_added", "passkey_removed", "pin_changed",
+	"bound", "closed", "code_issued", "device_removed", "frozen", "limits_changed", "lost", "passkey_added", "passkey_removed", "pin_changed",
 	"replaced", "skim_suspected", "unfrozen",
 }
 

@@ -10,25 +10,26 @@ import (
 
 // cardCmd is about cards.
 type cardCmd struct {
-	Read        cardReadCmd        `cmd:"" help:"Read a card and show what is on it. Talks to no service."`
-	Readers     cardReadersCmd     `cmd:"" help:"List the readers of this machine."`
-	Emulate     cardEmulateCmd     `cmd:"" help:"Play a virtual card in a virtual reader, to try things out."`
-	Identify    cardIdentifyCmd    `cmd:"" help:"Ask the service which card it is."`
-	VerifySUN   cardVerifySUNCmd   `cmd:"" name:"verify-sun" help:"Check what an NTAG 424 DNA card wrote into its URL. Talks to no service."`
-	Activate    cardActivateCmd    `cmd:"" help:"Make this device the associated device of a card."`
-	List        cardListCmd        `cmd:"" help:"List this device's cards, or all (operator)."`
-	Show        cardShowCmd        `cmd:"" help:"Show one card."`
-	Freeze      cardFreezeCmd      `cmd:"" help:"Stop a card at once."`
-	Unfreeze    cardUnfreezeCmd    `cmd:"" help:"Let a frozen card pay again."`
-	Lost        cardLostCmd        `cmd:"" help:"Report a card lost: no device can undo it."`
-	Replace     cardReplaceCmd     `cmd:"" help:"Put a new card in the place of one for ever (operator), or finish that on your device."`
-	PIN         cardPINCmd         `cmd:"" name:"pin" help:"Change a card's PIN, or make a code to reset it (operator)."`
-	Rebind      cardRebindCmd      `cmd:"" help:"Make another device the associated device of a card."`
-	Issue       cardIssueCmd       `cmd:"" help:"Make a card known (operator)."`
-	Personalise cardPersonaliseCmd `cmd:"" help:"Issue an NTAG 424 DNA that lies on a reader, and write it (operator)."`
-	Code        cardCodeCmd        `cmd:"" help:"Make a new activation code for a card that was not activated yet (operator)."`
-	Close       cardCloseCmd       `cmd:"" help:"End a card for ever (operator)."`
-	Limits      cardLimitsCmd      `cmd:"" help:"Set the least that payments with your card need."`
+	Read         cardReadCmd         `cmd:"" help:"Read a card and show what is on it. Talks to no service."`
+	Readers      cardReadersCmd      `cmd:"" help:"List the readers of this machine."`
+	Emulate      cardEmulateCmd      `cmd:"" help:"Play a virtual card in a virtual reader, to try things out."`
+	Identify     cardIdentifyCmd     `cmd:"" help:"Ask the service which card it is."`
+	VerifySUN    cardVerifySUNCmd    `cmd:"" name:"verify-sun" help:"Check what an NTAG 424 DNA card wrote into its URL. Talks to no service."`
+	Activate     cardActivateCmd     `cmd:"" help:"Make this device the associated device of a card."`
+	List         cardListCmd         `cmd:"" help:"List this device's cards, or all (operator)."`
+	Show         cardShowCmd         `cmd:"" help:"Show one card."`
+	Freeze       cardFreezeCmd       `cmd:"" help:"Stop a card at once."`
+	Unfreeze     cardUnfreezeCmd     `cmd:"" help:"Let a frozen card pay again."`
+	Lost         cardLostCmd         `cmd:"" help:"Report a card lost: no device can undo it."`
+	Replace      cardReplaceCmd      `cmd:"" help:"Put a new card in the place of one for ever (operator), or finish that on your device."`
+	PIN          cardPINCmd          `cmd:"" name:"pin" help:"Change a card's PIN, or make a code to reset it (operator)."`
+	Rebind       cardRebindCmd       `cmd:"" help:"Make another device the associated device of a card."`
+	Issue        cardIssueCmd        `cmd:"" help:"Make a card known (operator)."`
+	Personalise  cardPersonaliseCmd  `cmd:"" help:"Issue an NTAG 424 DNA that lies on a reader, and write it (operator)."`
+	Code         cardCodeCmd         `cmd:"" help:"Make a new activation code for a card that was not activated yet (operator)."`
+	Close        cardCloseCmd        `cmd:"" help:"End a card for ever (operator)."`
+	RemoveDevice cardRemoveDeviceCmd `cmd:"" name:"remove-device" help:"End what a device that was bound before may see and do of your card."`
+	Limits       cardLimitsCmd       `cmd:"" help:"Set the least that payments with your card need."`
 }
 
 // cardReadersCmd lists readers.
@@ -69,7 +70,11 @@ func cardFacts(c api.Card) []pair {
 		facts = append(facts, pair{"lost since", when(*c.LostAt)})
 	}
 	for _, d := range c.Devices {
-		facts = append(facts, pair{"bound " + when(d.BoundAt), d.ID + "  " + d.Label})
+		text := d.ID + "  " + d.Label
+		if d.UsedAt != nil {
+			text += "  used " + when(*d.UsedAt)
+		}
+		facts = append(facts, pair{"bound " + when(d.BoundAt), text})
 	}
 	return facts
 }

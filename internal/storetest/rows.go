@@ -32,7 +32,7 @@ func (s *suite) changesComeBack() {
 	// Every field that may change, of one row of each table.
 	r.Accounts[1].DebitsPending, r.Accounts[1].CreditsPending = 1, 2
 	r.Accounts[1].DebitsPosted, r.Accounts[1].CreditsPosted = 3, 100_004
-	r.Devices[0].Label, r.Devices[0].RevokedAt = "Old", later
+	r.Devices[0].Label, r.Devices[0].UsedAt, r.Devices[0].RevokedAt = "Old", noon, later
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
 	r.APIKeys[0].RevokedAt = later
 	r.Operators[0].Name = "Beth"
@@ -41,7 +41,7 @@ func (s *suite) changesComeBack() {
 		State: processor.CardFrozen, Label: "Blue", SUNVersion: r.Cards[0].SUNVersion, SUNCounter: 7}
 	r.Cards[0] = frozen
 	r.Cards[1].State, r.Cards[1].ReplacedBy = processor.CardClosed, "c3"
-	r.Bindings[0].BoundAt = later
+	r.Bindings[0].BoundAt, r.Bindings[0].RemovedAt = later, later
 	r.Tries[0].Used, r.Tries[0].PausedUntil, r.Tries[0].Locked = 5, time.Time{}, true
 	r.Passkeys[0].Counter, r.Passkeys[0].Label, r.Passkeys[0].UsedAt, r.Passkeys[0].RemovedAt = 0, "New", noon, later
 	r.Cards[0].Passkeys = 0

@@ -39,6 +39,7 @@ CREATE TABLE devices (
   public_key BYTEA  NOT NULL,
   label      TEXT   NOT NULL,
   created_at BIGINT NOT NULL CHECK (created_at >= 0),
+  used_at    BIGINT NOT NULL CHECK (used_at >= 0),
   revoked_at BIGINT NOT NULL CHECK (revoked_at >= 0)
 ) BY ARRIVAL;
 
@@ -129,9 +130,10 @@ CREATE TABLE top_ups (
 CREATE INDEX top_ups_pending ON top_ups (id) WHERE state = 'pending';
 
 CREATE TABLE card_devices (
-  card     TEXT   NOT NULL REFERENCES cards (id),
-  device   TEXT   NOT NULL REFERENCES devices (id),
-  bound_at BIGINT NOT NULL CHECK (bound_at >= 0),
+  card       TEXT   NOT NULL REFERENCES cards (id),
+  device     TEXT   NOT NULL REFERENCES devices (id),
+  bound_at   BIGINT NOT NULL CHECK (bound_at >= 0),
+  removed_at BIGINT NOT NULL CHECK (removed_at >= 0),
   PRIMARY KEY (card, device)
 ) BY KEY;
 

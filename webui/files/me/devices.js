@@ -4,22 +4,39 @@ import { read, rename, write } from '/ui/api.js';
 import { announce, button, facts, field, h, notice, screen } from '/ui/dom.js';
 import { explain, t, when } from '/ui/words.js';
 import { activate } from '/me/activate.js';
-import { back, sure } from '/me/ask.js';
+import { back, sure, withPIN } from '/me/ask.js';
 import { expect } from '/me/news.js';
 
 /** @typedef {import('/me.js').Here} Here */
 
 /** Lists them. @param {Here} here @param {Node} [said] */
-export function devices(here, said) {
+export async function devices(here, said) {
   const { card, device } = here, own = card.associated_device === device;
+  let keys;
+  try {
+    keys = (await read(`/v1/cards/${card.id}/passkeys`)).passkeys;
+  } catch (e) {
+    return here.home(notice('bad', explain(e)));
+  }
   screen(t('me.do.devices'), said, h('p', {}, t('me.devices_text')), h('ul.stack', {}, (card.devices ?? []).map((d) => h('li.panel', {},
     h('div.row', {}, h('h2', {}, h('bdi', {}, d.label)), d.id === card.associated_device && h('span.badge.active', {}, t('me.associated'))),
     d.id === device && h('p.quiet', {}, t('me.this_device')),
-    facts([[t('me.bound_at'), when(d.bound_at)], [t('me.id'), h('code', {}, d.id)]]),
-    d.id === device && naming(here, d.label)))),
+    facts([
+      [t('me.bound_at'), when(d.bound_at)], [t('me.used'), d.used_at ? when(d.used_at) : t('me.never')],
+      [t('me.do.passkeys'), keys.filter((/** @type {any} */ k) => k.device === d.id).map((/** @type {any} */ k) => k.label).join(', ')],
+      [t('me.id'), h('code', {}, d.id)],
+    ]),
+    d.id === device ? naming(here, d.label) : own && removing(here, d)))),
   own && card.state === 'active' && handing(here),
   !own && card.state !== 'closed' && button(t('me.associate'), () => joining(here), { kind: 'second', icon: 'phone' }), back(here));
 }
+
+/** Ends what a device is to the card. @param {Here} here @param {{id: string, label: string}} d */
+const removing = (here, d) => button(t('me.remove_device'), () => withPIN(here, t('me.remove_device_title', { label: `${d.label} …${d.id.slice(-6)}` }), async (pin) => {
+  expect('device_removed', here.card.id);
+  const card = await write(`/v1/cards/${here.card.id}/devices/remove`, 'undevice', { card: here.card.id, device: d.id, pin });
+  await devices({ ...here, card }, notice('good', t('me.device_removed')));
+}, { text: t('me.remove_device_text') }), { kind: 'second' });
 
 /** Gives this device another name. @param {Here} here @param {string} now */
 function naming(here, now) {
@@ -28,7 +45,7 @@ function naming(here, now) {
     e.preventDefault();
     try {
       await rename(label.input.value.trim());
-      devices({ ...here, card: await read('/v1/cards/' + here.card.id) }, notice('good', t('me.renamed')));
+      await devices({ ...here, card: await read('/v1/cards/' + here.card.id) }, notice('good', t('me.renamed')));
     } catch (/** @type {any} */ e) {
       label.tell(e?.field === 'label' ? t('problem.text_not_shown') : explain(e));
     }
