@@ -19,7 +19,7 @@ type Claims struct {
 
 // NewClaims are the common claims of a message that is signed now.
 func NewClaims(audience string, now time.Time) Claims {
-	return Claims{Audience: audience, IssuedAt: now.Unix(), ID: NewID()}
+	return Claims{Audience: audience, IssuedAt: now.Unix(), ID: NewIDAt(now)}
 }
 
 // Common is the claims that are common to all messages.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tapline/money"
 )
@@ -222,5 +223,23 @@ func TestErrorsRepeatNothing(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestIdsMadeLaterAreGreater(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	last := NewIDAt(at)
+	for _, later := range []time.Duration{time.Millisecond, 63 * time.Millisecond, 64 * time.Millisecond, time.Second, time.Hour, 1000 * 24 * time.Hour} {
+		id := NewIDAt(at.Add(later))
+		if id <= last || !idForm.MatchString(id) || len(id) != 22 {
+			t.Errorf("the id made %v later is %s, which does not follow %s", later, id, last)
+		}
+		last = id
+	}
+	if again := NewIDAt(at); again == NewIDAt(at) {
+		t.Errorf("two ids of one moment are %s", again)
+	}
+	if id := NewPaymentID(); id.Check() != nil {
+		t.Errorf("%s is no payment's id", id)
 	}
 }

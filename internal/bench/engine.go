@@ -61,7 +61,7 @@ func (c *caller) pay(due time.Time, r *record) error {
 	uid := c.uid(card)
 	c.counters[card]++
 	in := &processor.Instruct{
-		ID: payment.ID("pay_" + consent.NewID()), Device: from, Amount: one, Payee: c.handle(weak.IntN(c.payees)),
+		ID: payment.ID(consent.NewPaymentID()), Device: from, Amount: one, Payee: c.handle(weak.IntN(c.payees)),
 		CardKeys: processor.KeysOfUID(c.keys, uid[:]), CardLast4: "1234", Assurance: payment.Authentic,
 		SUN: processor.SUNTap{
 			Version: c.version, Counter: int64(c.counters[card]), Stranger: processor.StrangersKey(c.keys, uid[:]), SkimStep: 50,

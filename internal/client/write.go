@@ -30,7 +30,7 @@ type Message struct {
 // empty.
 func (c *Conn) Message(path string, typ consent.Typ, id string, claims func(consent.Claims) any) *Message {
 	if id == "" {
-		id = consent.NewID()
+		id = consent.NewIDAt(time.Now())
 	}
 	return &Message{conn: c, path: path, typ: typ, claims: claims, id: id}
 }

@@ -55,8 +55,15 @@ export function bytesOf(text) {
 /** @param {string} text @returns {Promise<ArrayBuffer>} */
 export const sha256 = (text) => crypto.subtle.digest('SHA-256', utf8.encode(text));
 
-/** A fresh id for a message: 128 random bits. */
-export const newID = () => base64url(crypto.getRandomValues(new Uint8Array(16)));
+// base64url's alphabet in the order of its bytes.
+const rising = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
+
+/** A fresh id for a message: 48 bits of the time, so that the service keeps what is made at one time in one place, and 80 random bits. */
+export function newID() {
+  let id = base64url(crypto.getRandomValues(new Uint8Array(10)));
+  for (let ms = Date.now(), i = 0; i < 8; i++, ms = Math.floor(ms / 64)) id = rising[ms % 64] + id;
+  return id;
+}
 
 /** @returns {Promise<Device>} a new key pair, whose private half nobody can read */
 async function make() {
