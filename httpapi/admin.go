@@ -124,13 +124,14 @@ func (c *call) addPayee() (answer, error) {
 		return answer{}, err
 	}
 	text, key := c.newAPIKey(payment.Handle(in.Handle))
+	key.Name, key.Scopes = "first", firstScopes
 	command := &processor.AddPayee{
 		Operated: who, APIKey: key,
 		Payee: processor.Payee{Handle: payment.Handle(in.Handle), Name: name, Account: newAccount(), Currency: in.Currency},
 	}
 	return c.operate(in, command, func(time.Time) (int, []byte) {
 		view := adminPayee(command.Payee)
-		view.APIKey = text
+		view.APIKey = string(text)
 		return http.StatusCreated, encode(view)
 	})
 }

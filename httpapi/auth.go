@@ -23,6 +23,7 @@ type caller struct {
 	who      credential
 	device   payment.DeviceID
 	payee    payment.Handle
+	key      processor.APIKey // the payee's program's
 	operator processor.OperatorID
 	until    time.Time // when the proof is over
 }
@@ -67,8 +68,8 @@ func (c *call) authenticate() error {
 		return nil
 	case !given:
 		return refuse("token_required")
-	case strings.HasPrefix(token, apiKeyPrefix):
-		c.by, err = c.byAPIKey(token)
+	case strings.HasPrefix(token, consent.APIKeyPrefix):
+		c.by, err = c.byAPIKey(consent.APIKey(token))
 	case slices.Contains(c.route.by, byFirst) && c.isFirstToken(token):
 		c.by = caller{who: byFirst}
 	default:
@@ -76,6 +77,9 @@ func (c *call) authenticate() error {
 	}
 	if err == nil && !slices.Contains(c.route.by, c.by.who) {
 		err = refuse("wrong_credential")
+	}
+	if err == nil && c.by.who == byPayee && c.route.scope != anyScope && !c.by.key.May(c.route.scope) {
+		err = processor.ErrScope
 	}
 	return err
 }
@@ -133,15 +137,6 @@ func (s *Service) load(ctx context.Context, w processor.Wants) (rows processor.R
 	return rows, err
 }
 
-// apiKeyPrefix begins every API key; the environment follows, so that people and scanners of leaked secrets know one.
-const apiKeyPrefix = "tk_"
-
-// newAPIKey makes an API key of 256 random bits and what is stored of it.
-func (s *Service) newAPIKey(payee payment.Handle) (text string, key processor.APIKey) {
-	text = apiKeyPrefix + s.Environment + "_" + consent.NewID() + consent.NewID()
-	return text, processor.APIKey{ID: "key_" + consent.NewID(), MAC: mac(s.Keys.MAC(keyring.APIKey, []byte(text))), Payee: payee}
-}
-
 // mac is a MAC with its key's version as text, to be stored and compared.
 func mac(v keyring.Versioned) string {
 	return strconv.Itoa(v.Version) + "." + base64.RawURLEncoding.EncodeToString(v.Sum)
@@ -153,25 +148,6 @@ func macs(all []keyring.Versioned) []string {
 		out = append(out, mac(v))
 	}
 	return out
-}
-
-// keyTrust is how long an API key that was checked is trusted to hold a stream open.
-const keyTrust = 10 * time.Minute
-
-func (c *call) byAPIKey(text string) (caller, error) {
-	if !strings.HasPrefix(text, apiKeyPrefix+c.Environment+"_") {
-		return caller{}, refuse("invalid_token")
-	}
-	rows, err := c.load(c.r.Context(), processor.Wants{APIKeys: macs(c.Keys.MACs(keyring.APIKey, []byte(text)))})
-	if err != nil {
-		return caller{}, err
-	}
-	for _, k := range rows.APIKeys {
-		if k.RevokedAt.IsZero() {
-			return caller{who: byPayee, payee: k.Payee, until: c.now().Add(keyTrust)}, nil
-		}
-	}
-	return caller{}, refuse("invalid_token")
 }
 
 // deviceKeys remembers public keys of devices, which never change. Whether a device was revoked is not remembered: the

@@ -206,7 +206,7 @@ func TestSecurityHeadersAreOnEveryAnswer(t *testing.T) {
 func TestBearerTokensAreReadStrictly(t *testing.T) {
 	s := openStation(t)
 	device, operator := s.token(s.kiosk), s.token(s.operator)
-	live := "tk_live_" + strings.TrimPrefix(s.apiKey, "tk_test_")
+	live := string(consent.NewAPIKey("live"))
 	for name, tc := range map[string]struct {
 		path   string
 		header []string
@@ -218,7 +218,7 @@ func TestBearerTokensAreReadStrictly(t *testing.T) {
 		"two":                      {"/v1/payments", []string{"Authorization", "Bearer " + device, "Authorization", "Bearer " + device}, 401, "invalid_token"},
 		"two spaces":               {"/v1/payments", []string{"Authorization", "Bearer  " + device}, 401, "invalid_token"},
 		"changed":                  {"/v1/payments", []string{"Authorization", "Bearer " + device[:len(device)-2] + "AA"}, 401, "invalid_token"},
-		"unknown API key":          {"/v1/payments", []string{"Authorization", "Bearer tk_test_" + consent.NewID() + consent.NewID()}, 401, "invalid_token"},
+		"unknown API key":          {"/v1/payments", []string{"Authorization", "Bearer " + string(consent.NewAPIKey("test"))}, 401, "invalid_token"},
 		"API key of live":          {"/v1/payments", []string{"Authorization", "Bearer " + live}, 401, "invalid_token"},
 		"operator for devices":     {"/v1/cards", []string{"Authorization", "Bearer " + operator}, 403, "wrong_credential"},
 		"device for operators":     {"/v1/admin/cards", []string{"Authorization", "Bearer " + device}, 403, "wrong_credential"},

@@ -18,7 +18,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add("POST", "/v1/devices", "", api.ContentJWS, "eyJhbGciOiJFUzI1NiJ9.e30.AA")
 	f.Add("POST", "/v1/token", "", formType, "grant_type=client_credentials&client_assertion_type="+url.QueryEscape(assertionType)+"&client_assertion=x")
 	f.Add("POST", "/v1/admin/operators", "Bearer "+firstToken, "application/json", `{"name":"x","public_key":{"kty":"EC"}}`)
-	f.Add("GET", "/v1/payments/pay_x?wait=1&after=2", "Bearer tk_test_x", "", "")
+	f.Add("GET", "/v1/payments/pay_x?wait=1&after=2", "Bearer tapline_test_x", "", "")
 	f.Add("GET", "/v1/admin/accounts/x/report?from=2026-01-01T00:00:00Z", "Bearer x", "", "")
 	f.Add("HEAD", "/v1/events", "Bearer x", "", "")
 	f.Add("GET", "/docs/../docs", "", "", "")

@@ -73,6 +73,7 @@ type Service struct {
 	pins     chan struct{} // a place for each request that may check or make PINs; see places
 	devices  deviceKeys
 	used     usedAssertions
+	keyUses  *keyUses
 	watch    *watcher
 	streams  waiting
 	polls    waiting
@@ -128,6 +129,7 @@ func New(c Config) *Service {
 	s.schemas = newSchemas()
 	s.openapi = s.document()
 	s.watch = newWatcher(c.Store, c.Log)
+	s.keyUses = newKeyUses(c.Processor, c.Log)
 	c.Metrics.measure(s)
 	return s
 }
@@ -170,6 +172,7 @@ func (s *Service) AdminHandler() http.Handler {
 func (s *Service) Shutdown() {
 	s.closeOnce.Do(func() { close(s.closing) })
 	s.watch.close()
+	s.keyUses.close()
 }
 
 // now is the time, in UTC and as precise as the database keeps it.

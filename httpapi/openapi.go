@@ -49,7 +49,7 @@ func newSchemas() huma.Registry {
 var securitySchemes = map[string]*huma.SecurityScheme{
 	string(byDevice):   {Type: "http", Scheme: "bearer", Description: "A device's token of POST /v1/token."},
 	string(byOperator): {Type: "http", Scheme: "bearer", Description: "An operator's token of POST /v1/token."},
-	string(byPayee):    {Type: "http", Scheme: "bearer", Description: "A payee's API key, tk_live_… or tk_test_…."},
+	string(byPayee):    {Type: "http", Scheme: "bearer", Description: "A payee's API key, tapline_live_… or tapline_test_…, with the scope that the operation names."},
 	string(byFirst):    {Type: "http", Scheme: "bearer", Description: "The token that the service made at its first start."},
 }
 
@@ -105,9 +105,13 @@ func (r *route) operation(schemas huma.Registry) *huma.Operation {
 	for _, b := range r.by {
 		if b == bySignature {
 			op.Security = append(op.Security, map[string][]string{}) // the body's signature is all
-		} else {
-			op.Security = append(op.Security, map[string][]string{string(b): {}})
+			continue
 		}
+		roles := []string{} // OpenAPI 3.1 §4.8.30: "role names which are required", where it is no OAuth
+		if b == byPayee && r.scope != anyScope {
+			roles = append(roles, string(r.scope))
+		}
+		op.Security = append(op.Security, map[string][]string{string(b): roles})
 	}
 	return op
 }
@@ -235,6 +239,9 @@ func (r *route) problems() map[int][]string {
 	want := append([]string{"internal", "busy", "unavailable"}, r.codes...)
 	if len(r.by) > 0 && !(len(r.by) == 1 && r.by[0] == bySignature) {
 		want = append(want, "token_required", "invalid_token", "token_expired", "wrong_credential", "device_revoked")
+	}
+	if slices.Contains(r.by, byPayee) && r.scope != anyScope {
+		want = append(want, "missing_scope")
 	}
 	if r.form == nil { // OAuth has its own words for these
 		want = append(want, "malformed", "unknown_field", "duplicate_field")

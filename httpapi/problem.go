@@ -63,6 +63,7 @@ var rules = []rule{
 	{Code{"stale", 401, "signed too long ago or in the future; set the device's clock", false}, []error{consent.ErrStale}},
 
 	{Code{"wrong_credential", 403, "this operation is for another kind of caller", false}, nil},
+	{Code{"missing_scope", 403, "the API key may not do this; make one with the scope that the operation names", false}, []error{processor.ErrScope}},
 	{Code{"device_revoked", 403, "the device was revoked", false}, []error{processor.ErrDeviceRevoked}},
 	{Code{"unknown_operator", 403, "the operator is not enrolled", false}, []error{processor.ErrUnknownOperator}},
 	{Code{"second_operator", 403, "another operator than the one who asked for it has to confirm it", false}, []error{processor.ErrSameOperator}},
@@ -84,6 +85,7 @@ var rules = []rule{
 	{Code{"unknown_account", 404, "no such account", false}, []error{processor.ErrUnknownAccount}},
 	{Code{"unknown_top_up", 404, "no such top-up", false}, []error{processor.ErrUnknownTopUp}},
 	{Code{"unknown_device", 404, "no such device", false}, []error{processor.ErrUnknownDevice}},
+	{Code{"unknown_api_key", 404, "no such API key", false}, []error{processor.ErrUnknownAPIKey}},
 	{Code{"method_not_allowed", 405, "not with this method", false}, nil},
 
 	{Code{"in_progress", 409, "the same request is still in progress", true}, []error{processor.ErrInProgress}},
@@ -104,6 +106,7 @@ var rules = []rule{
 	{Code{"passkey_exists", 409, "a passkey with this id is already there", false}, nil},
 	{Code{"top_up_over", 409, "the top-up was confirmed or rejected, or its time is over", false}, []error{processor.ErrTopUpOver}},
 	{Code{"payee_exists", 409, "a payee with this handle is already there", false}, []error{processor.ErrPayeeExists}},
+	{Code{"api_key_over", 409, "the API key was rotated or revoked, or its time is over", false}, []error{processor.ErrAPIKeyOver}},
 	{Code{"operator_exists", 409, "an operator with this key is already there", false}, []error{processor.ErrOperatorExists}},
 	{Code{"already_enrolled", 409, "the first operator is already enrolled", false}, []error{processor.ErrAlreadyEnrolled}},
 
@@ -115,6 +118,7 @@ var rules = []rule{
 	{Code{"insufficient_funds", 422, "there is not enough money on the card account", false}, nil},
 	{Code{"limit_exceeded", 422, "more than may be paid, at once or in a day, with a card that does not prove itself", false}, []error{processor.ErrLimitExceeded}},
 	{Code{"too_many_passkeys", 422, "the card has as many passkeys as it may have; remove one", false}, nil},
+	{Code{"too_many_api_keys", 422, "the payee has as many API keys as it may have; those that ended are forgotten after 30 days", false}, []error{processor.ErrTooManyAPIKeys}},
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
 	{Code{"order_sum", 422, "the lines, tip and tax do not sum to the amount", false}, []error{order.ErrSum}},
 	{Code{"order_mismatch", 422, "the order is to another payee, or of another amount", false}, nil},

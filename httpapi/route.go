@@ -18,6 +18,7 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/internal/strictjson"
+	"tapline/processor"
 )
 
 // maxBody bounds a request's body, in bytes.
@@ -39,8 +40,9 @@ const (
 type route struct {
 	method, path string
 	id, summary  string
-	text         string       // more about it, for the document
-	by           []credential // any of these will do; none: anybody
+	text         string          // more about it, for the document
+	by           []credential    // any of these will do; none: anybody
+	scope        processor.Scope // that a payee's key needs; anyScope for none
 	query        []param
 
 	// At most one of these three is what the body holds.

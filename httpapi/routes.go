@@ -14,7 +14,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), adminRoutes())
+var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), adminRoutes(), adminKeyRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -83,7 +83,7 @@ func paymentRoutes() []*route {
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
 			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",
-			by:   []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.Payments](), handle: (*call).listPayments,
+			by:   []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Payments](), handle: (*call).listPayments,
 			query: []param{
 				{name: "role", doc: "Initiator if it is left out, or payee for a payee's key.", enum: []string{api.RoleInitiator, api.RoleApprover, api.RolePayee}},
 				{name: "state", doc: "Only payments in this state.", enum: stateNames()},
@@ -94,7 +94,7 @@ func paymentRoutes() []*route {
 			method: "GET", path: "/v1/payments/{id}", id: "getPayment", summary: "Read a payment, or wait for its next change",
 			text: "For its initiator, its associated device once that is asked, and its payee once the payer has confirmed. For " +
 				"everybody else it does not exist.",
-			by: []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).getPayment,
+			by: []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).getPayment,
 			query: []param{
 				{name: "wait", doc: "How many seconds to wait for a change.", integer: true, max: maxWait},
 				{name: "after", doc: "The version that is known; what is newer is answered at once.", integer: true, max: 1 << 40},
@@ -124,12 +124,12 @@ func paymentRoutes() []*route {
 		}, {
 			method: "POST", path: "/v1/payments/{id}/cancel", id: "cancelPayment", summary: "Cancel a payment before money moves",
 			text: "By the initiating device, signed; or by the payee with its key, an Idempotency-Key and no body.",
-			by:   []credential{bySignature, byPayee}, typ: consent.TypCancellation, claims: typeOf[consent.Cancellation](),
+			by:   []credential{bySignature, byPayee}, scope: processor.ScopeOrders, typ: consent.TypCancellation, claims: typeOf[consent.Cancellation](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).cancel,
 			codes: []string{"id_mismatch", "unknown_payment", "too_late", "expired", "idempotency_key_required"},
 		}, {
 			method: "GET", path: "/v1/payments/{id}/receipt", id: "getReceipt", summary: "Get the signed receipt of a settled payment",
-			by: []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.Receipt](), handle: (*call).getReceipt,
+			by: []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Receipt](), handle: (*call).getReceipt,
 			codes: []string{"unknown_payment", "not_settled", "rehearsal"},
 		},
 	}
@@ -141,12 +141,12 @@ func orderRoutes() []*route {
 			method: "POST", path: "/v1/orders", id: "makeOrder", summary: "Make an order for payers to pay",
 			text: "Its url is for a link or a QR code (url and /qr.svg). It is paid at most once. Lines, tip and tax sum to the " +
 				"amount; without lines, tip and tax are a part of it.",
-			by: []credential{byPayee}, in: typeOf[api.NewOrder](), status: http.StatusCreated, out: typeOf[api.PayeeOrder](),
+			by: []credential{byPayee}, scope: processor.ScopeOrders, in: typeOf[api.NewOrder](), status: http.StatusCreated, out: typeOf[api.PayeeOrder](),
 			handle: (*call).makeOrder,
 			codes:  []string{"idempotency_key_required", "unknown_payee", "wrong_currency", "order_sum"},
 		}, {
 			method: "GET", path: "/v1/orders", id: "listOrders", summary: "List a payee's orders, newest first",
-			by: []credential{byPayee}, status: http.StatusOK, out: typeOf[api.PayeeOrders](), handle: (*call).listOrders,
+			by: []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.PayeeOrders](), handle: (*call).listOrders,
 			query: []param{
 				{name: "state", doc: "Only orders in this state.", enum: orderStateNames()},
 				{name: "reference", doc: "Only orders with this reference."},
@@ -158,12 +158,12 @@ func orderRoutes() []*route {
 		}, {
 			method: "GET", path: "/v1/orders/{id}", id: "getOrder", summary: "Read an order",
 			text: "For its payee, and for any device that knows the id, which sees what it is asked to pay and whether it still can.",
-			by:   []credential{byDevice, byPayee}, status: http.StatusOK, out: typeOf[api.PayeeOrder](), handle: (*call).getOrder,
+			by:   []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.PayeeOrder](), handle: (*call).getOrder,
 			codes: []string{"unknown_order"},
 		}, {
 			method: "POST", path: "/v1/orders/{id}/cancel", id: "cancelOrder", summary: "Cancel an order that is not paid",
 			text: "A payment that is paying it is cancelled with it. No body.",
-			by:   []credential{byPayee}, status: http.StatusOK, out: typeOf[api.PayeeOrder](), handle: (*call).cancelOrder,
+			by:   []credential{byPayee}, scope: processor.ScopeOrders, status: http.StatusOK, out: typeOf[api.PayeeOrder](), handle: (*call).cancelOrder,
 			codes: []string{"idempotency_key_required", "unknown_order", "order_closed"},
 		},
 	}
@@ -279,7 +279,7 @@ func eventRoutes() []*route {
 			text: "Server-sent events: id is the event's number, event its type, data an Event. After a break, send the last " +
 				"id as Last-Event-ID; an event of type reset says that too much was missed, and that everything is to be read " +
 				"anew. A comment comes every 15 seconds. The stream ends with the token, or soon after whoever holds it was revoked.",
-			by: []credential{byDevice, byPayee, byOperator}, status: http.StatusOK, handle: (*call).streamEvents,
+			by: []credential{byDevice, byPayee, byOperator}, scope: processor.ScopeRead, status: http.StatusOK, handle: (*call).streamEvents,
 			codes: []string{"too_many_streams", "invalid_field"},
 		},
 	}

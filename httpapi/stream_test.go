@@ -16,7 +16,6 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
-	"tapline/keyring"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -390,14 +389,9 @@ func TestARevokedCallersStreamEndsAtTheNextHeartbeat(t *testing.T) {
 		kiosk, phone, payee := s.listen(s.Context(), s.token(s.kiosk), ""), s.listen(s.Context(), s.token(s.phone), ""), s.listen(s.Context(), s.apiKey, "")
 		time.Sleep(time.Second)
 		s.admin(s.token(s.operator), "/devices/"+string(s.kiosk.ID())+"/revoke", api.Noted{}).expect(200, "")
-		s.must(s.store.Update(s.Context(), func(tx processor.Tx) error {
-			rows, err := tx.Load(processor.Wants{APIKeys: macs(s.keys.MACs(keyring.APIKey, []byte(s.apiKey)))})
-			if err != nil {
-				return err
-			}
-			rows.APIKeys[0].RevokedAt = s.clock.Now()
-			return tx.Save(processor.Changes{Changed: processor.Rows{APIKeys: rows.APIKeys}})
-		}))
+		var self api.Self
+		s.get("/v1/payee", s.apiKey).into(200, &self)
+		s.admin(s.token(s.operator), "/payees/"+handle+"/api-keys/"+self.APIKey.ID+"/revoke", api.Noted{}).expect(200, "")
 		time.Sleep(heartbeat)
 		synctest.Wait()
 		if diff := cmp.Diff([]bool{true, false, true}, []bool{kiosk.ended(), phone.ended(), payee.ended()}); diff != "" {

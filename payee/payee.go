@@ -35,7 +35,7 @@ var (
 // It may be used by several goroutines.
 type Client struct {
 	URL      string           // the service's origin, such as https://pay.example; plain http only on this machine
-	APIKey   string           // tk_live_… or tk_test_…
+	APIKey   string           // tapline_live_… or tapline_test_…
 	HTTP     *http.Client     // nil for the usual one; redirects are refused in any case
 	Now      func() time.Time // nil for time.Now
 	Insecure bool             // allow plain http to other machines
@@ -65,12 +65,12 @@ func WithIdempotencyKey(ctx context.Context, key string) context.Context {
 
 // MakeOrder opens an order. Its URL is what payers are given.
 func (c *Client) MakeOrder(ctx context.Context, in api.NewOrder) (api.PayeeOrder, error) {
-	return c.write(ctx, "/v1/orders", in)
+	return write[api.PayeeOrder](ctx, c, "/v1/orders", in)
 }
 
 // CancelOrder ends an order that is not paid, and a payment that is paying it.
 func (c *Client) CancelOrder(ctx context.Context, id string) (api.PayeeOrder, error) {
-	return c.write(ctx, "/v1/orders/"+url.PathEscape(id)+"/cancel", nil)
+	return write[api.PayeeOrder](ctx, c, "/v1/orders/"+url.PathEscape(id)+"/cancel", nil)
 }
 
 // Order is an order as it is now.
@@ -106,17 +106,17 @@ func (c *Client) Orders(ctx context.Context, q Query) (page api.PayeeOrders, err
 	return page, err
 }
 
-func (c *Client) write(ctx context.Context, path string, in any) (o api.PayeeOrder, err error) {
+func write[T any](ctx context.Context, c *Client, path string, in any) (out T, err error) {
 	conn, err := c.connect()
 	if err != nil {
-		return o, err
+		return out, err
 	}
 	key, ok := ctx.Value(idempotencyKey{}).(string)
 	if !ok || key == "" {
 		key = consent.NewID()
 	}
-	err = conn.WriteAs(ctx, strings.TrimSpace(c.APIKey), path, key, in, &o)
-	return o, err
+	err = conn.WriteAs(ctx, strings.TrimSpace(c.APIKey), path, key, in, &out)
+	return out, err
 }
 
 func (c *Client) read(ctx context.Context, path string, query url.Values, out any) error {

@@ -18,6 +18,10 @@ var (
 	ErrUnknownOrder      = errors.New("no such order") // also: not yours to see
 	ErrUnknownPayee      = errors.New("no payee with this handle")
 	ErrUnknownAccount    = errors.New("no such account")
+	ErrUnknownAPIKey     = errors.New("no such API key") // also: not yours to see
+	ErrAPIKeyOver        = errors.New("the API key was rotated or revoked, or its time is over")
+	ErrScope             = errors.New("the API key may not do this")
+	ErrTooManyAPIKeys    = errors.New("the payee has as many API keys as it may have")
 	ErrUnknownTopUp      = errors.New("no such top-up")
 	ErrTopUpOver         = errors.New("the top-up was decided, or its time is over")
 	ErrSameOperator      = errors.New("another operator has to do this")

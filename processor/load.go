@@ -17,6 +17,7 @@ type asked struct {
 
 	challengesOf map[payment.DeviceID]bool
 	passkeys     map[payment.CardID]bool
+	apiKeysOf    map[payment.Handle]bool
 	anyOf        bool
 }
 
@@ -28,9 +29,11 @@ func newUnit() *Unit {
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
+			apiKeysOf: map[payment.Handle]bool{},
 		},
 		challengesOf: map[payment.DeviceID][]ChallengeID{},
 		passkeysOf:   map[payment.CardID][]string{},
+		apiKeysOf:    map[payment.Handle][]string{},
 	}
 }
 
@@ -102,14 +105,14 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Devices: u.Devices.missing(w.Devices), Bindings: u.Bindings.missing(w.Bindings), Tries: u.Tries.missing(w.Tries),
 		Payees: u.Payees.missing(w.Payees), Orders: u.Orders.missing(w.Orders), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
-		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys),
+		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys), APIKeysOf: fresh(u.asked.apiKeysOf, w.APIKeysOf),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
 		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
 		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
-		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) +
+		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
 		len(m.Orders) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps)
 	return m, n > 0 || m.AnyOf
 }
@@ -170,6 +173,7 @@ func (u *Unit) add(r Rows) {
 	}
 	for _, x := range r.APIKeys {
 		u.APIKeys.add(x.MAC, x)
+		u.apiKeysOf[x.Payee] = appendNew(u.apiKeysOf[x.Payee], x.MAC)
 	}
 	for _, x := range r.Operators {
 		u.Operators.add(x.ID, x)

@@ -199,6 +199,7 @@ func (c *AddPayee) Do(u *Unit) error {
 		return ErrPayeeExists
 	}
 	c.Payee.CreatedAt, c.APIKey.CreatedAt = u.Now, u.Now
+	c.APIKey.CreatedBy = OperatorPrincipal(c.By)
 	u.Payees.Put(c.Payee.Handle, c.Payee)
 	u.Accounts.Put(c.Payee.Account, ledger.Account{ID: c.Payee.Account, Kind: ledger.PayeeAccount, Currency: c.Payee.Currency})
 	u.APIKeys.Put(c.APIKey.MAC, c.APIKey)

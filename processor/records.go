@@ -196,15 +196,6 @@ type Payee struct {
 	Rehearsals bool // whether payments to it may be rehearsed: it has to know a rehearsal from money
 }
 
-// APIKey lets a payee's programs in. MAC stands for the key's text.
-type APIKey struct {
-	ID        string
-	MAC       string
-	Payee     payment.Handle
-	CreatedAt time.Time
-	RevokedAt time.Time // zero while it is valid
-}
-
 // OperatorID is the RFC 7638 thumbprint of an operator's public key.
 type OperatorID string
 

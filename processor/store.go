@@ -115,7 +115,8 @@ type Wants struct {
 	PasskeysOf []payment.CardID // all passkeys of these cards
 	Payees     []payment.Handle
 	Orders     []payment.OrderID
-	APIKeys    []string // by MAC
+	APIKeys    []string         // by MAC
+	APIKeysOf  []payment.Handle // all API keys of these payees
 	Operators  []OperatorID
 	AnyOf      bool // whether there is an operator at all: loads one
 	Keys       []KeyID

@@ -43,6 +43,7 @@ type Unit struct {
 
 	challengesOf map[payment.DeviceID][]ChallengeID
 	passkeysOf   map[payment.CardID][]string
+	apiKeysOf    map[payment.Handle][]string
 	asked        asked
 }
 
@@ -247,6 +248,9 @@ func (u *Unit) keep() {
 	}
 	for id, k := range u.Passkeys.staged {
 		u.passkeysOf[k.Card] = appendNew(u.passkeysOf[k.Card], id)
+	}
+	for mac, k := range u.APIKeys.staged {
+		u.apiKeysOf[k.Payee] = appendNew(u.apiKeysOf[k.Payee], mac)
 	}
 	for id := range u.Challenges.staged {
 		u.challengesOf[id.Device] = appendNew(u.challengesOf[id.Device], id)

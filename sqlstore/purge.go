@@ -28,6 +28,8 @@ var (
 		ORDER BY updated_at LIMIT $3)`, isInteger, isInteger, isInteger)
 	purgeChallenges = plain(`DELETE FROM tap_challenges WHERE (device, id) IN (
 		SELECT device, id FROM tap_challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, isInteger, isInteger)
+	purgeAPIKeys = plain(`DELETE FROM api_keys WHERE mac IN (
+		SELECT mac FROM api_keys WHERE revoked_at BETWEEN 1 AND $1 OR expires_at BETWEEN 1 AND $1 LIMIT $2)`, isInteger, isInteger)
 	// The oldest are looked at, and no others: they come in order of their numbers.
 	oldEvents = plain("SELECT "+events.list()+" FROM (SELECT "+events.list()+" FROM events ORDER BY number LIMIT $2) AS oldest"+
 		" WHERE at < $1", isInteger, isInteger)
@@ -35,7 +37,7 @@ var (
 	purgeRecipients = plain("DELETE FROM event_recipients WHERE principal = $1 AND event = $2", isText, isInteger)
 )
 
-// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, and old counts of tries. It returns how many
+// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, API keys that ended long ago, and old counts of tries. It returns how many
 // of them it deleted: while there are any, there may be more.
 func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err error) {
 	err = s.db.update(ctx, func(c session) error {
@@ -51,6 +53,10 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err erro
 		})
 		deleted += r.delete(purgeChallenges, func(to binder) {
 			to.integer(micros(now))
+			to.integer(purgedAtOnce)
+		})
+		deleted += r.delete(purgeAPIKeys, func(to binder) {
+			to.integer(micros(now.Add(-processor.APIKeysKept)))
 			to.integer(purgedAtOnce)
 		})
 		old := collect(r, events, oldEvents, func(to binder) {

@@ -29,6 +29,9 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 	event := func(subject string, at time.Time) processor.Event {
 		return processor.Event{Type: "x", Subject: subject, To: []processor.Principal{"p", "q"}, At: at}
 	}
+	apiKey := func(id string, revoked, ends time.Time) processor.APIKey {
+		return processor.APIKey{ID: id, MAC: id, Payee: "shop", CreatedAt: now, RevokedAt: revoked, ExpiresAt: ends}
+	}
 	challenge := func(id consent.ChallengeID, expires time.Time) processor.TapChallenge {
 		return processor.TapChallenge{ChallengeID: processor.ChallengeID{Device: "laptop", ID: id}, Number: make([]byte, 4),
 			Amount: money.Amount{Minor: 1, Currency: "CNY"}, ExpiresAt: expires}
@@ -38,7 +41,9 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 			New: processor.Rows{
 				Keys:       []processor.Key{key("old", later), key("young", later.Add(1000)), key("waiting", now), key("direct", now)},
 				Challenges: []processor.TapChallenge{challenge("old", later), challenge("open", later.Add(1000))},
-				Tries:      []processor.Tries{count("idle", consent.Tries{Used: 2}), count("locked", consent.Tries{Locked: true}), count("paused", consent.Tries{PausedUntil: later.Add(time.Hour)})},
+				APIKeys: []processor.APIKey{apiKey("revoked", later.Add(-processor.APIKeysKept), time.Time{}), apiKey("ended", time.Time{}, later.Add(-processor.APIKeysKept)),
+					apiKey("just revoked", later.Add(1000-processor.APIKeysKept), time.Time{}), apiKey("lasting", time.Time{}, time.Time{}), apiKey("ending", time.Time{}, later)},
+				Tries: []processor.Tries{count("idle", consent.Tries{Used: 2}), count("locked", consent.Tries{Locked: true}), count("paused", consent.Tries{PausedUntil: later.Add(time.Hour)})},
 			},
 			Events: []processor.Event{event("old", later.Add(-EventsKept-1000)), event("young", later.Add(-EventsKept))},
 		})
@@ -56,7 +61,7 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 		}
 	}
 	left := leftAfterPurge(t, s)
-	want := []string{"challenge open", "event young", "key waiting", "key young", "tries locked", "tries paused"}
+	want := []string{"API key ending", "API key just revoked", "API key lasting", "challenge open", "event young", "key waiting", "key young", "tries locked", "tries paused"}
 	if diff := cmp.Diff(want, left); diff != "" {
 		t.Errorf("left after Purge (-want +got):\n%s", diff)
 	}
@@ -70,7 +75,7 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 
 // leftAfterPurge names what is left of the rows that TestPurgeForgetsWhatNobodyNeeds saves, and of older ones.
 func leftAfterPurge(t *testing.T, s *Store) (left []string) {
-	wants := processor.Wants{ChallengesOf: []payment.DeviceID{"laptop"}}
+	wants := processor.Wants{ChallengesOf: []payment.DeviceID{"laptop"}, APIKeysOf: []payment.Handle{"shop"}}
 	for _, id := range []string{"direct", "old", "waiting", "young"} {
 		wants.Keys = append(wants.Keys, processor.KeyID{Principal: "device:laptop", Key: id})
 	}
@@ -84,6 +89,9 @@ func leftAfterPurge(t *testing.T, s *Store) (left []string) {
 		}
 		for _, c := range rows.Challenges {
 			left = append(left, "challenge "+string(c.ID))
+		}
+		for _, k := range rows.APIKeys {
+			left = append(left, "API key "+k.ID)
 		}
 		for _, k := range rows.Keys {
 			left = append(left, "key "+k.Key)

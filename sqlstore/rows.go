@@ -36,6 +36,7 @@ var (
 	ofPayment    = evidence.by("", "payment")
 	challengesOf = challenges.by("", "device")
 	ofCard       = passkeys.by("", "card")
+	apiKeysOf    = apiKeys.by("", "payee")
 	anyOf        = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
 )
 
@@ -107,6 +108,13 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 		func(c processor.TapChallenge) processor.ChallengeID { return c.ChallengeID })
 	found.Passkeys = join(found.Passkeys, pick(r, passkeys, ofCard, single(w.PasskeysOf)),
 		func(k processor.Passkey) string { return k.ID })
+	guarded = guarded[:0]
+	for _, payee := range w.APIKeysOf {
+		guarded = append(guarded, "API keys of "+string(payee))
+	}
+	r.guard(guarded...)
+	found.APIKeys = join(found.APIKeys, pick(r, apiKeys, apiKeysOf, single(w.APIKeysOf)),
+		func(k processor.APIKey) string { return k.MAC })
 	if w.AnyOf {
 		r.guard("operators")
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),

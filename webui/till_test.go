@@ -290,7 +290,7 @@ func TestTheKeyOfTheTillIsKeptOnlyIfItsUserAsks(t *testing.T) {
 	w := openWorld(t)
 	till := newPerson(t, browser(t), "till")
 	w.cashier(till)
-	if got := eval[string](till, `JSON.stringify([{...localStorage}, {...sessionStorage}])`); strings.Contains(got, "tk_test_") {
+	if got := eval[string](till, `JSON.stringify([{...localStorage}, {...sessionStorage}])`); strings.Contains(got, "tapline_test_") {
 		t.Errorf("the key is kept: %s", got)
 	}
 	till.do(chromedp.Reload())
@@ -315,10 +315,10 @@ func TestTheKeyOfTheTillIsKeptOnlyIfItsUserAsks(t *testing.T) {
 	till.press("Next order")
 	till.press("Sign out")
 	till.see("Sign in to the till")
-	if got := eval[string](till, `JSON.stringify({...sessionStorage})`); strings.Contains(got, "tk_test_") {
+	if got := eval[string](till, `JSON.stringify({...sessionStorage})`); strings.Contains(got, "tapline_test_") {
 		t.Errorf("the key is still kept: %s", got)
 	}
-	till.fill("API key", "tk_test_wrong")
+	till.fill("API key", "tapline_test_"+strings.Repeat("0", 49))
 	till.press("Sign in")
 	till.see("Sign in again.")
 }

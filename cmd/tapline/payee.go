@@ -14,6 +14,8 @@ type payeeCmd struct {
 	List payeeListCmd `cmd:"" help:"List all payees (operator)."`
 	Move payeeMoveCmd `cmd:"" help:"Give a payee a new account (operator)."`
 
+	Key payeeKeyCmd `cmd:"" help:"The API keys of a payee."`
+
 	Rehearsals payeeRehearsalsCmd `cmd:"" help:"Open a payee to rehearsals, or close it (operator)."`
 }
 

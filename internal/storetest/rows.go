@@ -34,7 +34,7 @@ func (s *suite) changesComeBack() {
 	r.Accounts[1].DebitsPosted, r.Accounts[1].CreditsPosted = 3, 100_004
 	r.Devices[0].Label, r.Devices[0].UsedAt, r.Devices[0].RevokedAt = "Old", noon, later
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
-	r.APIKeys[0].RevokedAt = later
+	r.APIKeys[0].RevokedAt, r.APIKeys[0].ExpiresAt, r.APIKeys[0].UsedAt, r.APIKeys[0].ReplacedBy = later, noon, later, "k9"
 	r.Operators[0].Name = "Beth"
 	r.TopUps[0].State, r.TopUps[0].DecidedBy, r.TopUps[0].DecidedAt = processor.TopUpRejected, "op", later
 	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
@@ -214,6 +214,7 @@ func (s *suite) rowsByOtherColumns() {
 	s.holds(processor.Wants{CardKeys: []processor.CardKey{"1.key3", "1.none"}}, processor.Rows{Cards: c.New.Cards[2:]})
 	s.holds(processor.Wants{ChallengesOf: []payment.DeviceID{"phone1", "none"}},
 		processor.Rows{Challenges: []processor.TapChallenge{c.New.Challenges[0], c.New.Challenges[2]}})
+	s.holds(processor.Wants{APIKeysOf: []payment.Handle{"shop", "shut"}, APIKeys: []string{"1.aaa"}}, processor.Rows{APIKeys: c.New.APIKeys})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1", "c2"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1"}, Passkeys: []string{"key1"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators[:1]})
@@ -227,14 +228,15 @@ func (s *suite) newRowIsThere() {
 	again.ID = "c9" // another card with the same number
 	instead := r.Cards[2]
 	instead.ID, instead.Key = "c9", "1.key9" // a second card in the place of one
-	sameID := r.APIKeys[0]
-	sameID.MAC = "1.ccc"
+	sameID, samePlace := r.APIKeys[0], r.APIKeys[1]
+	sameID.MAC, samePlace.MAC, samePlace.ID = "1.ccc", "1.ddd", "k4"
 	for name, twice := range map[string]processor.Changes{
 		"account":           {New: processor.Rows{Accounts: r.Accounts[:1]}},
 		"device":            {New: processor.Rows{Devices: r.Devices[:1]}},
 		"payee":             {New: processor.Rows{Payees: r.Payees[:1]}},
 		"API key":           {New: processor.Rows{APIKeys: r.APIKeys[:1]}},
 		"API key's id":      {New: processor.Rows{APIKeys: []processor.APIKey{sameID}}},
+		"API key's place":   {New: processor.Rows{APIKeys: []processor.APIKey{samePlace}}},
 		"operator":          {New: processor.Rows{Operators: r.Operators[:1]}},
 		"card":              {New: processor.Rows{Cards: r.Cards[:1]}},
 		"card number":       {New: processor.Rows{Cards: []processor.Card{again}}},

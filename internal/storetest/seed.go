@@ -112,7 +112,8 @@ func everything() processor.Changes {
 	c.New.Cards = append(c.New.Cards, processor.Card{ID: "c3", Key: "1.key3", Account: "blank", Currency: "JPY",
 		State: processor.CardIssued, Replaces: "c2", Code: processor.OneUseCode{Purpose: processor.CodeReplaces}})
 	c.New.APIKeys = []processor.APIKey{{ID: "k1", MAC: "1.aaa", Payee: "shop", CreatedAt: noon},
-		{ID: "k2", MAC: "1.bbb", Payee: "shop", CreatedAt: noon, RevokedAt: noon.Add(time.Hour)}}
+		{ID: "k2", MAC: "1.bbb", Payee: "shop", Name: "till", Scopes: []processor.Scope{"orders", "read"}, Hint: "tapline_test_x7Kd…",
+			CreatedBy: "key:k1", CreatedAt: noon, ExpiresAt: noon.Add(2 * time.Hour), RevokedAt: noon.Add(time.Hour), UsedAt: noon, ReplacedBy: "k3"}}
 	c.New.Payees = append(c.New.Payees, processor.Payee{Handle: "shut", Account: "shop1", Currency: "CNY", Closed: true,
 		Rehearsals: true})
 	c.New.Tries = []processor.Tries{

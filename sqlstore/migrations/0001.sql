@@ -53,13 +53,24 @@ CREATE TABLE payees (
   created_at BIGINT NOT NULL CHECK (created_at >= 0)
 ) BY KEY;
 
+-- scopes is a JSON array. created_by is a principal, and outlives the key that it names.
 CREATE TABLE api_keys (
-  mac        TEXT   NOT NULL PRIMARY KEY CHECK (mac <> ''),
-  id         TEXT   NOT NULL UNIQUE CHECK (id <> ''),
-  payee      TEXT   NOT NULL REFERENCES payees (handle),
-  created_at BIGINT NOT NULL CHECK (created_at >= 0),
-  revoked_at BIGINT NOT NULL CHECK (revoked_at >= 0)
+  mac         TEXT   NOT NULL PRIMARY KEY CHECK (mac <> ''),
+  id          TEXT   NOT NULL UNIQUE CHECK (id <> ''),
+  payee       TEXT   NOT NULL REFERENCES payees (handle),
+  name        TEXT   NOT NULL,
+  scopes      TEXT   NOT NULL,
+  hint        TEXT   NOT NULL,
+  created_by  TEXT   NOT NULL,
+  created_at  BIGINT NOT NULL CHECK (created_at >= 0),
+  expires_at  BIGINT NOT NULL CHECK (expires_at >= 0),
+  revoked_at  BIGINT NOT NULL CHECK (revoked_at >= 0),
+  used_at     BIGINT NOT NULL CHECK (used_at >= 0),
+  replaced_by TEXT   UNIQUE,
+  CHECK (replaced_by <> id AND (replaced_by IS NULL OR expires_at > 0))
 ) BY KEY;
+
+CREATE INDEX api_keys_by_payee ON api_keys (payee);
 
 CREATE TABLE operators (
   id         TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),

@@ -39,7 +39,7 @@ function signIn(problem) {
   const keep = h('input', { type: 'checkbox' });
   screen(t('till.sign_in'), problem && notice('bad', problem), h('form', { onsubmit: (/** @type {Event} */ e) => {
     e.preventDefault();
-    if (!/^tk_(live|test)_[\w-]+$/.test(given.input.value.trim())) return given.tell(t('till.no_key'));
+    if (!/^tapline_(live|test)_[0-9A-Za-z]{49}$/.test(given.input.value.trim())) return given.tell(t('till.no_key'));
     key = given.input.value.trim();
     given.input.value = '';
     if (keep.checked) sessionStorage.setItem(kept, key);
