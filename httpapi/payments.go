@@ -109,7 +109,7 @@ func (c *call) listPayments() (answer, error) {
 	case c.by.who == byDevice && (!given || role == api.RoleInitiator):
 		q.Initiator, role = c.by.device, api.RoleInitiator
 	case c.by.who == byDevice && role == api.RoleApprover:
-		q.Associated = c.by.device
+		q.Approver = c.by.device
 	default:
 		return answer{}, refuseField("invalid_field", "role")
 	}

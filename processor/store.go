@@ -64,18 +64,18 @@ type Reader interface {
 	List(ListQuery) (Rows, error)
 }
 
-// PaymentQuery selects payments. Exactly one of Initiator, Associated, Payee, Card and All is given.
+// PaymentQuery selects payments. Exactly one of Initiator, Approver, Payee, Card and All is given.
 type PaymentQuery struct {
-	Initiator  payment.DeviceID
-	Associated payment.DeviceID
-	Payee      payment.Handle
-	Card       payment.CardID
-	All        bool          // for operators: everybody's
-	State      payment.State // empty for any
-	From       time.Time     // not instructed before; zero for any time
-	Before     time.Time     // instructed before; zero for now
-	BeforeID   payment.ID    // and of those instructed at Before, the ones below this id: where the last page ended
-	Limit      int
+	Initiator payment.DeviceID
+	Approver  payment.DeviceID // the associated device, where another one is the initiator
+	Payee     payment.Handle
+	Card      payment.CardID // for operators: takes the longer the more payments a card has
+	All       bool           // for operators: everybody's
+	State     payment.State  // empty for any
+	From      time.Time      // not instructed before; zero for any time
+	Before    time.Time      // instructed before; zero for now
+	BeforeID  payment.ID     // and of those instructed at Before, the ones below this id: where the last page ended
+	Limit     int
 }
 
 // OrderQuery selects orders of one payee.

@@ -24,25 +24,34 @@ var errNoLimit = errors.New("a list needs a limit of at least 1")
 // list is the table's columns as SQL names them.
 func (t *table[R]) list() string { return strings.Join(names(t.columns), ", ") }
 
-func newestFirst(selector string) *statement {
-	return plain("SELECT "+payments.list()+" FROM payments WHERE "+selector+" = $1"+
-		" AND instructed_at <= $2 AND (instructed_at < $2 OR id < $3) AND ($4 = '' OR state = $4) AND instructed_at >= $6"+
-		" ORDER BY instructed_at DESC, id DESC LIMIT $5", isText, isInteger, isText, isText, isInteger, isInteger)
+// newestFirst lists payments of which one of some conditions on $1 is true; no payment fulfils two.
+func newestFirst(conditions ...string) *statement {
+	parts := make([]string, len(conditions))
+	for i, condition := range conditions {
+		parts[i] = "SELECT " + payments.list() + " FROM payments WHERE " + condition +
+			" AND instructed_at <= $2 AND (instructed_at < $2 OR id < $3) AND ($4 = '' OR state = $4) AND instructed_at >= $6"
+	}
+	return plain(strings.Join(parts, " UNION ALL ")+" ORDER BY instructed_at DESC, id DESC LIMIT $5",
+		isText, isInteger, isText, isText, isInteger, isInteger)
 }
 
+// devicesOfCard are all that were ever the associated device of card $1, and so of its payments.
+const devicesOfCard = "(SELECT device FROM card_devices WHERE card = $1)"
+
 var (
-	paymentsByInitiator  = newestFirst("initiator")
-	paymentsByAssociated = newestFirst("associated")
-	paymentsByPayee      = newestFirst("payee_handle")
-	paymentsByCard       = newestFirst("card")
-	allPayments          = newestFirst("''")
+	paymentsByInitiator = newestFirst("initiator = $1")
+	paymentsByApprover  = newestFirst("associated = $1 AND associated <> initiator")
+	paymentsByPayee     = newestFirst("payee_handle = $1")
+	paymentsByCard      = newestFirst("card = $1 AND initiator = associated AND initiator IN "+devicesOfCard,
+		"card = $1 AND associated <> initiator AND associated IN "+devicesOfCard)
+	allPayments = newestFirst("'' = $1")
 )
 
 // Payments lists newest first; see processor.Reader.
 func (r *reader) Payments(q processor.PaymentQuery) ([]payment.Payment, error) {
 	s, selector := selectorOf(q)
 	if s == nil {
-		return nil, errors.New("payments are listed by exactly one of initiator, associated device, payee and card, or all of them")
+		return nil, errors.New("payments are listed by exactly one of initiator, approver, payee and card, or all of them")
 	}
 	if q.Limit < 1 {
 		return nil, errNoLimit
@@ -72,7 +81,7 @@ func selectorOf(q processor.PaymentQuery) (s *statement, selector string) {
 		id string
 		s  *statement
 	}{
-		{string(q.Initiator), paymentsByInitiator}, {string(q.Associated), paymentsByAssociated}, {string(q.Payee), paymentsByPayee},
+		{string(q.Initiator), paymentsByInitiator}, {string(q.Approver), paymentsByApprover}, {string(q.Payee), paymentsByPayee},
 		{string(q.Card), paymentsByCard},
 	} {
 		if by.id != "" {

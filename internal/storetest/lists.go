@@ -23,6 +23,9 @@ func (s *suite) manyPayments() []payment.Payment {
 			p.Card, p.CardAccount, p.Associated, p.Initiator = "c2", "card2", "phone2", "phone1"
 			p = stepped(p, payment.Authenticate, payment.Cancel)
 		}
+		if i == 4 {
+			p.Initiator = p.Associated
+		}
 		ps = append([]payment.Payment{p}, ps...)
 	}
 	s.save(processor.Changes{New: processor.Rows{Payments: ps}})
@@ -46,14 +49,14 @@ func (s *suite) paymentsListed() {
 		"payee":              {processor.PaymentQuery{Payee: "shop", Limit: 100}, all},
 		"payee, 3":           {processor.PaymentQuery{Payee: "shop", Limit: 3}, all[:3]},
 		"initiator":          {processor.PaymentQuery{Initiator: "phone1", Limit: 100}, pick(100, func(p payment.Payment) bool { return p.Initiator == "phone1" })},
-		"associated":         {processor.PaymentQuery{Associated: "phone1", Limit: 4}, pick(4, func(p payment.Payment) bool { return p.Associated == "phone1" })},
+		"approver":           {processor.PaymentQuery{Approver: "phone1", Limit: 4}, pick(4, func(p payment.Payment) bool { return p.Associated == "phone1" && p.Initiator != "phone1" })},
 		"payee and state":    {processor.PaymentQuery{Payee: "shop", State: payment.Cancelled, Limit: 3}, pick(3, func(p payment.Payment) bool { return p.State == payment.Cancelled })},
 		"payee, other state": {processor.PaymentQuery{Payee: "shop", State: payment.Settled, Limit: 3}, nil},
 		"before":             {processor.PaymentQuery{Payee: "shop", Before: noon.Add(2 * time.Microsecond), Limit: 100}, all[6:]},
 		"before all":         {processor.PaymentQuery{Payee: "shop", Before: noon, Limit: 100}, nil},
 		"before an id": {processor.PaymentQuery{Payee: "shop", Before: noon.Add(2 * time.Microsecond), BeforeID: "p05", Limit: 100},
 			all[5:]},
-		"card":     {processor.PaymentQuery{Card: "c2", Limit: 100}, pick(100, func(p payment.Payment) bool { return p.Card == "c2" })},
+		"card":     {processor.PaymentQuery{Card: "c1", Limit: 5}, pick(5, func(p payment.Payment) bool { return p.Card == "c1" })},
 		"all":      {processor.PaymentQuery{All: true, Limit: 100}, all},
 		"all from": {processor.PaymentQuery{All: true, From: noon.Add(2 * time.Microsecond), Limit: 100}, all[:6]},
 		"all within": {processor.PaymentQuery{All: true, From: noon.Add(time.Microsecond), Before: noon.Add(2 * time.Microsecond), Limit: 100},
@@ -68,7 +71,7 @@ func (s *suite) paymentsListed() {
 		})
 	}
 	for _, q := range []processor.PaymentQuery{{Limit: 1}, {Payee: "shop", Initiator: "laptop", Limit: 1},
-		{Associated: "phone1", Initiator: "laptop", Limit: 1}, {Card: "c1", Payee: "shop", Limit: 1}, {All: true, Card: "c1", Limit: 1}} {
+		{Approver: "phone1", Initiator: "laptop", Limit: 1}, {Card: "c1", Payee: "shop", Limit: 1}, {All: true, Card: "c1", Limit: 1}} {
 		s.view(func(r processor.Reader) error {
 			if got, err := r.Payments(q); err == nil {
 				s.Errorf("Payments(%+v) = %d payments, want an error: exactly one selector", q, len(got))

@@ -287,11 +287,10 @@ CREATE INDEX payments_authenticated_by_card ON payments (card) WHERE ended_at = 
 -- An order is paid once, whatever goes wrong above.
 CREATE UNIQUE INDEX payments_settled_by_order ON payments (order_id) WHERE order_id IS NOT NULL AND state = 'settled';
 
--- What these index never changes, so a payment pays for them once.
+-- What these index never changes, so a payment pays for them once. Those of a card are found by its devices.
 CREATE INDEX payments_by_initiator ON payments (initiator, instructed_at);
-CREATE INDEX payments_by_associated ON payments (associated, instructed_at) WHERE associated IS NOT NULL;
+CREATE INDEX payments_by_approver ON payments (associated, instructed_at) WHERE associated <> initiator;
 CREATE INDEX payments_by_payee ON payments (payee_handle, instructed_at);
-CREATE INDEX payments_by_card ON payments (card, instructed_at) WHERE card IS NOT NULL;
 CREATE INDEX payments_by_time ON payments (instructed_at);
 
 CREATE TABLE entries (
