@@ -19,6 +19,11 @@ type Operator struct {
 	ID        string    `json:"id" doc:"RFC 7638 thumbprint of the operator's public key."`
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
+
+	State       string     `json:"state" enum:"requested,active,removed" doc:"A requested one cannot act until another operator confirms."`
+	EnrolledBy  string     `json:"enrolled_by,omitempty" doc:"Left out for the first."`
+	ConfirmedBy string     `json:"confirmed_by,omitempty" doc:"Left out where that takes no second operator."`
+	RemovedAt   *time.Time `json:"removed_at,omitempty"`
 }
 
 // Operators is a list of operators.
@@ -204,4 +209,10 @@ type AuditRecord struct {
 type AuditLog struct {
 	Records []AuditRecord `json:"records"`
 	Next    string        `json:"next,omitempty"`
+}
+
+// Invite lets one new operator enrol. It is told once.
+type Invite struct {
+	Invite    string    `json:"invite" doc:"The bearer token of one enrolment."`
+	ExpiresAt time.Time `json:"expires_at"`
 }

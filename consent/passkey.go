@@ -164,10 +164,7 @@ func (rp RelyingParty) Confirm(a PasskeyAssertion, k Passkey, card CardID, state
 	if err != nil {
 		return 0, err
 	}
-	if id, err := a.ID(); err != nil || !bytes.Equal(id, k.ID) {
-		return 0, ErrPasskey.at("passkey.credential")
-	}
-	raw, data, err := rp.client(a.ClientData, ConfirmationChallenge(statement))
+	data, raw, err := rp.asked(a, k, ConfirmationChallenge(statement))
 	if err != nil {
 		return 0, err
 	}
@@ -180,7 +177,21 @@ func (rp RelyingParty) Confirm(a PasskeyAssertion, k Passkey, card CardID, state
 	default:
 		return 0, ErrPasskey.at("client_data.type")
 	}
-	if handle, err := decodeBase64(a.UserHandle); err != nil || len(handle) > 0 && !bytes.Equal(handle, UserHandle(card)) {
+	return rp.answered(a, k, UserHandle(card), raw)
+}
+
+// asked reads what the browser says that it asked this passkey for: it must be this challenge. It returns the bytes as well.
+func (rp RelyingParty) asked(a PasskeyAssertion, k Passkey, challenge []byte) (data clientData, raw []byte, err error) {
+	if id, err := a.ID(); err != nil || !bytes.Equal(id, k.ID) {
+		return data, nil, ErrPasskey.at("passkey.credential")
+	}
+	raw, data, err = rp.client(a.ClientData, challenge)
+	return data, raw, err
+}
+
+// answered checks the authenticator's answer over client data: whose it is, that it verified its user, and its signature.
+func (rp RelyingParty) answered(a PasskeyAssertion, k Passkey, owner, client []byte) (counter uint32, err error) {
+	if handle, err := decodeBase64(a.UserHandle); err != nil || len(handle) > 0 && !bytes.Equal(handle, owner) {
 		return 0, ErrPasskey.at("user_handle")
 	}
 	authData, err := part(a.AuthenticatorData, "authenticator_data")
@@ -199,7 +210,7 @@ func (rp RelyingParty) Confirm(a PasskeyAssertion, k Passkey, card CardID, state
 	if err != nil {
 		return 0, err
 	}
-	sum := sha256.Sum256(raw)
+	sum := sha256.Sum256(client)
 	if ok, err := webauthncose.VerifySignature(key, append(bytes.Clone(authData), sum[:]...), signature); err != nil || !ok {
 		return 0, ErrPasskey.at("signature")
 	}

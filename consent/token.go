@@ -2,6 +2,7 @@ package consent
 
 import (
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,6 +14,12 @@ import (
 const (
 	// TokenLife is how long a read token is valid.
 	TokenLife = 5 * time.Minute
+	// OperatorSessionLife is how long a token is valid that an operator's passkey got: a page asks for the passkey again then.
+	OperatorSessionLife = 15 * time.Minute
+	// PayeeSessionLife is how long a token is valid that a payee's passkey got: a working day at a till.
+	PayeeSessionLife = 12 * time.Hour
+	// InviteLife is how long an operator's invite is valid.
+	InviteLife = 24 * time.Hour
 	// MaxAssertionLife is how long a token assertion may be valid.
 	MaxAssertionLife = 5 * time.Minute
 )
@@ -62,12 +69,15 @@ type TokenKind string
 const (
 	DeviceToken   TokenKind = "device"
 	OperatorToken TokenKind = "operator"
+	PayeeToken    TokenKind = "payee"  // always of a passkey: a payee's programs have API keys
+	InviteToken   TokenKind = "invite" // lets one new operator enrol, on behalf of the one who is its subject
 )
 
 // Token is what a read token says.
 type Token struct {
-	Subject  string // a DeviceID, or the operator's name
+	Subject  string // a DeviceID, an operator's id, or a payee's handle
 	Kind     TokenKind
+	Passkey  string // the credential that got it, if one did: it counts as long as that is there
 	Audience string
 	ID       string
 	IssuedAt time.Time
@@ -87,16 +97,37 @@ type tokenClaims struct {
 	IssuedAt int64     `json:"iat"`
 	Expires  int64     `json:"exp"`
 	ID       string    `json:"jti"`
+	Passkey  string    `json:"passkey,omitempty"`
 }
 
 // IssueToken makes a bearer token that is valid for TokenLife from now. It is a JWS with HS256 under a key derived from
 // the current Token key, whose version is the kid: only this service can check it. ErrInvalid for another kind or an
 // empty subject or audience.
 func IssueToken(keys *keyring.Keyring, subject string, kind TokenKind, audience string, now time.Time) (string, error) {
-	c := tokenClaims{
-		Audience: audience, Subject: subject, Kind: kind, ID: NewID(),
-		IssuedAt: now.Unix(), Expires: now.Add(TokenLife).Unix(),
+	return issueToken(keys, tokenClaims{Audience: audience, Subject: subject, Kind: kind}, TokenLife, now)
+}
+
+// IssueSession is IssueToken for whom a passkey has signed in: an operator or a payee, for as long as such a session may be.
+func IssueSession(keys *keyring.Keyring, subject string, kind TokenKind, passkey, audience string, now time.Time) (string, time.Duration, error) {
+	life := OperatorSessionLife
+	if kind == PayeeToken {
+		life = PayeeSessionLife
 	}
+	if passkey == "" {
+		return "", 0, ErrInvalid.at("passkey")
+	}
+	token, err := issueToken(keys, tokenClaims{Audience: audience, Subject: subject, Kind: kind, Passkey: passkey}, life, now)
+	return token, life, err
+}
+
+// IssueInvite makes a token by which somebody may enrol as an operator until InviteLife has passed, on an operator's behalf. That
+// it is used once is for the caller to see to, by its ID.
+func IssueInvite(keys *keyring.Keyring, operator, audience string, now time.Time) (string, error) {
+	return issueToken(keys, tokenClaims{Audience: audience, Subject: operator, Kind: InviteToken}, InviteLife, now)
+}
+
+func issueToken(keys *keyring.Keyring, c tokenClaims, life time.Duration, now time.Time) (string, error) {
+	c.ID, c.IssuedAt, c.Expires = NewID(), now.Unix(), now.Add(life).Unix()
 	if err := c.validate(); err != nil {
 		return "", err
 	}
@@ -145,7 +176,7 @@ func CheckToken(keys *keyring.Keyring, compact, audience string, now time.Time) 
 		return Token{}, ErrStale
 	}
 	return Token{
-		Subject: c.Subject, Kind: c.Kind, Audience: c.Audience, ID: c.ID,
+		Subject: c.Subject, Kind: c.Kind, Passkey: c.Passkey, Audience: c.Audience, ID: c.ID,
 		IssuedAt: time.Unix(c.IssuedAt, 0).UTC(), Expires: time.Unix(c.Expires, 0).UTC(),
 	}, nil
 }
@@ -156,8 +187,10 @@ func (c tokenClaims) validate() error {
 		return ErrInvalid.at("aud")
 	case c.Subject == "":
 		return ErrInvalid.at("sub")
-	case c.Kind != DeviceToken && c.Kind != OperatorToken:
+	case !slices.Contains([]TokenKind{DeviceToken, OperatorToken, PayeeToken, InviteToken}, c.Kind):
 		return ErrInvalid.at("kind")
+	case c.Kind == PayeeToken && c.Passkey == "":
+		return ErrInvalid.at("passkey")
 	}
 	return nil
 }

@@ -52,6 +52,51 @@ func TestTokenIsValidForFiveMinutesAndAfterRotation(t *testing.T) {
 	wantError(t, "of a key that is missing", err, ErrKeyUnknown)
 }
 
+func TestATokenOfAPasskeyNamesItAndLastsLonger(t *testing.T) {
+	keys, issued := newKeyring(t), now.Truncate(time.Second)
+	for kind, life := range map[TokenKind]time.Duration{OperatorToken: 15 * time.Minute, PayeeToken: 12 * time.Hour} {
+		compact, got, err := IssueSession(keys, "somebody", kind, "cred", audience, now)
+		if err != nil || got != life {
+			t.Fatalf("%s: %v, %v", kind, got, err)
+		}
+		token, err := CheckToken(keys, compact, audience, issued.Add(life-time.Millisecond))
+		if err != nil || token.Passkey != "cred" || token.Kind != kind {
+			t.Errorf("%s: %+v, %v", kind, token, err)
+		}
+		_, err = CheckToken(keys, compact, audience, issued.Add(life))
+		wantError(t, "after its life", err, ErrExpired)
+		_, _, err = IssueSession(keys, "somebody", kind, "", audience, now)
+		wantField(t, "of no passkey", err, "passkey")
+	}
+	_, err := IssueToken(keys, "books@shop", PayeeToken, audience, now)
+	wantField(t, "a payee's without a passkey", err, "passkey")
+}
+
+func TestASignInChallengeIsTheServicesOwnAndFresh(t *testing.T) {
+	before, after := rotated(t)
+	made := now.Truncate(time.Microsecond)
+	text := NewSignInChallenge(before, now)
+	if got, err := CheckSignInChallenge(after, text, now.Add(SignInChallengeLife)); err != nil || !got.Equal(made) {
+		t.Errorf("made at %v, got %v, %v", made, got, err)
+	}
+	for name, check := range map[string]func() error{
+		"too late": func() error {
+			_, err := CheckSignInChallenge(after, text, now.Add(SignInChallengeLife+time.Millisecond))
+			return err
+		},
+		"from the future": func() error { _, err := CheckSignInChallenge(after, text, now.Add(-MaxSkew-time.Second)); return err },
+		"another service": func() error { _, err := CheckSignInChallenge(newKeyring(t), text, now); return err },
+		"empty":           func() error { _, err := CheckSignInChallenge(after, "", now); return err },
+		"cut":             func() error { _, err := CheckSignInChallenge(after, text[:20], now); return err },
+		"with a sign":     func() error { _, err := CheckSignInChallenge(after, "+"+text, now); return err },
+	} {
+		wantError(t, name, check(), ErrPasskey)
+	}
+	if NewSignInChallenge(before, now) == text {
+		t.Error("two challenges are the same")
+	}
+}
+
 func TestTokensAboutNobodyAreNotIssued(t *testing.T) {
 	keys := newKeyring(t)
 	_, err := IssueToken(keys, "", DeviceToken, audience, now)

@@ -59,8 +59,8 @@ func (c *call) enrolOperator() (answer, error) {
 		return answer{}, err
 	}
 	command := &processor.EnrolOperator{
-		Operated: processor.Operated{By: c.by.operator},
-		New:      processor.Operator{ID: processor.OperatorID(key.ID()), Name: name, PublicKey: key.JWK()},
+		Operated: processor.Operated{By: c.by.operator, Note: c.by.invite}, FourEyes: c.FourEyesAbove > 0,
+		New: processor.Operator{ID: processor.OperatorID(key.ID()), Name: name, PublicKey: key.JWK()},
 	}
 	return c.operate(in, command, func(time.Time) (int, []byte) {
 		return http.StatusCreated, encode(operatorView(command.New))
@@ -68,7 +68,23 @@ func (c *call) enrolOperator() (answer, error) {
 }
 
 func operatorView(o processor.Operator) api.Operator {
-	return api.Operator{ID: string(o.ID), Name: o.Name, CreatedAt: o.CreatedAt}
+	v := api.Operator{ID: string(o.ID), Name: o.Name, CreatedAt: o.CreatedAt, EnrolledBy: string(o.EnrolledBy),
+		ConfirmedBy: string(o.ConfirmedBy), State: "active"}
+	switch {
+	case !o.RemovedAt.IsZero():
+		v.State, v.RemovedAt = "removed", &o.RemovedAt
+	case o.ConfirmedAt.IsZero():
+		v.State = "requested"
+	}
+	return v
+}
+
+// noted reads the body of an operator's action that needs nothing but a reason, and who takes it.
+func (c *call) noted(in *api.Noted) (processor.Operated, error) {
+	if err := c.decode(in); err != nil {
+		return processor.Operated{}, err
+	}
+	return c.operated(in.Note)
 }
 
 // list reads a page of a table, after a row's key.

@@ -25,6 +25,8 @@ type caller struct {
 	payee    payment.Handle
 	key      processor.APIKey // the payee's program's
 	operator processor.OperatorID
+	passkey  string    // that has signed in, if one has
+	invite   string    // the id of an operator's invite
 	until    time.Time // when the proof is over
 }
 
@@ -102,13 +104,17 @@ func (c *call) byToken(text string) (caller, error) {
 		}
 		return caller{}, refuse("invalid_token")
 	}
-	if token.Kind == consent.OperatorToken {
-		id := processor.OperatorID(token.Subject)
-		rows, err := c.load(c.r.Context(), processor.Wants{Operators: []processor.OperatorID{id}})
-		if err == nil && len(rows.Operators) == 0 {
-			err = refuse("invalid_token")
-		}
-		return caller{who: byOperator, operator: id, until: token.Expires}, err
+	switch {
+	case token.Passkey != "":
+		return c.session(token)
+	case token.Kind == consent.OperatorToken:
+		return c.operatorCaller(processor.OperatorID(token.Subject), token)
+	case token.Kind == consent.InviteToken:
+		by, err := c.operatorCaller(processor.OperatorID(token.Subject), token)
+		by.who, by.invite = byInvite, token.ID
+		return by, err
+	case token.Kind != consent.DeviceToken:
+		return caller{}, refuse("invalid_token")
 	}
 	id := payment.DeviceID(token.Subject)
 	return caller{who: byDevice, device: id, until: token.Expires}, c.mayAct(id)

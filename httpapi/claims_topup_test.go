@@ -120,6 +120,8 @@ func TestATopUpCannotBeConfirmedAfterADay(t *testing.T) {
 func TestOfManyConfirmationsOneMovesTheMoney(t *testing.T) {
 	w, second := openTopUps(t)
 	third := w.another("Cleo")
+	_, err := second.Confirm(w.ctx, string(third.Key.ID()), "")
+	w.must(err)
 	before, held := w.funds(), w.held()
 	var wait sync.WaitGroup
 	var mu sync.Mutex

@@ -88,21 +88,30 @@ const (
 
 var tokenForm = []param{
 	{name: "grant_type", doc: "How the token is got.", enum: []string{grantType}, required: true},
-	{name: "client_assertion_type", doc: "RFC 7523 §2.2.", enum: []string{assertionType}, required: true},
-	{name: "client_assertion", doc: "A JWS of type JWT by the device's or operator's key; its claims are iss, sub, aud, iat, exp and jti. Each is good for one token.", required: true},
+	{name: "client_assertion_type", doc: "RFC 7523 §2.2.", enum: []string{assertionType}},
+	{name: "client_assertion", doc: "A JWS of type JWT by the device's or operator's key; its claims are iss, sub, aud, iat, exp and jti. Each is good for one token."},
+	{name: "challenge", doc: "In place of an assertion: the challenge that a passkey has answered."},
+	{name: "passkey", doc: "The passkey's answer as JSON, a PasskeyAssertion."},
 }
 
 // getToken is POST /v1/token. Its errors have OAuth's own form (RFC 6749 §5.2).
 func (c *call) getToken() (answer, error) {
-	assertion, refusal := assertionIn(c.body)
+	form, refusal := tokenRequest(c.body)
 	if refusal != "" {
 		return oauthError(http.StatusBadRequest, refusal, "")
 	}
+	if form.Has("passkey") {
+		return c.signIn(form.Get("challenge"), form.Get("passkey"))
+	}
+	assertion := form.Get("client_assertion")
 	e, err := consent.Read(assertion, consent.TypAssertion)
 	if err != nil {
 		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
 	}
 	key, kind, err := c.clientKey(e.Device())
+	if errors.Is(err, errRequested) {
+		return oauthError(http.StatusBadRequest, "unauthorized_client", err.Error())
+	}
 	if err != nil {
 		if r, _ := explain(err); c.problem(r, "").Status >= http.StatusInternalServerError {
 			return answer{}, err
@@ -143,27 +152,35 @@ func (c *call) noteUse(id payment.DeviceID) error {
 	return err
 }
 
-// assertionIn reads the form. Its second result is OAuth's code of what is wrong with it.
-func assertionIn(body []byte) (assertion, refusal string) {
+// tokenRequest reads the form: with an assertion or a passkey's answer. Its second result is OAuth's code of what is wrong with it.
+func tokenRequest(body []byte) (form url.Values, refusal string) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return "", "invalid_request"
+		return nil, "invalid_request"
 	}
 	for _, values := range form {
 		if len(values) > 1 {
-			return "", "invalid_request" // RFC 6749 §3.2: no parameter twice
+			return nil, "invalid_request" // RFC 6749 §3.2: no parameter twice
 		}
 	}
+	asserts, answers := form.Has("client_assertion") || form.Has("client_assertion_type"), form.Has("passkey") || form.Has("challenge")
 	switch {
 	case !form.Has("grant_type"):
-		return "", "invalid_request"
+		return nil, "invalid_request"
 	case form.Get("grant_type") != grantType:
-		return "", "unsupported_grant_type"
-	case form.Get("client_assertion_type") != assertionType || form.Get("client_assertion") == "":
-		return "", "invalid_request"
+		return nil, "unsupported_grant_type"
+	case asserts == answers: // RFC 6749 §2.3: one way for a client to prove itself
+		return nil, "invalid_request"
+	case answers && (form.Get("passkey") == "" || form.Get("challenge") == ""):
+		return nil, "invalid_request"
+	case asserts && (form.Get("client_assertion_type") != assertionType || form.Get("client_assertion") == ""):
+		return nil, "invalid_request"
 	}
-	return form.Get("client_assertion"), ""
+	return form, ""
 }
+
+// errRequested means an operator whom another one still has to confirm.
+var errRequested = errors.New("another operator has to confirm this one")
 
 // oauthError refuses a token (RFC 6749 §5.2). The description never repeats what was sent.
 func oauthError(status int, code, description string) (answer, error) {
@@ -196,6 +213,10 @@ func (c *call) clientKey(id consent.DeviceID) (key consent.PublicKey, kind conse
 		return key, "", err
 	}
 	switch {
+	case len(rows.Operators) > 0 && !rows.Operators[0].RemovedAt.IsZero():
+		return key, "", consent.ErrKeyUnknown
+	case len(rows.Operators) > 0 && rows.Operators[0].ConfirmedAt.IsZero():
+		return key, "", errRequested
 	case len(rows.Operators) > 0:
 		key, err = consent.ParsePublicJWK(rows.Operators[0].PublicKey)
 		return key, consent.OperatorToken, err

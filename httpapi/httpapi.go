@@ -152,12 +152,12 @@ func (s *Service) Handler() http.Handler {
 	return s.wrap(mux)
 }
 
-// AdminHandler serves /v1/admin, POST /v1/token for operators, the events, health and metrics: for a listener of its
+// AdminHandler serves /v1/admin, POST /v1/token and passkeys for operators, the events, health and metrics: for a listener of its
 // own.
 func (s *Service) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
-		if r.admin || r.path == "/v1/token" || r.path == "/v1/service" || r.path == "/v1/events" {
+		if r.admin || r.path == "/v1/token" || r.path == "/v1/service" || r.path == "/v1/events" || strings.HasPrefix(r.path, "/v1/sign-in-") {
 			mux.HandleFunc(r.method+" "+r.path, s.serve(r))
 		}
 	}

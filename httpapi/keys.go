@@ -86,7 +86,12 @@ func (c *call) byAPIKey(text consent.APIKey) (caller, error) {
 	if text.Check(c.Environment) != nil {
 		return caller{}, refuse("invalid_token")
 	}
-	rows, err := c.load(c.r.Context(), processor.Wants{APIKeys: macs(c.Keys.MACs(keyring.APIKey, []byte(text)))})
+	return c.keyCaller(macs(c.Keys.MACs(keyring.APIKey, []byte(text))))
+}
+
+// keyCaller is the payee of the API key with one of these MACs.
+func (c *call) keyCaller(macs []string) (caller, error) {
+	rows, err := c.load(c.r.Context(), processor.Wants{APIKeys: macs})
 	if err != nil {
 		return caller{}, err
 	}

@@ -48,8 +48,9 @@ func newSchemas() huma.Registry {
 // securitySchemes are the credentials, in OpenAPI's terms.
 var securitySchemes = map[string]*huma.SecurityScheme{
 	string(byDevice):   {Type: "http", Scheme: "bearer", Description: "A device's token of POST /v1/token."},
-	string(byOperator): {Type: "http", Scheme: "bearer", Description: "An operator's token of POST /v1/token."},
-	string(byPayee):    {Type: "http", Scheme: "bearer", Description: "A payee's API key, tapline_live_… or tapline_test_…, with the scope that the operation names."},
+	string(byOperator): {Type: "http", Scheme: "bearer", Description: "An operator's token of POST /v1/token, by key or passkey."},
+	string(byPayee):    {Type: "http", Scheme: "bearer", Description: "A payee's API key, tapline_live_… or tapline_test_…, with the scope that the operation names, or the token of POST /v1/token that a passkey of it got."},
+	string(byInvite):   {Type: "http", Scheme: "bearer", Description: "An operator's invite of POST /v1/admin/invites, for one enrolment."},
 	string(byFirst):    {Type: "http", Scheme: "bearer", Description: "The token that the service made at its first start."},
 }
 
@@ -188,7 +189,9 @@ func (r *route) requestBody(schemas huma.Registry) *huma.RequestBody {
 		for _, p := range r.form {
 			form.Properties[p.name] = p.schema()
 			form.Properties[p.name].Description = p.doc
-			form.Required = append(form.Required, p.name)
+			if p.required {
+				form.Required = append(form.Required, p.name)
+			}
 		}
 		body.Content = map[string]*huma.MediaType{"application/x-www-form-urlencoded": {Schema: form}}
 	default:

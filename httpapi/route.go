@@ -33,6 +33,7 @@ const (
 	byOperator  credential = "operator_token"
 	byPayee     credential = "payee_key"
 	byFirst     credential = "first_start_token"
+	byInvite    credential = "operator_invite"
 )
 
 // route is one operation: what it takes, what it answers, and who may ask for it. The mux and the OpenAPI document are

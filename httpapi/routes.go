@@ -14,7 +14,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), adminRoutes(), adminKeyRoutes())
+var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -33,7 +33,8 @@ func publicRoutes() []*route {
 		}, {
 			method: "POST", path: "/v1/token", id: "getToken", summary: "Get a bearer token to read with",
 			text: "OAuth 2.0 client credentials with a signed assertion (RFC 6749 §4.4, RFC 7523), for devices and operators. " +
-				"The token lasts five minutes. Errors have OAuth's own form (RFC 6749 §5.2).",
+				"The token lasts five minutes. Or with a passkey's answer to a challenge, for operators (fifteen minutes) and payees (twelve hours). " +
+				"Errors have OAuth's own form (RFC 6749 §5.2).",
 			form: tokenForm, status: http.StatusOK, out: typeOf[api.Token](), handle: (*call).getToken,
 		}, {
 			method: "GET", path: "/v1/payees/{handle}", id: "getPayee", summary: "Look a payee up by its handle",
@@ -285,6 +286,32 @@ func eventRoutes() []*route {
 	}
 }
 
+// signInRoutes are for passkeys that operators and payees sign in with.
+func signInRoutes() []*route {
+	own := []credential{byOperator, byPayee}
+	return []*route{
+		{
+			method: "POST", path: "/v1/sign-in-challenges", id: "challengeSignIn", summary: "Get a challenge to sign in with a passkey",
+			text:   "For one sign-in, or one passkey to be registered for that, within five minutes. No body.",
+			status: http.StatusOK, out: typeOf[api.SignInChallenge](), handle: (*call).challengeSignIn,
+		}, {
+			method: "POST", path: "/v1/sign-in-passkeys", id: "registerSignInPasskey", summary: "Register a passkey to sign in with",
+			text: "As the caller: an operator, or a payee with an API key, which the passkey then stands for. Made with the owner's id as user " +
+				"handle, discoverable, and with its user verified. All operators are told of an operator's, the payee of its own.",
+			by: own, in: typeOf[api.NewSignInPasskey](), status: http.StatusCreated, out: typeOf[api.SignInPasskey](), handle: (*call).registerSignIn,
+			codes: []string{"idempotency_key_required", "unknown_operator", "api_key_over", "passkey_refused", "passkey_exists", "too_many_passkeys", "text_not_shown"},
+		}, {
+			method: "GET", path: "/v1/sign-in-passkeys", id: "listSignInPasskeys", summary: "List the caller's passkeys to sign in with",
+			by: own, status: http.StatusOK, out: typeOf[api.SignInPasskeys](), handle: (*call).listSignIns,
+		}, {
+			method: "POST", path: "/v1/sign-in-passkeys/remove", id: "removeSignInPasskey", summary: "Remove a passkey to sign in with",
+			text: "Its tokens are over at once. Not the one that the caller is signed in with.",
+			by:   own, in: typeOf[api.SignInPasskeyRemoval](), status: http.StatusOK, out: typeOf[api.SignInPasskey](), handle: (*call).removeSignIn,
+			codes: []string{"idempotency_key_required", "unknown_operator", "api_key_over", "unknown_passkey", "passkey_in_use"},
+		},
+	}
+}
+
 // page is the parameters of an operator's list.
 var page = []param{
 	{name: "after", doc: "The next of the page before."},
@@ -318,11 +345,15 @@ func adminRoutes() []*route {
 	noted, card, code := typeOf[api.Noted](), typeOf[api.Card](), typeOf[api.CardCode]()
 	enrol := adminWrite("/operators", "enrolOperator", "Enrol an operator", typeOf[api.NewOperator](), typeOf[api.Operator](),
 		http.StatusCreated, (*call).enrolOperator, "operator_exists", "already_enrolled", "wrong_algorithm")
-	enrol.by = append(enrol.by, byFirst)
-	enrol.text = "The first operator is enrolled with the token that the service made at its first start; then by operators."
+	enrol.by = append(enrol.by, byFirst, byInvite)
+	enrol.text = "The first operator is enrolled with the token that the service made at its first start; then by operators, or with an " +
+		"operator's invite. Where top-ups take two operators, another one has to confirm the new one as well."
 	return []*route{
 		enrol,
 		adminRead("/operators", "listOperators", "List operators", typeOf[api.Operators](), (*call).listOperators, page...),
+		adminWrite("/operators/{id}/confirm", "confirmOperator", "Confirm an operator whom another one has enrolled", noted, typeOf[api.Operator](), http.StatusOK, (*call).confirmOperator, "not_found", "operator_decided", "second_operator"),
+		adminWrite("/operators/{id}/remove", "removeOperator", "Take an operator's right to act away, for ever", noted, typeOf[api.Operator](), http.StatusOK, (*call).removeOperator, "not_found", "operator_decided", "second_operator"),
+		adminWrite("/invites", "inviteOperator", "Invite somebody to enrol as an operator, within a day", noted, typeOf[api.Invite](), http.StatusCreated, (*call).inviteOperator),
 		adminWrite("/cards", "issueCard", "Issue a card and get its activation code", typeOf[api.NewCard](), code, http.StatusCreated, (*call).issueCard, "card_exists"),
 		adminRead("/cards", "listAllCards", "List cards", typeOf[api.Cards](), (*call).listAllCards, page...),
 		adminRead("/cards/{id}", "getAnyCard", "Read a card", card, (*call).getAnyCard).or("unknown_card"),

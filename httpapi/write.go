@@ -25,6 +25,9 @@ var idempotencyForm = regexp.MustCompile(`^[!-~]{1,128}$`)
 // firstPrincipal is whoever holds the first-start token.
 const firstPrincipal processor.Principal = "first-start"
 
+// invitePrincipal is whoever holds an operator's invite.
+const invitePrincipal processor.Principal = "invite"
+
 // byHeader is the idempotency key of an operator's or payee's write. Its scope is the caller, method and path.
 func (c *call) byHeader() (processor.KeyID, error) {
 	values := c.r.Header.Values(api.IdempotencyHeader)
@@ -37,6 +40,8 @@ func (c *call) byHeader() (processor.KeyID, error) {
 		who = processor.OperatorPrincipal(c.by.operator)
 	case byPayee:
 		who = processor.PayeePrincipal(c.by.payee)
+	case byInvite:
+		return processor.KeyID{Principal: invitePrincipal, Key: c.by.invite}, nil // one enrolment, whatever it is called
 	}
 	// Hashed without the service's keys: a key's rotation must not make an old request new.
 	return processor.KeyID{Principal: who, Key: c.r.Method + " " + c.r.URL.Path + " " + values[0]}, nil

@@ -15,6 +15,11 @@ var (
 	ErrUnknownPayment    = errors.New("no such payment") // also: not yours to see
 	ErrUnknownCard       = errors.New("no such card")    // also: not yours to see
 	ErrUnknownPasskey    = errors.New("no such passkey")
+	ErrPasskeyExists     = errors.New("a passkey with this id is already there")
+	ErrTooManyPasskeys   = errors.New("there are as many passkeys as there may be")
+	ErrPasskeyInUse      = errors.New("the passkey is the one that has signed in")
+	ErrNoSuchOperator    = errors.New("no operator with this id")
+	ErrOperatorDecided   = errors.New("the operator was confirmed or removed before")
 	ErrUnknownOrder      = errors.New("no such order") // also: not yours to see
 	ErrUnknownPayee      = errors.New("no payee with this handle")
 	ErrUnknownAccount    = errors.New("no such account")

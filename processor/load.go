@@ -18,6 +18,7 @@ type asked struct {
 	challengesOf map[payment.DeviceID]bool
 	passkeys     map[payment.CardID]bool
 	apiKeysOf    map[payment.Handle]bool
+	signInsOf    map[SignInOwner]bool
 	anyOf        bool
 }
 
@@ -30,6 +31,7 @@ func newUnit() *Unit {
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
 			apiKeysOf: map[payment.Handle]bool{},
+			signInsOf: map[SignInOwner]bool{},
 		},
 		challengesOf: map[payment.DeviceID][]ChallengeID{},
 		passkeysOf:   map[payment.CardID][]string{},
@@ -108,12 +110,14 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys), APIKeysOf: fresh(u.asked.apiKeysOf, w.APIKeysOf),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
 		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
+		SignIns: u.SignIns.missing(w.SignIns), SignInsOf: fresh(u.asked.signInsOf, w.SignInsOf),
 		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
-		len(m.Orders) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps)
+		len(m.Orders) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
+		len(m.SignIns) + len(m.SignInsOf)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -161,6 +165,9 @@ func (u *Unit) add(r Rows) {
 		if u.asked.passkeys[x.Card] {
 			u.passkeysOf[x.Card] = appendNew(u.passkeysOf[x.Card], x.ID)
 		}
+	}
+	for _, x := range r.SignIns {
+		u.SignIns.add(x.ID, x)
 	}
 	for _, x := range r.Tries {
 		u.Tries.add(x.TriesID, x)

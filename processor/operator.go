@@ -17,7 +17,7 @@ func (o Operated) want(w *Wants) { w.Operators = append(w.Operators, o.By) }
 
 // record refuses a stranger, and takes note of an operator's action.
 func (o Operated) record(u *Unit, action, subject string) error {
-	if _, ok := u.Operators.Get(o.By); !ok {
+	if by, ok := u.Operators.Get(o.By); !ok || !by.Acts() {
 		return ErrUnknownOperator
 	}
 	u.Audit(Audit{Operator: o.By, Action: action, Subject: subject, Note: o.Note})
@@ -28,6 +28,7 @@ func (o Operated) record(u *Unit, action, subject string) error {
 type EnrolOperator struct {
 	Operated // By is empty for the first
 	New      Operator
+	FourEyes bool // another operator than By has to confirm, where there is or ever was one
 }
 
 // Wants names both, or whether there is any.
@@ -38,6 +39,7 @@ func (c *EnrolOperator) Wants(_ *Unit, w *Wants) {
 		return
 	}
 	c.want(w)
+	w.AnyOf = w.AnyOf || c.FourEyes
 }
 
 // Do enrols the operator.
@@ -53,10 +55,114 @@ func (c *EnrolOperator) Do(u *Unit) error {
 	if _, known := u.Operators.Get(c.New.ID); known {
 		return ErrOperatorExists
 	}
-	c.New.CreatedAt = u.Now
+	c.New.CreatedAt, c.New.EnrolledBy = u.Now, c.By
+	event := "operator.enrolled"
+	if c.FourEyes && c.By != "" && u.anotherThan(c.By) {
+		event = "operator.requested"
+	} else {
+		c.New.ConfirmedAt = u.Now
+	}
 	u.Operators.Put(c.New.ID, c.New)
+	u.tellOperators(event, c.New.ID)
 	return nil
 }
+
+// anotherThan reports whether there is an operator besides one, or was: who removed all others is not one of two for that.
+func (u *Unit) anotherThan(one OperatorID) bool {
+	for id, o := range u.Operators.rows {
+		if id != one && !o.ConfirmedAt.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *Unit) tellOperators(event string, id OperatorID) {
+	u.Tell(Event{Type: event, Subject: string(id), To: []Principal{OperatorsPrincipal}})
+}
+
+// ConfirmOperator lets an operator act whom another one has enrolled.
+type ConfirmOperator struct {
+	Operated
+	ID OperatorID
+
+	After Operator // result
+}
+
+// Wants names both.
+func (c *ConfirmOperator) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Operators = append(w.Operators, c.ID)
+}
+
+// Do confirms. Who has enrolled the operator cannot.
+func (c *ConfirmOperator) Do(u *Unit) error {
+	if err := c.record(u, "operator.confirm", string(c.ID)); err != nil {
+		return err
+	}
+	o, ok := u.Operators.Get(c.ID)
+	switch {
+	case !ok:
+		return ErrNoSuchOperator
+	case !o.ConfirmedAt.IsZero() || !o.RemovedAt.IsZero():
+		return ErrOperatorDecided
+	case o.EnrolledBy == c.By:
+		return ErrSameOperator
+	}
+	o.ConfirmedAt, o.ConfirmedBy = u.Now, c.By
+	u.Operators.Put(c.ID, o)
+	u.tellOperators("operator.enrolled", c.ID)
+	c.After = o
+	return nil
+}
+
+// RemoveOperator takes an operator's right to act away, for ever, or refuses one who waits to be confirmed. Nobody removes
+// themselves, so that one is left.
+type RemoveOperator struct {
+	Operated
+	ID OperatorID
+
+	After Operator // result
+}
+
+// Wants names both.
+func (c *RemoveOperator) Wants(_ *Unit, w *Wants) {
+	c.want(w)
+	w.Operators = append(w.Operators, c.ID)
+}
+
+// Do removes the operator.
+func (c *RemoveOperator) Do(u *Unit) error {
+	if err := c.record(u, "operator.remove", string(c.ID)); err != nil {
+		return err
+	}
+	o, ok := u.Operators.Get(c.ID)
+	switch {
+	case !ok:
+		return ErrNoSuchOperator
+	case c.ID == c.By:
+		return ErrSameOperator
+	case !o.RemovedAt.IsZero():
+		return ErrOperatorDecided
+	}
+	o.RemovedAt = u.Now
+	u.Operators.Put(c.ID, o)
+	u.tellOperators("operator.removed", c.ID)
+	c.After = o
+	return nil
+}
+
+// Invite takes note of an operator's invite to a new one.
+type Invite struct {
+	Operated
+	ID string // the token's
+}
+
+// Wants names the operator.
+func (c *Invite) Wants(_ *Unit, w *Wants) { c.want(w) }
+
+// Do records it.
+func (c *Invite) Do(u *Unit) error { return c.record(u, "operator.invite", c.ID) }
 
 // IssueCard makes a card known, with a new account behind it and a code to activate it.
 type IssueCard struct {

@@ -205,7 +205,15 @@ type Operator struct {
 	Name      string
 	PublicKey []byte // JWK, RFC 7517
 	CreatedAt time.Time
+
+	EnrolledBy  OperatorID // empty for the first
+	ConfirmedBy OperatorID // empty where one operator could enrol another alone
+	ConfirmedAt time.Time  // zero while another operator has to confirm; until then the operator cannot act
+	RemovedAt   time.Time  // zero while the operator may act
 }
+
+// Acts reports whether an operator may act: confirmed, and not removed.
+func (o Operator) Acts() bool { return !o.ConfirmedAt.IsZero() && o.RemovedAt.IsZero() }
 
 // KeyID names an idempotency key: unique per principal, for ever as far as anybody can tell.
 type KeyID struct {

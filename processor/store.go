@@ -113,12 +113,14 @@ type Wants struct {
 	TopUps     []string
 	Passkeys   []string         // by credential id
 	PasskeysOf []payment.CardID // all passkeys of these cards
+	SignIns    []string         // by credential id
+	SignInsOf  []SignInOwner    // all passkeys of these owners
 	Payees     []payment.Handle
 	Orders     []payment.OrderID
 	APIKeys    []string         // by MAC
 	APIKeysOf  []payment.Handle // all API keys of these payees
 	Operators  []OperatorID
-	AnyOf      bool // whether there is an operator at all: loads one
+	AnyOf      bool // whether there are operators at all, or any but one: loads two that were confirmed
 	Keys       []KeyID
 	Evidence   []payment.ID
 
@@ -136,6 +138,7 @@ type Rows struct {
 	Tries     []Tries
 	TopUps    []HeldTopUp
 	Passkeys  []Passkey
+	SignIns   []SignIn
 	Payees    []Payee
 	Orders    []order.Order
 	APIKeys   []APIKey

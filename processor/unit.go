@@ -23,6 +23,7 @@ type Unit struct {
 	Tries     table[TriesID, Tries]
 	TopUps    table[string, HeldTopUp]
 	Passkeys  table[string, Passkey]
+	SignIns   table[string, SignIn]
 	Payees    table[payment.Handle, Payee]
 	Orders    table[payment.OrderID, order.Order]
 	APIKeys   table[string, APIKey]
@@ -228,7 +229,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.TopUps, &u.Orders}
+		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -281,6 +282,7 @@ func (u *Unit) changes() Changes {
 	c.New.Tries, c.Changed.Tries = u.Tries.split()
 	c.New.TopUps, c.Changed.TopUps = u.TopUps.split()
 	c.New.Passkeys, c.Changed.Passkeys = u.Passkeys.split()
+	c.New.SignIns, c.Changed.SignIns = u.SignIns.split()
 	c.New.Payees, c.Changed.Payees = u.Payees.split()
 	c.New.Orders, c.Changed.Orders = u.Orders.split()
 	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()

@@ -45,6 +45,7 @@ func oftenRun() map[string]*statement {
 		"update tries":          tries.update.statement,
 		"payments by initiator": paymentsByInitiator, "payments by approver": paymentsByApprover,
 		"payments by payee": paymentsByPayee, "payments by card": paymentsByCard, "payments of all": allPayments,
+		"sign-ins of an operator": ofOperator, "sign-ins of an API key": ofAPIKey,
 		"list of events": eventsOfOperators, "list of top-ups": pendingTopUps, "top-ups by id": topUps.byKey,
 		"due": due, "newest event": lastNumber, "take numbers": takeNumbers,
 		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,

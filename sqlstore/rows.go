@@ -37,7 +37,10 @@ var (
 	challengesOf = challenges.by("", "device")
 	ofCard       = passkeys.by("", "card")
 	apiKeysOf    = apiKeys.by("", "payee")
-	anyOf        = plain("SELECT " + operators.list() + " FROM operators ORDER BY id LIMIT 1")
+	anyOf        = plain("SELECT " + operators.list() + " FROM operators WHERE confirmed_at > 0 ORDER BY id LIMIT 2")
+
+	ofOperator = signIns.by("", "operator")
+	ofAPIKey   = signIns.by("", "api_key")
 )
 
 // Now returns the time by the database's clock; see processor.Reader.
@@ -57,6 +60,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Devices:  pick(r, devices, devices.byKey, single(w.Devices)),
 		TopUps:   pick(r, topUps, topUps.byKey, single(w.TopUps)),
 		Passkeys: pick(r, passkeys, passkeys.byKey, single(w.Passkeys)),
+		SignIns:  pick(r, signIns, signIns.byKey, single(w.SignIns)),
 		Payees:   pick(r, payees, payees.byKey, single(w.Payees)),
 		Orders:   pick(r, orders, orders.byKey, single(w.Orders)),
 		APIKeys:  pick(r, apiKeys, apiKeys.byKey, single(w.APIKeys)),
@@ -115,11 +119,33 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 	r.guard(guarded...)
 	found.APIKeys = join(found.APIKeys, pick(r, apiKeys, apiKeysOf, single(w.APIKeysOf)),
 		func(k processor.APIKey) string { return k.MAC })
+	var operatorIDs, apiKeyMACs []string
+	for _, o := range w.SignInsOf {
+		if o.Operator != "" {
+			operatorIDs = append(operatorIDs, string(o.Operator))
+		} else {
+			apiKeyMACs = append(apiKeyMACs, o.APIKey)
+		}
+	}
+	r.guard(prefixed("passkeys of ", operatorIDs, apiKeyMACs)...)
+	idOfSignIn := func(k processor.SignIn) string { return k.ID }
+	found.SignIns = join(found.SignIns, pick(r, signIns, ofOperator, single(operatorIDs)), idOfSignIn)
+	found.SignIns = join(found.SignIns, pick(r, signIns, ofAPIKey, single(apiKeyMACs)), idOfSignIn)
 	if w.AnyOf {
 		r.guard("operators")
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),
 			func(o processor.Operator) processor.OperatorID { return o.ID })
 	}
+}
+
+// prefixed are names to guard.
+func prefixed(prefix string, lists ...[]string) (names []string) {
+	for _, list := range lists {
+		for _, name := range list {
+			names = append(names, prefix+name)
+		}
+	}
+	return names
 }
 
 // guard keeps others from making rows of which there is none to lock, while this transaction may write: those that are

@@ -26,6 +26,7 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, payees, c.New.Payees, c.Changed.Payees)
 	store(t, apiKeys, c.New.APIKeys, c.Changed.APIKeys)
 	store(t, operators, c.New.Operators, c.Changed.Operators)
+	store(t, signIns, c.New.SignIns, c.Changed.SignIns)
 	store(t, topUps, c.New.TopUps, c.Changed.TopUps)
 	insert(t, cards, c.New.Cards)
 	t.updateCards(c.Changed.Cards)

@@ -40,7 +40,7 @@ var codeHints = map[string]string{
 	"unknown_key":            `the service does not know this key: run "tapline device register", or "tapline operator enrol"`,
 	"invalid_client":         `the service does not know this key, or has revoked it: run "tapline device register", or make a new one; operators are enrolled with "tapline operator enrol"`,
 	"unknown_device":         `that device is not registered: run "tapline device register" on it`,
-	"second_operator":        `ask another operator to run "tapline account confirm"`,
+	"second_operator":        `ask another operator to do it`,
 	"unknown_top_up":         `"tapline account pending" lists those that wait`,
 	"unknown_operator":       `ask an operator to run "tapline operator add" with your public key`,
 	"device_revoked":         `make and register a new key: "tapline device make --key FILE"`,

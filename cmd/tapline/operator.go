@@ -16,9 +16,13 @@ import (
 // operatorCmd is about operators.
 type operatorCmd struct {
 	Make  operatorMakeCmd  `cmd:"" help:"Make your key as an operator."`
-	Enrol operatorEnrolCmd `cmd:"" help:"Enrol as the first operator."`
+	Enrol operatorEnrolCmd `cmd:"" help:"Enrol as the first operator, or with an invite."`
 	Add   operatorAddCmd   `cmd:"" help:"Enrol another operator."`
 	List  operatorListCmd  `cmd:"" help:"List the operators."`
+
+	Invite  operatorInviteCmd  `cmd:"" help:"Invite somebody to enrol as an operator."`
+	Confirm operatorConfirmCmd `cmd:"" help:"Confirm an operator whom another one has enrolled, where that takes two."`
+	Remove  operatorRemoveCmd  `cmd:"" help:"Remove an operator, for ever."`
 }
 
 // operatorMakeCmd makes an operator's key.
@@ -56,14 +60,15 @@ type operatorEnrolCmd struct {
 	operatorFlags
 	writeFlags
 	Name      string `required:"" placeholder:"TEXT" help:"Who you are, for the audit log."`
-	TokenFile string `required:"" placeholder:"FILE" help:"The token that the service made at its first start, - for standard input."`
+	TokenFile string `required:"" placeholder:"FILE" help:"The token that the service made at its first start, or an invite; - for standard input."`
 	jsonFlag
 }
 
 // Help explains who enrols whom.
 func (*operatorEnrolCmd) Help() string {
 	return `The token that "tapline serve" makes at its first start enrols one operator, and is worth nothing after that. Your key
-is made, if you have none. All other operators are enrolled by one who is: see "tapline operator make".`
+is made, if you have none. All other operators are enrolled by one who is: with an invite ("tapline operator invite"), or see
+"tapline operator make".`
 }
 
 // Run enrols the first operator.
@@ -95,7 +100,7 @@ func (cmd *operatorEnrolCmd) Run(a *app) error {
 }
 
 func operatorFacts(o api.Operator) []pair {
-	return []pair{{"id", o.ID}, {"name", o.Name}, {"enrolled", when(o.CreatedAt)}}
+	return []pair{{"id", o.ID}, {"name", o.Name}, {"state", o.State}, {"enrolled", when(o.CreatedAt)}}
 }
 
 // operatorAddCmd enrols another operator.
@@ -163,9 +168,9 @@ func (cmd *operatorListCmd) Run(a *app) error {
 	}
 	var rows [][]string
 	for _, o := range operators {
-		rows = append(rows, []string{o.ID, o.Name, when(o.CreatedAt)})
+		rows = append(rows, []string{o.ID, o.Name, o.State, when(o.CreatedAt)})
 	}
-	return a.list(cmd.JSON, api.Operators{Operators: operators}, []string{"ID", "NAME", "ENROLLED"}, rows)
+	return a.list(cmd.JSON, api.Operators{Operators: operators}, []string{"ID", "NAME", "STATE", "ENROLLED"}, rows)
 }
 
 // auditCmd lists what operators did.

@@ -242,7 +242,7 @@ func TestADatabaseThatIsInUseIsNotFilled(t *testing.T) {
 	}
 	defer store.Close()
 	var c processor.Changes
-	c.New.Operators = []processor.Operator{{ID: "olga", Name: "Olga", PublicKey: []byte("{}"), CreatedAt: time.Now().UTC()}}
+	c.New.Operators = []processor.Operator{{ID: "olga", Name: "Olga", PublicKey: []byte("{}"), CreatedAt: time.Now().UTC(), ConfirmedAt: time.Now().UTC()}}
 	if err := store.Update(t.Context(), func(tx processor.Tx) error { return tx.Save(c) }); err != nil {
 		t.Fatal(err)
 	}

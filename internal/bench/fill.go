@@ -128,7 +128,7 @@ func (f *filler) first() error {
 
 func (f *filler) last() error {
 	var c processor.Changes
-	c.New.Operators = []processor.Operator{{ID: mayor, Name: "Nobody", PublicKey: []byte("{}"), CreatedAt: f.at}}
+	c.New.Operators = []processor.Operator{{ID: mayor, Name: "Nobody", PublicKey: []byte("{}"), CreatedAt: f.at, ConfirmedAt: f.at}}
 	return f.save(c)
 }
 

@@ -56,7 +56,18 @@ func (s *suite) references() {
 	alone.State, alone.DecidedBy, alone.DecidedAt = processor.TopUpConfirmed, "op", noon
 	nobody := heldTopUp("t1")
 	nobody.RequestedBy = "none"
+	second := processor.Operator{ID: "op2", CreatedAt: noon, EnrolledBy: "op", ConfirmedBy: "op", ConfirmedAt: noon}
+	uncalled := processor.Operator{ID: "op2", CreatedAt: noon}
+	signIn := func(o processor.SignInOwner) processor.Changes {
+		return processor.Changes{New: processor.Rows{SignIns: []processor.SignIn{{ID: "in9", Owner: o, CreatedAt: noon}}}}
+	}
 	for what, c := range map[string]processor.Changes{
+		"operator confirmed by one":     {New: processor.Rows{Operators: []processor.Operator{second}}},
+		"operator whom nobody enrolled": {New: processor.Rows{Operators: []processor.Operator{uncalled}}},
+		"sign-in's operator":            signIn(processor.SignInOwner{Operator: "none"}),
+		"sign-in's API key":             signIn(processor.SignInOwner{APIKey: "none"}),
+		"sign-in of nobody":             signIn(processor.SignInOwner{}),
+		"sign-in of two":                signIn(processor.SignInOwner{Operator: "op", APIKey: "1.aaa"}),
 		"top-up by one operator":        {New: processor.Rows{TopUps: []processor.HeldTopUp{alone}}},
 		"top-up's operator":             {New: processor.Rows{TopUps: []processor.HeldTopUp{nobody}}},
 		"payment's card":                change(func(p *payment.Payment) { p.Card = "none" }),

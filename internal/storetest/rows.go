@@ -45,13 +45,15 @@ func (s *suite) changesComeBack() {
 	r.Tries[0].Used, r.Tries[0].PausedUntil, r.Tries[0].Locked = 5, time.Time{}, true
 	r.Passkeys[0].Counter, r.Passkeys[0].Label, r.Passkeys[0].UsedAt, r.Passkeys[0].RemovedAt = 0, "New", noon, later
 	r.Cards[0].Passkeys = 0
+	r.SignIns[0].Counter, r.SignIns[0].Label, r.SignIns[0].UsedAt, r.SignIns[0].RemovedAt = 0, "New", noon, later
+	r.Operators[2].ConfirmedBy, r.Operators[2].ConfirmedAt, r.Operators[2].RemovedAt = "op2", later, later
 	r.Payments[0] = stepped(r.Payments[0], payment.Authenticate, payment.Confirm)
 	r.Keys[1].Digest, r.Keys[1].Status, r.Keys[1].Answer, r.Keys[1].At, r.Keys[1].KeepTill = "f", 409, []byte("sealed"), later, later
 	r.Challenges[0].UsedAt = later
 	r.Orders[0].State, r.Orders[0].Payment, r.Orders[0].Version, r.Orders[0].EndedAt = order.Paid, "p1", 7, later
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
-		Operators: r.Operators[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
+		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2],
 	}})
 	s.holds(everythingWants(), c.New)
@@ -217,7 +219,10 @@ func (s *suite) rowsByOtherColumns() {
 	s.holds(processor.Wants{APIKeysOf: []payment.Handle{"shop", "shut"}, APIKeys: []string{"1.aaa"}}, processor.Rows{APIKeys: c.New.APIKeys})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1", "c2"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1"}, Passkeys: []string{"key1"}}, processor.Rows{Passkeys: c.New.Passkeys})
-	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators[:1]})
+	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators[:2]})
+	s.holds(processor.Wants{SignInsOf: []processor.SignInOwner{{Operator: "op"}, {Operator: "none"}}, SignIns: []string{"in1"}},
+		processor.Rows{SignIns: []processor.SignIn{c.New.SignIns[0], c.New.SignIns[2]}})
+	s.holds(processor.Wants{SignInsOf: []processor.SignInOwner{{Operator: "op"}, {APIKey: "1.aaa"}}}, processor.Rows{SignIns: c.New.SignIns})
 }
 
 func (s *suite) newRowIsThere() {
@@ -245,6 +250,7 @@ func (s *suite) newRowIsThere() {
 		"tries":             {New: processor.Rows{Tries: r.Tries[1:]}},
 		"top-up":            {New: processor.Rows{TopUps: r.TopUps[1:2]}},
 		"passkey":           {New: processor.Rows{Passkeys: r.Passkeys[1:]}},
+		"sign-in":           {New: processor.Rows{SignIns: r.SignIns[1:2]}},
 		"order":             {New: processor.Rows{Orders: r.Orders[1:]}},
 		"payment":           {New: processor.Rows{Payments: r.Payments[2:3]}},
 		"key":               {New: processor.Rows{Keys: r.Keys[:1]}},

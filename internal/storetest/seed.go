@@ -36,7 +36,7 @@ func world() processor.Changes {
 			},
 			Devices:   []processor.Device{device("phone1"), device("phone2"), device("laptop")},
 			Payees:    []processor.Payee{{Handle: "shop", Name: "书店 Books", Account: "shop1", Currency: "CNY", CreatedAt: noon}},
-			Operators: []processor.Operator{{ID: "op", Name: "Ann", PublicKey: []byte(`{"kty":"EC"}`), CreatedAt: noon}},
+			Operators: []processor.Operator{{ID: "op", Name: "Ann", PublicKey: []byte(`{"kty":"EC"}`), CreatedAt: noon, ConfirmedAt: noon}},
 			Cards:     []processor.Card{card(1), card(2)},
 			Bindings:  []processor.Binding{{Card: "c1", Device: "phone1", BoundAt: noon}, {Card: "c2", Device: "phone2", BoundAt: noon}},
 		},
@@ -119,7 +119,16 @@ func everything() processor.Changes {
 	c.New.Tries = []processor.Tries{
 		{TriesID: processor.TriesID{Card: "1.key1", By: processor.Owner}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
 		{TriesID: processor.TriesID{Card: "1.unknown", By: processor.Strangers}, Tries: consent.Tries{Used: 5, Locked: true}}}
-	c.New.Operators = append(c.New.Operators, processor.Operator{ID: "op2", Name: "Bob", PublicKey: []byte("{}"), CreatedAt: noon})
+	c.New.Operators = append(c.New.Operators,
+		processor.Operator{ID: "op2", Name: "Bob", PublicKey: []byte("{}"), CreatedAt: noon, EnrolledBy: "op", ConfirmedAt: noon},
+		processor.Operator{ID: "op3", Name: "Cem", PublicKey: []byte("{}"), CreatedAt: noon, EnrolledBy: "op"},
+		processor.Operator{ID: "op4", Name: "Dan", PublicKey: []byte("{}"), CreatedAt: noon, EnrolledBy: "op", ConfirmedBy: "op2", ConfirmedAt: noon,
+			RemovedAt: noon.Add(time.Hour)})
+	c.New.SignIns = []processor.SignIn{
+		{ID: "in1", Owner: processor.SignInOwner{Operator: "op"}, PublicKey: []byte{1, 0, 2}, Counter: 1<<32 - 1, Synced: true, Label: "Key",
+			CreatedAt: noon, UsedAt: noon.Add(time.Minute)},
+		{ID: "in2", Owner: processor.SignInOwner{APIKey: "1.aaa"}, PublicKey: []byte{3}, CreatedAt: noon},
+		{ID: "in3", Owner: processor.SignInOwner{Operator: "op"}, PublicKey: []byte{3}, CreatedAt: noon, RemovedAt: noon}}
 	c.New.TopUps = []processor.HeldTopUp{
 		heldTopUp("t1"), heldTopUp("t2"), heldTopUp("t3")}
 	c.New.TopUps[1].State, c.New.TopUps[1].DecidedBy, c.New.TopUps[1].DecidedAt = processor.TopUpConfirmed, "op2", noon
@@ -169,7 +178,8 @@ func everythingWants() processor.Wants {
 	w.Payees = append(w.Payees, "shut")
 	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}
 	w.Passkeys = []string{"key1", "key2"}
-	w.Operators = append(w.Operators, "op2")
+	w.Operators = append(w.Operators, "op2", "op3", "op4")
+	w.SignIns = []string{"in1", "in2", "in3"}
 	w.TopUps = []string{"t1", "t2", "t3"}
 	w.Orders = []payment.OrderID{"o1", "o2"}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9"}

@@ -134,6 +134,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Bindings = by(r.Bindings, func(b processor.Binding) string { return string(b.Card) + " " + string(b.Device) })
 	r.Tries = by(r.Tries, func(t processor.Tries) string { return string(t.Card) + " " + t.By })
 	r.TopUps = by(r.TopUps, func(t processor.HeldTopUp) string { return t.ID })
+	r.SignIns = by(r.SignIns, func(k processor.SignIn) string { return k.ID })
 	r.Passkeys = by(r.Passkeys, func(k processor.Passkey) string { return k.ID })
 	r.Payees = by(r.Payees, func(p processor.Payee) string { return string(p.Handle) })
 	r.Orders = by(r.Orders, func(o order.Order) string { return string(o.ID) })

@@ -72,12 +72,39 @@ CREATE TABLE api_keys (
 
 CREATE INDEX api_keys_by_payee ON api_keys (payee);
 
+-- An operator who was enrolled by another one can act from confirmed_at on. Where that takes a second operator, who has enrolled
+-- the new one is not it.
 CREATE TABLE operators (
-  id         TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
-  name       TEXT   NOT NULL,
-  public_key BYTEA  NOT NULL,
-  created_at BIGINT NOT NULL CHECK (created_at >= 0)
+  id           TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  name         TEXT   NOT NULL,
+  public_key   BYTEA  NOT NULL,
+  created_at   BIGINT NOT NULL CHECK (created_at >= 0),
+  enrolled_by  TEXT   REFERENCES operators (id),
+  confirmed_by TEXT   REFERENCES operators (id),
+  confirmed_at BIGINT NOT NULL CHECK (confirmed_at >= 0),
+  removed_at   BIGINT NOT NULL CHECK (removed_at >= 0),
+  CHECK (enrolled_by IS NOT NULL OR confirmed_at > 0),
+  CHECK (enrolled_by <> id),
+  CHECK (confirmed_by IS NULL OR (confirmed_at > 0 AND confirmed_by <> enrolled_by AND confirmed_by <> id))
 ) BY KEY;
+
+-- Passkeys to sign in with: an operator's, or of whoever has a payee's API key.
+CREATE TABLE sign_ins (
+  id         TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  operator   TEXT   REFERENCES operators (id),
+  api_key    TEXT   REFERENCES api_keys (mac) ON DELETE CASCADE,
+  public_key BYTEA  NOT NULL,
+  counter    BIGINT NOT NULL CHECK (counter BETWEEN 0 AND 4294967295),
+  synced     BIGINT NOT NULL CHECK (synced IN (0, 1)),
+  label      TEXT   NOT NULL,
+  created_at BIGINT NOT NULL CHECK (created_at >= 0),
+  used_at    BIGINT NOT NULL CHECK (used_at >= 0),
+  removed_at BIGINT NOT NULL CHECK (removed_at >= 0),
+  CHECK ((operator IS NULL) <> (api_key IS NULL))
+) BY KEY;
+
+CREATE INDEX sign_ins_by_operator ON sign_ins (operator);
+CREATE INDEX sign_ins_by_api_key ON sign_ins (api_key);
 
 CREATE TABLE cards (
   id              TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
