@@ -95,9 +95,18 @@ func (c *call) isFirstToken(token string) bool {
 	return ok && first != "" && subtle.ConstantTimeCompare([]byte(first), []byte(token)) == 1
 }
 
+// tokenAudience is the audience of read tokens. It names the epoch: whoever was told something by a token of an epoch
+// that a backup has ended asks anew.
+func (s *Service) tokenAudience() string {
+	if s.Epoch == "" {
+		return s.audience
+	}
+	return s.audience + " " + s.Epoch
+}
+
 // byToken checks a read token, and that who holds it may still act.
 func (c *call) byToken(text string) (caller, error) {
-	token, err := consent.CheckToken(c.Keys, text, c.audience, c.now())
+	token, err := consent.CheckToken(c.Keys, text, c.tokenAudience(), c.now())
 	if err != nil {
 		if r, _ := explain(err); r.code == "token_expired" {
 			return caller{}, refuse("token_expired")

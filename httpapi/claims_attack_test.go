@@ -630,6 +630,8 @@ func (w *world) tokens() map[string]struct {
 	w.must(err)
 	elsewhere, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, strings.TrimSuffix(w.audience(), "test")+"live", w.clock.Now())
 	w.must(err)
+	lost, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, w.audience()+" an epoch", w.clock.Now())
+	w.must(err)
 	unknown, err := consent.IssueToken(w.keys, string(w.newKey().ID()), consent.DeviceToken, w.audience(), w.clock.Now())
 	w.must(err)
 	claims := string(payload(w.t, w.token(w.kiosk.Key)))
@@ -650,6 +652,7 @@ func (w *world) tokens() map[string]struct {
 		"none":                    {nil, 401, "token_required"},
 		"expired":                 bearer(expired, 401, "token_expired"),
 		"of the live service":     bearer(elsewhere, 401, "invalid_token"),
+		"of another epoch":        bearer(lost, 401, "invalid_token"),
 		"of an unknown device":    bearer(unknown, 401, "invalid_token"),
 		"unsigned":                bearer(none, 401, "invalid_token"),
 		"signed by the device":    bearer(own, 401, "invalid_token"),

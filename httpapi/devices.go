@@ -132,7 +132,7 @@ func (c *call) getToken() (answer, error) {
 			return answer{}, err
 		}
 	}
-	token, err := consent.IssueToken(c.Keys, string(e.Device()), kind, c.audience, c.now())
+	token, err := consent.IssueToken(c.Keys, string(e.Device()), kind, c.tokenAudience(), c.now())
 	if err != nil {
 		return answer{}, err
 	}

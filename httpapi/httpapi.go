@@ -35,6 +35,8 @@ type Config struct {
 	PublicURL   string
 	Environment string
 	Version     string
+	// Epoch names the database's epoch, see sqlstore.Store.Epoch: tokens of another one are void.
+	Epoch string
 
 	// FirstToken returns the token that enrols the first operator; false when there is none. Nil for none.
 	FirstToken func() (token string, ok bool)

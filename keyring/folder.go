@@ -3,7 +3,6 @@ package keyring
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -51,25 +50,10 @@ func Create(dir string) (*Keyring, error) {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return nil, err
 	}
-	for _, p := range Purposes {
-		var key secret
-		rand.Read(key[:])
-		text := base64.StdEncoding.EncodeToString(key[:]) + "\n"
-		if err := writeFile(filepath.Join(dir, string(p)+".1.key"), []byte(text)); err != nil {
+	for _, p := range Rotatable() {
+		if err := writeNew(dir, p, 1); err != nil {
 			return nil, err
 		}
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := writeFile(filepath.Join(dir, receipt+".1.pem"), text); err != nil {
-		return nil, err
 	}
 	if err := syncDir(dir); err != nil {
 		return nil, err

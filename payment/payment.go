@@ -72,12 +72,13 @@ const (
 	OrderUnavailable     Reason = "order_unavailable" // somebody else pays the order, or it has ended
 	CardChanged          Reason = "card_changed"      // card frozen, rebound, or its PIN changed
 	DeviceRevoked        Reason = "device_revoked"    // the device that made it may not act any more
+	Restored             Reason = "restored"          // the service's database was restored from a backup
 	TimedOut             Reason = "timed_out"
 )
 
 // Reasons lists every reason.
 var Reasons = []Reason{
-	ByPayer, ByPayee, ByApprover, NotMe, WrongCode, AuthenticationFailed, InsufficientFunds, LimitExceeded, PayeeUnavailable, OrderUnavailable, CardChanged, DeviceRevoked, TimedOut,
+	ByPayer, ByPayee, ByApprover, NotMe, WrongCode, AuthenticationFailed, InsufficientFunds, LimitExceeded, PayeeUnavailable, OrderUnavailable, CardChanged, DeviceRevoked, Restored, TimedOut,
 }
 
 // How long each wait may last, and all of them together.

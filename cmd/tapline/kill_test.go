@@ -493,6 +493,7 @@ type hammer struct {
 type sentPayment struct {
 	id              consent.PaymentID
 	compact, answer string
+	at              time.Time // when it was answered
 }
 
 const (
@@ -558,30 +559,35 @@ func (p *purchase) newHammer(i int) *hammer {
 
 // strike pays until the service is gone.
 func (h *hammer) strike() {
-	for {
-		m := &consent.Instruction{
-			Claims: consent.NewClaims(consent.Audience(h.url(), "test"), time.Now()), Device: h.client.ID(),
-			Amount: yuan(hammerMinor), Payee: "books@shop", Tap: consent.Tap{Account: h.number},
-		}
-		m.ID = string(consent.NewPaymentID())
-		compact, err := consent.Sign(h.client.Key, consent.TypInstruction, m)
-		if err != nil {
-			h.Error(err)
-			return
-		}
-		sent := sentPayment{id: m.Payment(), compact: compact}
-		status, answer, _, err := h.post(compact)
-		switch {
-		case err != nil:
-			h.open = append(h.open, sent)
-			return
-		case status != http.StatusCreated:
-			h.Errorf("a payment: %d %s", status, answer)
-			return
-		}
-		sent.answer = answer
-		h.acked = append(h.acked, sent)
+	for h.pay() {
 	}
+}
+
+// pay pays once, and reports whether that was acknowledged.
+func (h *hammer) pay() bool {
+	m := &consent.Instruction{
+		Claims: consent.NewClaims(consent.Audience(h.url(), "test"), time.Now()), Device: h.client.ID(),
+		Amount: yuan(hammerMinor), Payee: "books@shop", Tap: consent.Tap{Account: h.number},
+	}
+	m.ID = string(consent.NewPaymentID())
+	compact, err := consent.Sign(h.client.Key, consent.TypInstruction, m)
+	if err != nil {
+		h.Error(err)
+		return false
+	}
+	sent := sentPayment{id: m.Payment(), compact: compact}
+	status, answer, _, err := h.post(compact)
+	if err != nil {
+		h.open = append(h.open, sent)
+		return false
+	}
+	if status != http.StatusCreated {
+		h.Errorf("a payment: %d %s", status, answer)
+		return false
+	}
+	sent.answer, sent.at = answer, time.Now()
+	h.acked = append(h.acked, sent)
+	return true
 }
 
 // post sends an instruction once.
@@ -603,24 +609,29 @@ func (h *hammer) post(compact string) (status int, answer string, replayed bool,
 	return response.StatusCode, string(body), response.Header.Get(api.ReplayedHeader) == "true", err
 }
 
-// recount wants every payment that was acknowledged to be there, and the last ones and the open ones to be made once
-// if they are sent again.
-func (h *hammer) recount() {
+// payments are the states of all payments of the client that the service knows.
+func (h *hammer) payments() map[string]string {
 	there := map[string]string{}
 	for before := ""; ; {
 		page, err := h.client.Payments(h.Context(), api.RoleInitiator, "", before, 200)
 		if err != nil {
 			h.Error(err)
-			return
+			return there
 		}
 		for _, view := range page.Payments {
 			there[view.ID] = view.State
 		}
 		if page.Next == "" {
-			break
+			return there
 		}
 		before = page.Next
 	}
+}
+
+// recount wants every payment that was acknowledged to be there, and the last ones and the open ones to be made once
+// if they are sent again.
+func (h *hammer) recount() {
+	there := h.payments()
 	for _, sent := range h.acked {
 		if there[string(sent.id)] != string(payment.Settled) {
 			h.Errorf("%s was acknowledged and is %q", sent.id, there[string(sent.id)])

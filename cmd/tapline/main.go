@@ -39,6 +39,9 @@ type root struct {
 	Audit    auditCmd    `cmd:"" help:"List what operators did (operator)."`
 	Receipt  receiptCmd  `cmd:"" help:"Fetch receipts, and check them offline."`
 	Check    checkCmd    `cmd:"" help:"Prove the books of a database."`
+	Backup   backupCmd   `cmd:"" help:"Copy a SQLite database while a service runs on it."`
+	Restore  restoreCmd  `cmd:"" help:"Make a database of a backup that a service can go on with."`
+	Keys     keysCmd     `cmd:"" help:"List, rotate, back up and restore the service's secret keys."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring a database to the schema of this release."`
 	Bench    benchCmd    `cmd:"" help:"Measure how many payments a service of its own takes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

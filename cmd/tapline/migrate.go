@@ -14,7 +14,7 @@ func (migrateCmd) Help() string {
 	return `A new release that finds an older schema refuses to serve until this has been run. Stop the service and make a backup
 first: there is no way back but the backup.
 
-  sqlite3 tapline.db ".backup copy.db"
+  tapline backup copy.db --no-check
   tapline migrate --db tapline.db
 
 On PostgreSQL it also makes the tables, as the role that is to own them; services need no more than to use them.

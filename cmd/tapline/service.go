@@ -159,12 +159,16 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	if s.firstToken, err = firstToken(ctx, s.store, o.firstTokenFile()); err != nil {
 		return err
 	}
+	epoch, err := s.store.Epoch(ctx)
+	if err != nil {
+		return err
+	}
 	metrics := httpapi.NewMetrics()
 	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Log: o.log, OnBatch: metrics.OnBatch})
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.Environment, Version: version, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
+		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
 		Pages: func(mux *http.ServeMux) {
