@@ -80,6 +80,9 @@ func (c *call) authenticate() error {
 	if err == nil && !slices.Contains(c.route.by, c.by.who) {
 		err = refuse("wrong_credential")
 	}
+	if err == nil && c.by.who == byDevice {
+		err = c.limitDevice(c.by.device)
+	}
 	if err == nil && c.by.who == byPayee && c.route.scope != anyScope && !c.by.key.May(c.route.scope) {
 		err = processor.ErrScope
 	}
@@ -227,6 +230,9 @@ func (c *call) signed(m consent.Message) (device payment.DeviceID, key processor
 		return "", key, err
 	}
 	device = payment.DeviceID(e.Device())
+	if err := c.limitDevice(device); err != nil {
+		return "", key, err
+	}
 	m.Common().IssuedAt = 0
 	return device, processor.KeyID{Principal: processor.DevicePrincipal(device), Key: m.Common().ID}, nil
 }

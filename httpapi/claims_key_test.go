@@ -329,3 +329,17 @@ func TestTheLastUseIsWrittenOnceAMinute(t *testing.T) {
 		}
 	})
 }
+
+// closePayee adds a payee that is closed.
+func (s *station) closePayee(handle payment.Handle) {
+	s.Helper()
+	s.admin(s.token(s.operator), "/payees", api.NewPayee{Handle: string(handle), Name: "Shut", Currency: payeeCurrency}).expect(201, "")
+	s.must(s.store.Update(s.Context(), func(tx processor.Tx) error {
+		rows, err := tx.Load(processor.Wants{Payees: []payment.Handle{handle}})
+		if err != nil {
+			return err
+		}
+		rows.Payees[0].Closed = true
+		return tx.Save(processor.Changes{Changed: processor.Rows{Payees: rows.Payees}})
+	}))
+}

@@ -66,6 +66,7 @@ func (c *call) getPayee() (answer, error) {
 		return answer{}, err
 	}
 	if len(rows.Payees) == 0 || rows.Payees[0].Closed {
+		c.missed()
 		return answer{}, processor.ErrUnknownPayee
 	}
 	p := rows.Payees[0]

@@ -56,6 +56,9 @@ type Config struct {
 	// to confirm. 0 for no limit.
 	FourEyesAbove int64
 
+	// Limits are how often devices and addresses may ask for what strangers could wear out or search through.
+	Limits Limits
+
 	// Authorities are the keys that payment cards are verified with; nil for none, and then their taps are never authentic.
 	Authorities *oda.Authorities
 	// TerminalCountry is what payment cards are told of the place of the tap: ISO 3166-1 numeric; 0 for 156, China.
@@ -76,6 +79,7 @@ type Service struct {
 	devices  deviceKeys
 	used     usedAssertions
 	keyUses  *keyUses
+	limiters *limiters
 	watch    *watcher
 	streams  waiting
 	polls    waiting
@@ -127,6 +131,7 @@ func New(c Config) *Service {
 		streams:  waiting{maxOne: maxStreamsOne},
 		polls:    waiting{maxOne: maxPollsOne},
 		closing:  make(chan struct{}),
+		limiters: newLimiters(c.Limits),
 	}
 	s.schemas = newSchemas()
 	s.openapi = s.document()

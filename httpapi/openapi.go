@@ -246,6 +246,9 @@ func (r *route) problems() map[int][]string {
 	if slices.Contains(r.by, byPayee) && r.scope != anyScope {
 		want = append(want, "missing_scope")
 	}
+	if r.limit != unlimited {
+		want = append(want, "too_many_requests")
+	}
 	if r.form == nil { // OAuth has its own words for these
 		want = append(want, "malformed", "unknown_field", "duplicate_field")
 	}

@@ -129,6 +129,7 @@ var rules = []rule{
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},
 	{Code{"report_too_long", 422, "more than 10,000 entries, or 100,000 both before and since; ask for a shorter or later span", false}, nil},
 
+	{Code{"too_many_requests", 429, "too many requests of this kind from this device or address; wait", true}, nil},
 	{Code{"too_many_approvals", 429, "too many second confirmations for this card; wait", true}, []error{processor.ErrTooManyApprovals}},
 	{Code{"too_many_challenges", 429, "too many tap challenges for this device; wait", true}, []error{processor.ErrTooManyChallenges}},
 	{Code{"too_many_streams", 429, "too many event streams are open, or long polls wait", true}, nil},

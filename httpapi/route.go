@@ -45,6 +45,7 @@ type route struct {
 	by           []credential    // any of these will do; none: anybody
 	scope        processor.Scope // that a payee's key needs; anyScope for none
 	query        []param
+	limit        limit // how often strangers may ask
 
 	// At most one of these three is what the body holds.
 	typ    consent.Typ // a JWS of this type with these claims
@@ -108,6 +109,9 @@ func (c *call) run() (a answer, err error) {
 	if c.r.Method == http.MethodHead && c.route.out == nil {
 		c.w.Header().Set("Allow", http.MethodGet)     // RFC 9110 §15.5.6
 		return answer{}, refuse("method_not_allowed") // a stream has no end to wait for
+	}
+	if err := c.limitAddress(); err != nil {
+		return answer{}, err
 	}
 	if err := c.authenticate(); err != nil {
 		return answer{}, err

@@ -28,7 +28,7 @@ func publicRoutes() []*route {
 			method: "POST", path: "/v1/devices", id: "registerDevice", summary: "Register a device's public key",
 			text: "The key is in the protected header as jwk, and the signature by it proves possession. A device that is " +
 				"known gets its new label.",
-			by: []credential{bySignature}, typ: consent.TypDevice, claims: typeOf[consent.DeviceRegistration](),
+			limit: limitDevices, by: []credential{bySignature}, typ: consent.TypDevice, claims: typeOf[consent.DeviceRegistration](),
 			status: http.StatusCreated, out: typeOf[api.Device](), handle: (*call).registerDevice,
 		}, {
 			method: "POST", path: "/v1/token", id: "getToken", summary: "Get a bearer token to read with",
@@ -39,7 +39,9 @@ func publicRoutes() []*route {
 		}, {
 			method: "GET", path: "/v1/payees/{handle}", id: "getPayee", summary: "Look a payee up by its handle",
 			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Payee](), handle: (*call).getPayee,
-			codes: []string{"unknown_payee"},
+			codes: []string{"unknown_payee"}, limit: limitLookups,
+			text: "Closed payees answer like unknown ones. A device, and an address, may ask so often a minute; what finds nothing " +
+				"counts five times.",
 		},
 	}
 }
@@ -77,7 +79,7 @@ func paymentRoutes() []*route {
 			method: "POST", path: "/v1/payments", id: "instructPayment", summary: "Send an instruction: ask for a payment",
 			text: "The message's jti is the payment's id, chosen by the device. Until the payer has authenticated, the answer " +
 				"is the same whether the card is known or not. With rehearsal it goes through every step and moves no money.",
-			by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
+			limit: limitInstructions, by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
 			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
 			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "no_rehearsals", "limit_exceeded", "card_state", "tap_used",
 				"unknown_order", "order_mismatch", "order_claimed", "order_closed"},

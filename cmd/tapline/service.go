@@ -47,7 +47,8 @@ type serviceOptions struct {
 	CAPK                 string `name:"capk" help:"JSON file of the card schemes' certification authority keys and of revoked certificates, in place of the built-in keys; docs/cards.md has its form." env:"TAPLINE_CAPK" type:"path" placeholder:"FILE"`
 	CAPKTest             bool   `name:"capk-test" help:"Take test keys of --capk, too: anybody can make cards that they prove. Only in the test environment." env:"TAPLINE_CAPK_TEST"`
 	TapCountry           uint16 `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
-	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
+	limitOptions         `embed:""`
+	PINQueue             int `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
 
 	log   *slog.Logger
 	pages func(*http.ServeMux) // further ones, of a demo
@@ -77,6 +78,9 @@ func (o *serviceOptions) check() error {
 	}
 	if o.PINQueue < 1 || o.PINQueue > maxPINQueue {
 		return &usageError{fmt.Sprintf("--pin-queue: want 1 to %d", maxPINQueue), "a longer queue would keep people waiting for longer than a request may take"}
+	}
+	if err := o.limitOptions.check(); err != nil {
+		return err
 	}
 	if o.Keys == "" {
 		o.Keys = o.besideDB("-keys")
@@ -169,6 +173,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
 		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
+		Limits:     o.limits(),
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
 		Pages: func(mux *http.ServeMux) {

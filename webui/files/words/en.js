@@ -205,6 +205,7 @@ export const words = {
   "problem.unknown_api_key": "This API key is not there.",
   "problem.api_key_over": "This API key has ended. Use the one in its place.",
   "problem.too_many_api_keys": "There are too many API keys. Revoke some that nobody uses; they are forgotten after 30 days.",
+  "problem.too_many_requests": "Too many requests at once. Wait a minute and try again.",
   "problem.idempotency_key_reused": "This was already asked in other words. Reload the page.",
   "problem.pin_weak": "That PIN is too easy to guess: no repeated digit, no straight run.",
   "problem.insufficient_funds": "There is not enough money on the card account.",

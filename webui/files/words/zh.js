@@ -205,6 +205,7 @@ export const words = {
   "problem.unknown_api_key": "没有这个 API 密钥。",
   "problem.api_key_over": "此 API 密钥已失效。请使用新的密钥。",
   "problem.too_many_api_keys": "API 密钥太多。请撤销不用的密钥；30 天后会被清除。",
+  "problem.too_many_requests": "请求太频繁。请等一分钟后再试。",
   "problem.idempotency_key_reused": "此前已用不同内容请求过，请刷新页面。",
   "problem.pin_weak": "密码过于简单：不能是重复或连续数字。",
   "problem.insufficient_funds": "卡账户余额不足。",

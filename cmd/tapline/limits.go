@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"tapline/httpapi"
+)
+
+// limitOptions are how often devices and addresses may ask.
+type limitOptions struct {
+	RateLimits       bool     `negatable:"" help:"Limit how often devices and addresses may ask for some things." default:"true" env:"TAPLINE_RATE_LIMITS"`
+	LookupLimit      rates    `help:"Payees that one device may look up a minute, and all devices of one address; a miss counts five times, 0 is any number (${default})." default:"30,120" env:"TAPLINE_LOOKUP_LIMIT" placeholder:"DEVICE,ADDRESS"`
+	DeviceLimit      int      `help:"Devices that may be registered a minute from one address; 0 is any number." default:"30" env:"TAPLINE_DEVICE_LIMIT"`
+	InstructionLimit rates    `help:"Instructions that one device may send a minute, and all devices of one address; 0 is any number (${default})." default:"60,600" env:"TAPLINE_INSTRUCTION_LIMIT" placeholder:"DEVICE,ADDRESS"`
+	TrustedProxy     []string `help:"Address or network of a proxy whose X-Forwarded-For tells who asks. May be given again." env:"TAPLINE_TRUSTED_PROXY" placeholder:"ADDRESS"`
+}
+
+// rates are two numbers a minute: of a device, and of an address.
+type rates httpapi.Rates
+
+// UnmarshalText reads two numbers with a comma between them.
+func (r *rates) UnmarshalText(text []byte) error {
+	device, address, ok := strings.Cut(string(text), ",")
+	one, err := strconv.ParseUint(device, 10, 31)
+	all, allErr := strconv.ParseUint(address, 10, 31)
+	if !ok || err != nil || allErr != nil {
+		return fmt.Errorf("want two numbers a minute, such as 30,120")
+	}
+	*r = rates{httpapi.Rate(one), httpapi.Rate(all)}
+	return nil
+}
+
+// proxies are the networks of the trusted proxies.
+func (o *limitOptions) proxies() (networks []netip.Prefix, err error) {
+	for _, text := range o.TrustedProxy {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, addressErr := netip.ParseAddr(text)
+			if addressErr != nil {
+				return nil, &usageError{"--trusted-proxy " + text + ": want an address or a network", "such as 127.0.0.1 or 10.1.2.0/24"}
+			}
+			network = netip.PrefixFrom(address, address.BitLen())
+		}
+		if network.Bits() == 0 {
+			return nil, &usageError{"--trusted-proxy " + text + " would believe everybody", "name the proxy's own address"}
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}
+
+func (o *limitOptions) check() error {
+	if o.DeviceLimit < 0 {
+		return &usageError{"--device-limit: want at least 0", "0 is any number"}
+	}
+	_, err := o.proxies()
+	return err
+}
+
+// limits are what the service keeps. None where nothing was set, as in a demo.
+func (o *limitOptions) limits() httpapi.Limits {
+	proxies, _ := o.proxies() // they were checked
+	if !o.RateLimits {
+		return httpapi.Limits{Proxies: proxies}
+	}
+	return httpapi.Limits{
+		Lookups: httpapi.Rates(o.LookupLimit), Devices: httpapi.Rates{Address: httpapi.Rate(o.DeviceLimit)},
+		Instructions: httpapi.Rates(o.InstructionLimit), Proxies: proxies,
+	}
+}
