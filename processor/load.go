@@ -70,7 +70,8 @@ func (u *Unit) load(tx Tx, jobs []*job) error {
 // wantsOfPayments names the rows that any step of an open payment may touch. Of a decoy, which has no card, it names a
 // card that is not there, so that no more is done for a card than for none.
 func (u *Unit) wantsOfPayments(w *Wants) {
-	for _, p := range u.Payments.rows {
+	for _, id := range u.Payments.known {
+		p := u.Payments.rows[id]
 		if p.State.Final() {
 			continue
 		}
@@ -81,8 +82,8 @@ func (u *Unit) wantsOfPayments(w *Wants) {
 			w.Orders = append(w.Orders, p.Order)
 		}
 	}
-	for _, o := range u.Orders.rows {
-		if o.State == order.Claimed {
+	for _, id := range u.Orders.known {
+		if o := u.Orders.rows[id]; o.State == order.Claimed {
 			w.Payments = append(w.Payments, o.Payment) // its time may be over
 		}
 	}

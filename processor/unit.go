@@ -51,11 +51,16 @@ type Unit struct {
 type lengths struct{ entries, events, evidence, audit int }
 
 // table is the rows of one table by their key.
+//
+// What happens to rows happens in the order in which they came, never in that of a map: the same commands over the same
+// rows do the same, statement by statement.
 type table[K comparable, V any] struct {
 	rows   map[K]V
+	known  []K        // keys of rows, in the order in which they came
 	loaded map[K]bool // present in the database when the batch began
 	asked  map[K]bool // looked for in the database
 	staged map[K]V
+	puts   []K // keys of staged, in the order of first Put
 	dirty  []K // changed by commands that succeeded, in order of first change
 	isDirt map[K]bool
 }
@@ -78,14 +83,25 @@ func (t *table[K, V]) Put(k K, v V) {
 	if t.staged == nil {
 		t.staged = map[K]V{}
 	}
+	if _, again := t.staged[k]; !again {
+		t.puts = append(t.puts, k)
+	}
 	t.staged[k] = v
 }
 
 func (t *table[K, V]) add(k K, v V) {
+	t.set(k, v)
+	t.loaded[k] = true
+}
+
+func (t *table[K, V]) set(k K, v V) {
 	if t.rows == nil {
 		t.rows, t.loaded = map[K]V{}, map[K]bool{}
 	}
-	t.rows[k], t.loaded[k] = v, true
+	if _, known := t.rows[k]; !known {
+		t.known = append(t.known, k)
+	}
+	t.rows[k] = v
 }
 
 // missing returns those of keys that nobody has asked for yet, and takes note that they were.
@@ -104,11 +120,8 @@ func (t *table[K, V]) missing(keys []K) []K {
 }
 
 func (t *table[K, V]) keep() {
-	for k, v := range t.staged {
-		if t.rows == nil {
-			t.rows, t.loaded = map[K]V{}, map[K]bool{}
-		}
-		t.rows[k] = v
+	for _, k := range t.puts {
+		t.set(k, t.staged[k])
 		if !t.isDirt[k] {
 			if t.isDirt == nil {
 				t.isDirt = map[K]bool{}
@@ -117,10 +130,13 @@ func (t *table[K, V]) keep() {
 			t.dirty = append(t.dirty, k)
 		}
 	}
-	clear(t.staged)
+	t.drop()
 }
 
-func (t *table[K, V]) drop() { clear(t.staged) }
+func (t *table[K, V]) drop() {
+	clear(t.staged)
+	t.puts = t.puts[:0]
+}
 
 // split returns the changed rows: those that are new, and those that were loaded.
 func (t *table[K, V]) split() (created, changed []V) {
@@ -234,26 +250,28 @@ func (u *Unit) tables() []keeper {
 
 // keep makes what the running command staged part of the batch.
 func (u *Unit) keep() {
-	for id, c := range u.Cards.staged {
-		u.cardsByKey[c.Key] = id
+	for _, id := range u.Cards.puts {
+		u.cardsByKey[u.Cards.staged[id].Key] = id
 	}
-	for id := range u.Bindings.staged {
+	for _, id := range u.Bindings.puts {
 		if !slices.Contains(u.boundTo[id.Card], id) {
 			u.boundTo[id.Card] = append(u.boundTo[id.Card], id)
 		}
 	}
-	for id, p := range u.Payments.staged {
-		if authenticated(p) {
+	for _, id := range u.Payments.puts {
+		if p := u.Payments.staged[id]; authenticated(p) {
 			u.openOf[p.Card] = appendNew(u.openOf[p.Card], id)
 		}
 	}
-	for id, k := range u.Passkeys.staged {
+	for _, id := range u.Passkeys.puts {
+		k := u.Passkeys.staged[id]
 		u.passkeysOf[k.Card] = appendNew(u.passkeysOf[k.Card], id)
 	}
-	for mac, k := range u.APIKeys.staged {
+	for _, mac := range u.APIKeys.puts {
+		k := u.APIKeys.staged[mac]
 		u.apiKeysOf[k.Payee] = appendNew(u.apiKeysOf[k.Payee], mac)
 	}
-	for id := range u.Challenges.staged {
+	for _, id := range u.Challenges.puts {
 		u.challengesOf[id.Device] = appendNew(u.challengesOf[id.Device], id)
 	}
 	for _, t := range u.tables() {
