@@ -8,7 +8,7 @@ BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.ve
 REAL_PARTS := npm pcscd chromium postgres systemd promtool
 
 # Packages whose tests start processes or run for minutes: tested without the race detector.
-WITHOUT_RACE := cmd/tapline scripts/gotest webui
+WITHOUT_RACE := cmd/tapline scripts/gotest webui internal/sim internal/simdisk
 
 ALL_PACKAGES = $(shell go list ./...)
 SLOW         = $(filter $(addprefix tapline/,$(WITHOUT_RACE)),$(ALL_PACKAGES))
@@ -30,7 +30,7 @@ GOTEST = go run ./scripts/gotest -vet=off $(TESTFLAGS)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build ./tapline
@@ -82,6 +82,14 @@ race-deps:
 screens: ## write pictures of every page in every state that tests look at to docs/screens
 	mkdir -p docs/screens
 	TAPLINE_SHOTS=$(CURDIR)/docs/screens go test -count=1 -timeout 20m ./webui
+
+.PHONY: sim
+sim: ## run 10,000 seeds of the simulation, from SEED on (1); docs/reliability.md
+	go test -count=1 -timeout 2h ./internal/sim -run '^TestSeeds$$' -v -seeds 10000 -seed $(or $(SEED),1) | grep -v '^ *--- PASS\|^=== '
+
+.PHONY: sim-mutations
+sim-mutations: ## put bugs into the source, one after the other, and see that the simulation finds each
+	go test -count=1 -timeout 1h ./internal/sim -run '^TestMutations$$' -v -mutations
 
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME (20s)

@@ -64,6 +64,7 @@ var table = []floor{
 	{"internal/pgtest", []string{"internal/testenv"}},
 	{"internal/testdb", []string{"sqlstore", "internal/pgtest"}},
 	{"internal/storetest", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
+	{"internal/simdisk", nil},
 	{"internal/sim", []string{anything}},
 	{"internal/bench", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},

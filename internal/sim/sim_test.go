@@ -1,0 +1,61 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	first = flag.Uint64("seed", 1, "the first seed")
+	many  = flag.Uint64("seeds", 200, "how many seeds")
+)
+
+// TestSeeds runs a number of seeds. A failing one says how to run it again.
+func TestSeeds(t *testing.T) {
+	var mu sync.Mutex
+	var all Stats
+	began := time.Now()
+	t.Run("all", func(t *testing.T) {
+		for seed := *first; seed < *first+*many; seed++ {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				_, s := Run(t, seed)
+				mu.Lock()
+				defer mu.Unlock()
+				all = all.plus(s)
+			})
+		}
+	})
+	t.Logf("%d seeds in %v: %+v", *many, time.Since(began).Round(time.Second/10), all)
+	if t.Failed() || *many < 100 {
+		return
+	}
+	for what, n := range map[string]int{
+		"settled": all.Settled, "approved": all.Approved, "expired": all.Expired, "rejected": all.Rejected, "rehearsed": all.Rehearsed,
+		"crashed": all.Crashes, "come back after a crash": all.Revived, "been done without anybody being told": all.Unknown,
+		"been answered again": all.Replayed, "been confirmed by a second operator": all.TopUps, "been a paid order": all.Orders,
+	} {
+		if n == 0 {
+			t.Errorf("in %d seeds nothing has %s: the simulation does not do what it is for", *many, what)
+		}
+	}
+}
+
+// TestASeedReplaysExactly runs some seeds twice.
+func TestASeedReplaysExactly(t *testing.T) {
+	traces := map[Trace]uint64{}
+	for seed := uint64(1); seed <= 12; seed++ {
+		once, _ := Run(t, seed)
+		again, _ := Run(t, seed)
+		if once != again {
+			t.Errorf("seed %d: trace %s, and then %s", seed, once, again)
+		}
+		if other, same := traces[once]; same {
+			t.Errorf("seeds %d and %d have the same trace", seed, other)
+		}
+		traces[once] = seed
+	}
+}
