@@ -130,8 +130,8 @@ func TestMutations(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
 			overlay := m.overlay(t, t.TempDir())
-			out, err := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-vet=off", "-failfast", "-run", "^TestSeeds$", ".",
-				"-seeds", mutationSeeds).CombinedOutput()
+			out, err := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-vet=off", "-run", "^TestSeeds$", ".",
+				"-once", "-seeds", mutationSeeds).CombinedOutput()
 			text := string(out)
 			switch _, what, found := strings.Cut(text, ".go:"); {
 			case err == nil:

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -11,17 +12,23 @@ import (
 var (
 	first = flag.Uint64("seed", 1, "the first seed")
 	many  = flag.Uint64("seeds", 200, "how many seeds")
+	once  = flag.Bool("once", false, "run no more seeds once one has failed")
 )
 
 // TestSeeds runs a number of seeds. A failing one says how to run it again.
 func TestSeeds(t *testing.T) {
 	var mu sync.Mutex
 	var all Stats
+	var enough atomic.Bool
 	began := time.Now()
 	t.Run("all", func(t *testing.T) {
 		for seed := *first; seed < *first+*many; seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
+				if enough.Load() {
+					return
+				}
+				t.Cleanup(func() { enough.Store(enough.Load() || *once && t.Failed()) })
 				_, s := Run(t, seed)
 				mu.Lock()
 				defer mu.Unlock()
