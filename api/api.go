@@ -98,23 +98,26 @@ type Next struct {
 
 // Payment is a payment as the one who asks may see it.
 type Payment struct {
-	ID           string       `json:"id"`
-	Role         string       `json:"role" enum:"initiator,approver,payee"`
-	State        string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected,rehearsed"`
-	Reason       string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
-	Rehearsal    bool         `json:"rehearsal,omitempty" doc:"No money moves, whatever else it says: it ends rehearsed, not settled."`
-	Version      int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
-	Amount       money.Amount `json:"amount"`
-	Payee        Payee        `json:"payee"`
-	CardAccount  string       `json:"card_account,omitempty" doc:"Masked. Not for the payee."`
-	Order        Order        `json:"order"`
-	DeviceLabel  string       `json:"initiating_device_label,omitempty" doc:"For the approver: which device asks."`
-	Statement    string       `json:"statement,omitempty" doc:"The exact text to confirm, when it is this side's turn."`
-	Passkeys     []string     `json:"passkeys,omitempty" doc:"For an initiator that is bound to the card: the credentials, in base64url, one of which may authenticate and confirm the statement in one gesture."`
-	Code         string       `json:"code,omitempty" doc:"For the initiator while approval is awaited: the digits to tell the approver."`
-	Next         Next         `json:"next"`
-	InstructedAt time.Time    `json:"instructed_at"`
-	EndedAt      *time.Time   `json:"ended_at,omitempty"`
+	ID          string       `json:"id"`
+	Role        string       `json:"role" enum:"initiator,approver,payee"`
+	State       string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected,rehearsed"`
+	Reason      string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
+	Rehearsal   bool         `json:"rehearsal,omitempty" doc:"No money moves, whatever else it says: it ends rehearsed, not settled."`
+	Version     int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
+	Amount      money.Amount `json:"amount"`
+	Payee       Payee        `json:"payee"`
+	CardAccount string       `json:"card_account,omitempty" doc:"Masked. Not for the payee."`
+	Order       Order        `json:"order"`
+	DeviceLabel string       `json:"initiating_device_label,omitempty" doc:"For the approver: which device asks."`
+	Statement   string       `json:"statement,omitempty" doc:"The exact text to confirm, when it is this side's turn."`
+	Passkeys    []string     `json:"passkeys,omitempty" doc:"For an initiator that is bound to the card: the credentials, in base64url, one of which may authenticate and confirm the statement in one gesture."`
+	Code        string       `json:"code,omitempty" doc:"For the initiator while approval is awaited: the digits to tell the approver."`
+	Next        Next         `json:"next"`
+
+	Refunded *money.Amount `json:"refunded,omitempty" doc:"What its payee gave back of it since it was settled; GET /v1/refunds?payment=… tells more."`
+
+	InstructedAt time.Time  `json:"instructed_at"`
+	EndedAt      *time.Time `json:"ended_at,omitempty"`
 }
 
 // Payments is a page of payments, newest first.

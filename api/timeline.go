@@ -31,6 +31,8 @@ type AdminPayment struct {
 	Assurance  string `json:"assurance" enum:"identified,authentic" doc:"What the tap proved."`
 	WrongCodes int    `json:"wrong_codes,omitempty" doc:"How often the approval code was mistyped."`
 
+	Refunded *money.Amount `json:"refunded,omitempty" doc:"What its payee gave back of it."`
+
 	InstructedAt time.Time  `json:"instructed_at"`
 	Deadline     *time.Time `json:"deadline,omitempty" doc:"When its wait is over, while it is open."`
 	EndedAt      *time.Time `json:"ended_at,omitempty"`
@@ -40,7 +42,7 @@ type AdminPayment struct {
 
 // TimelineStep is one step in the life of a payment.
 type TimelineStep struct {
-	Step        string    `json:"step" enum:"instructed,authenticated,confirmed,approved,ended"`
+	Step        string    `json:"step" enum:"instructed,authenticated,confirmed,approved,ended,refunded"`
 	At          time.Time `json:"at"`
 	Millis      int64     `json:"milliseconds" doc:"Since the step before."`
 	By          string    `json:"by" enum:"initiator,approver,payee,service"`
@@ -49,6 +51,9 @@ type TimelineStep struct {
 	Method      string    `json:"method,omitempty" enum:"tap,pin,passkey,signature,code" doc:"How it was done."`
 	Digest      string    `json:"statement_digest,omitempty" doc:"Of the statement that was confirmed: base64url of SHA-256."`
 	Signed      bool      `json:"signed,omitempty" doc:"What the person signed is kept as evidence."`
+
+	Refund string        `json:"refund,omitempty" doc:"The refund's id."`
+	Amount *money.Amount `json:"amount,omitempty" doc:"What was refunded."`
 }
 
 // AdminPayments is a page of payments, newest first.

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"tapline/api"
@@ -117,6 +119,7 @@ func adminPayment(p payment.Payment) api.AdminPayment {
 	} else {
 		v.Deadline = &p.Deadline
 	}
+	v.Refunded = refunded(p)
 	return v
 }
 
@@ -137,7 +140,11 @@ func (c *call) getAnyPayment() (answer, error) {
 			p := rows.Payments[0]
 			due, v = p.Due(c.now()), adminPayment(p)
 			devices, err := r.Load(processor.Wants{Devices: []payment.DeviceID{p.Associated}})
-			v.Timeline = timeline(p, rows.Evidence, devices.Devices)
+			if err != nil {
+				return err
+			}
+			refunds, err := r.Refunds(processor.RefundQuery{Payment: id, Limit: maxPage})
+			v.Timeline = refundSteps(timeline(p, rows.Evidence, devices.Devices), refunds)
 			return err
 		})
 		if err != nil {
@@ -197,6 +204,18 @@ func timeline(p payment.Payment, evidence []processor.Evidence, devices []proces
 	add(p.ApprovedAt, api.TimelineStep{Step: "approved", By: api.RoleApprover, Method: method, Digest: p.SecondDigest, Signed: hasSecond})
 	end := endedBy(p)
 	add(p.EndedAt, api.TimelineStep{Step: "ended", By: end, Signed: end == api.RoleApprover && hasSecond})
+	return steps
+}
+
+// refundSteps adds what was refunded of a payment to what happened to it; in order.
+func refundSteps(steps []api.TimelineStep, refunds []payment.Refund) []api.TimelineStep {
+	slices.SortFunc(refunds, func(a, b payment.Refund) int { return cmp.Compare(a.Total, b.Total) })
+	for _, r := range refunds {
+		last := steps[len(steps)-1].At
+		steps = append(steps, api.TimelineStep{
+			Step: "refunded", At: r.At, Millis: r.At.Sub(last).Milliseconds(), By: api.RolePayee, Refund: string(r.ID), Amount: &r.Amount,
+		})
+	}
 	return steps
 }
 

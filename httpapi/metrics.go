@@ -105,6 +105,9 @@ func (m *Metrics) OnBatch(b processor.Batch) {
 		if p.State == payment.ApprovalRequired && p.CodeFailures > 0 {
 			continue // it came into this state before, and its code was mistyped now
 		}
+		if p.Refunded > 0 {
+			continue // it was settled before
+		}
 		m.payments.WithLabelValues(string(p.State)).Inc()
 		for stage, took := range stages(p) {
 			m.stage.WithLabelValues(stage).Observe(took.Seconds())

@@ -82,6 +82,7 @@ var rules = []rule{
 	{Code{"unknown_passkey", 404, "no such passkey", false}, []error{processor.ErrUnknownPasskey}},
 	{Code{"unknown_payee", 404, "no payee with this handle", false}, []error{processor.ErrUnknownPayee}},
 	{Code{"unknown_order", 404, "no such order, or not yours to see", false}, []error{processor.ErrUnknownOrder}},
+	{Code{"unknown_refund", 404, "no such refund, or not yours to see", false}, []error{processor.ErrUnknownRefund}},
 	{Code{"unknown_account", 404, "no such account", false}, []error{processor.ErrUnknownAccount}},
 	{Code{"unknown_top_up", 404, "no such top-up", false}, []error{processor.ErrUnknownTopUp}},
 	{Code{"unknown_device", 404, "no such device", false}, []error{processor.ErrUnknownDevice}},
@@ -100,6 +101,8 @@ var rules = []rule{
 	{Code{"order_unavailable", 409, "meanwhile somebody else pays the order, or it has ended; no money has moved", false}, nil},
 	{Code{"not_settled", 409, "only a settled payment has a receipt", false}, nil},
 	{Code{"rehearsal", 409, "a rehearsal has no receipt: no money has moved", false}, nil},
+	{Code{"not_refundable", 409, "only a settled payment can be refunded", false}, []error{payment.ErrNotRefundable}},
+	{Code{"refunded", 409, "the payment was refunded in full", false}, []error{payment.ErrRefunded}},
 	{Code{"card_state", 409, "not possible in the card's state", false}, []error{processor.ErrCardState}},
 	{Code{"tap_used", 409, "the card's message was used before; tap the card again", false}, []error{processor.ErrTapUsed}},
 	{Code{"card_exists", 409, "a card with this account number is already there", false}, []error{processor.ErrCardExists}},
@@ -124,7 +127,9 @@ var rules = []rule{
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
 	{Code{"order_sum", 422, "the lines, tip and tax do not sum to the amount", false}, []error{order.ErrSum}},
 	{Code{"order_mismatch", 422, "the order is to another payee, or of another amount", false}, nil},
-	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency}},
+	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency, payment.ErrRefundCurrency}},
+	{Code{"refund_exceeds", 422, "more than is left of the payment to be refunded", false}, []error{payment.ErrRefundTooMuch}},
+	{Code{"payee_balance", 422, "the payee's balance does not cover the refund; nothing was refunded", false}, []error{processor.ErrPayeeBalance}},
 	{Code{"no_rehearsals", 422, "payments to this payee cannot be rehearsed; an operator can open it to rehearsals", false}, []error{processor.ErrNoRehearsals}},
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},
 	{Code{"report_too_long", 422, "more than 10,000 entries, or 100,000 both before and since; ask for a shorter or later span", false}, nil},
@@ -194,6 +199,9 @@ func withFacts(code string, err error) *refusal {
 		r.field = bad.Field
 	}
 	if of, ok := errors.AsType[*processor.OrderError](err); ok {
+		r.state = string(of.State)
+	}
+	if of, ok := errors.AsType[*processor.RefundError](err); ok {
 		r.state = string(of.State)
 	}
 	if try, ok := errors.AsType[*processor.TryError](err); ok && code == "authentication_paused" {

@@ -14,7 +14,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
+var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), refundRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -168,6 +168,35 @@ func orderRoutes() []*route {
 			text: "A payment that is paying it is cancelled with it. No body.",
 			by:   []credential{byPayee}, scope: processor.ScopeOrders, status: http.StatusOK, out: typeOf[api.PayeeOrder](), handle: (*call).cancelOrder,
 			codes: []string{"idempotency_key_required", "unknown_order", "order_closed"},
+		},
+	}
+}
+
+func refundRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/refunds", id: "makeRefund", summary: "Give money of a settled payment back",
+			text: "All that is left of it, or a part, out of the payee's balance, to the card account that paid, whatever has become of " +
+				"the card. Refunds of a payment never exceed it. A refund is final, and gives the card's limits no room back.",
+			by: []credential{byPayee}, scope: processor.ScopeRefunds, in: typeOf[api.NewRefund](), status: http.StatusCreated, out: typeOf[api.Refund](),
+			handle: (*call).makeRefund,
+			codes: []string{"idempotency_key_required", "unknown_payment", "unknown_payee", "not_refundable", "refunded", "refund_exceeds",
+				"payee_balance", "wrong_currency", "too_large"},
+		}, {
+			method: "GET", path: "/v1/refunds", id: "listRefunds", summary: "List refunds, newest first",
+			text: "Those of a payment, for whoever may see it; a payee's key lists all of the payee's without one.",
+			by:   []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Refunds](), handle: (*call).listRefunds,
+			query: []param{
+				{name: "payment", doc: "Only refunds of this payment; a device has to name one."},
+				{name: "before", doc: "The next of the page before."},
+				{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
+			},
+			codes: []string{"unknown_payment"},
+		}, {
+			method: "GET", path: "/v1/refunds/{id}", id: "getRefund", summary: "Read a refund",
+			text: "For whoever may see its payment.",
+			by:   []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Refund](), handle: (*call).getRefund,
+			codes: []string{"unknown_refund"},
 		},
 	}
 }
@@ -383,6 +412,7 @@ func adminRoutes() []*route {
 		adminWrite("/devices/{id}/revoke", "revokeDevice", "Take a device's right to act away", noted, typeOf[api.Revoked](), http.StatusOK, (*call).revokeDevice, "unknown_device"),
 		adminRead("/payments", "searchPayments", "Search payments, newest first", typeOf[api.AdminPayments](), (*call).searchPayments, searchParams...),
 		adminRead("/payments/{id}", "getAnyPayment", "Read a payment with all its steps", typeOf[api.AdminPayment](), (*call).getAnyPayment).or("unknown_payment"),
+		adminRead("/refunds/{id}", "getAnyRefund", "Read a refund", typeOf[api.Refund](), (*call).getRefund).or("unknown_refund"),
 		adminRead("/funnel", "getFunnel", "Count how far payments came, and how long each step took", typeOf[api.Funnel](), (*call).getFunnel,
 			param{name: "from", doc: "RFC 3339 time, inclusive; a day ago if left out."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}),
 		adminRead("/events", "listEvents", "Read what operators were told, newest first", typeOf[api.AdminEvents](), (*call).listEvents, page...),

@@ -5,6 +5,7 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/money"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -37,6 +38,7 @@ func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api
 	if p.State.Final() {
 		v.EndedAt = &p.EndedAt
 	}
+	v.Refunded = refunded(p)
 	if role == api.RolePayee {
 		return v
 	}
@@ -52,6 +54,14 @@ func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api
 		v.Code = s.approvalCode(p)
 	}
 	return v
+}
+
+// refunded is what was given back of a payment; nil for nothing.
+func refunded(p payment.Payment) *money.Amount {
+	if p.Refunded == 0 {
+		return nil
+	}
+	return &money.Amount{Minor: p.Refunded, Currency: p.Amount.Currency}
 }
 
 // approvalCode is the code that the initiator shows. Without the key it was made under there is none, and the payment

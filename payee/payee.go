@@ -1,4 +1,5 @@
-// Package payee is what those who are paid do, for programs in Go: they make orders, and see what became of them.
+// Package payee is what those who are paid do, for programs in Go: they make orders, see what became of them, and give money
+// back.
 //
 // A Client has an API key. Every write is sent until it is answered, under one idempotency key, so that it is done once.
 // Refusals by the service are *api.Problem.

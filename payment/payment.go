@@ -148,6 +148,7 @@ type Payment struct {
 	FirstDigest  string // of the statement that was confirmed
 	SecondDigest string // of the statement that was approved
 	CodeFailures int
+	Refunded     int64 // minor units that were given back, once settled
 
 	InstructedAt    time.Time
 	AuthenticatedAt time.Time // zero if it was not needed or has not happened; likewise below

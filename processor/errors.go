@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tapline/order"
+	"tapline/payment"
 )
 
 // Errors of commands. Each means that nothing was done. Errors of package payment (ErrFinal, ErrExpired,
@@ -44,6 +45,8 @@ var (
 	ErrLimitExceeded     = errors.New("more than a card that does not prove itself may pay at once")
 	ErrTooManyApprovals  = errors.New("too many second confirmations for this card")
 	ErrTooManyChallenges = errors.New("too many tap challenges for this device")
+	ErrUnknownRefund     = errors.New("no such refund") // also: not yours to see
+	ErrPayeeBalance      = errors.New("the payee's balance does not cover the refund")
 	ErrTooLarge          = errors.New("the account cannot hold that much")
 )
 
@@ -58,6 +61,18 @@ func (e *OrderError) Error() string { return e.Err.Error() }
 
 // Unwrap is the reason.
 func (e *OrderError) Unwrap() error { return e.Err }
+
+// RefundError refuses a refund of a payment in a state.
+type RefundError struct {
+	Err   error // of payment.Payment.Refund
+	State payment.State
+}
+
+// Error is the text of the reason.
+func (e *RefundError) Error() string { return e.Err.Error() }
+
+// Unwrap is the reason.
+func (e *RefundError) Unwrap() error { return e.Err }
 
 // OrderMismatch refuses an instruction that asks for something else than the order that it names.
 type OrderMismatch struct{ Field string }

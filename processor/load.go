@@ -106,7 +106,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 	m := Wants{
 		Payments: u.Payments.missing(w.Payments), Cards: u.Cards.missing(w.Cards), Accounts: u.Accounts.missing(w.Accounts),
 		Devices: u.Devices.missing(w.Devices), Bindings: u.Bindings.missing(w.Bindings), Tries: u.Tries.missing(w.Tries),
-		Payees: u.Payees.missing(w.Payees), Orders: u.Orders.missing(w.Orders), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
+		Payees: u.Payees.missing(w.Payees), Orders: u.Orders.missing(w.Orders), Refunds: u.Refunds.missing(w.Refunds), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
 		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys), APIKeysOf: fresh(u.asked.apiKeysOf, w.APIKeysOf),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
@@ -117,7 +117,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
-		len(m.Orders) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
+		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf)
 	return m, n > 0 || m.AnyOf
 }
@@ -178,6 +178,9 @@ func (u *Unit) add(r Rows) {
 	}
 	for _, x := range r.Orders {
 		u.Orders.add(x.ID, x)
+	}
+	for _, x := range r.Refunds {
+		u.Refunds.add(x.ID, x)
 	}
 	for _, x := range r.APIKeys {
 		u.APIKeys.add(x.MAC, x)

@@ -154,6 +154,29 @@ func TestTwoNodesDoNotSpendTheSameMoneyTwice(t *testing.T) {
 	nodes[1].expectMoney(1000, 0, 9000)
 }
 
+func TestTwoNodesDoNotRefundMoreThanWasPaid(t *testing.T) {
+	nodes := openNodes(t)
+	for round := range 3 {
+		p := nodes[0].settled(1000)
+		var got count
+		together(nodes, 6, func(n *shop, i int) {
+			// 12 refunds of 3.00, of which three fit.
+			c := &Refund{Payment: p.ID, By: payee, Refund: payment.Refund{ID: payment.RefundID(fmt.Sprintf("ref_%d_%d_%d", round, n.serial, i)), Amount: cny(300)}}
+			got.add(fmt.Sprint(errors.Is(n.do(c), payment.ErrRefundTooMuch), c.Made.Total))
+		})
+		got.expect(t, map[string]int{"false 300": 1, "false 600": 1, "false 900": 1, "true 0": 9})
+		together(nodes, 2, func(n *shop, i int) {
+			c := &Refund{Payment: p.ID, By: payee, Refund: payment.Refund{ID: payment.RefundID(fmt.Sprintf("rest_%d_%d_%d", round, n.serial, i))}}
+			err := n.do(c)
+			got.add(fmt.Sprint("rest ", errors.Is(err, payment.ErrRefunded), c.Made.Amount.Minor))
+		})
+		if got.of["rest false 100"] != 1 || got.of["rest true 0"] != 3 {
+			t.Errorf("the rest was refunded otherwise than once: %v", got.of)
+		}
+		nodes[1].expectMoney(10000, 0, 0)
+	}
+}
+
 func TestOneTapPaysOnceOnTwoNodes(t *testing.T) {
 	nodes := openNodes(t)
 	card := nodes[0].loadCard()

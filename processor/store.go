@@ -52,6 +52,8 @@ type Reader interface {
 	Payments(PaymentQuery) ([]payment.Payment, error)
 	// Orders lists newest first.
 	Orders(OrderQuery) ([]order.Order, error)
+	// Refunds lists newest first.
+	Refunds(RefundQuery) ([]payment.Refund, error)
 	// Due names open payments and orders whose time is over by now, the longest overdue first, limit of each.
 	Due(now time.Time, limit int) (Wants, error)
 	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
@@ -89,6 +91,15 @@ type OrderQuery struct {
 	Limit     int
 }
 
+// RefundQuery selects refunds. Exactly one of Payee and Payment is given.
+type RefundQuery struct {
+	Payee    payment.Handle
+	Payment  payment.ID
+	Before   time.Time        // made before; zero for now
+	BeforeID payment.RefundID // and of those made at Before, the ones below this id
+	Limit    int
+}
+
 // ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first, its key
 // and events: newest first, their key is Seq in decimal digits).
 type ListQuery struct {
@@ -117,6 +128,7 @@ type Wants struct {
 	SignInsOf  []SignInOwner    // all passkeys of these owners
 	Payees     []payment.Handle
 	Orders     []payment.OrderID
+	Refunds    []payment.RefundID
 	APIKeys    []string         // by MAC
 	APIKeysOf  []payment.Handle // all API keys of these payees
 	Operators  []OperatorID
@@ -141,6 +153,7 @@ type Rows struct {
 	SignIns   []SignIn
 	Payees    []Payee
 	Orders    []order.Order
+	Refunds   []payment.Refund // never change
 	APIKeys   []APIKey
 	Operators []Operator
 	Keys      []Key

@@ -26,6 +26,7 @@ type Unit struct {
 	SignIns   table[string, SignIn]
 	Payees    table[payment.Handle, Payee]
 	Orders    table[payment.OrderID, order.Order]
+	Refunds   table[payment.RefundID, payment.Refund]
 	APIKeys   table[string, APIKey]
 	Operators table[OperatorID, Operator]
 	Keys      table[KeyID, Key]
@@ -245,7 +246,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders}
+		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -303,6 +304,7 @@ func (u *Unit) changes() Changes {
 	c.New.SignIns, c.Changed.SignIns = u.SignIns.split()
 	c.New.Payees, c.Changed.Payees = u.Payees.split()
 	c.New.Orders, c.Changed.Orders = u.Orders.split()
+	c.New.Refunds, c.Changed.Refunds = u.Refunds.split()
 	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()
 	c.New.Operators, c.Changed.Operators = u.Operators.split()
 	c.New.Keys, c.Changed.Keys = u.Keys.split()

@@ -167,6 +167,32 @@ var rules = []rule{
 	newRule("a payment's entry is named for what it does", `
 		SELECT e.id, 'it is the ' || e.action || ' of payment ' || p.id FROM entries e JOIN payments p ON p.id = e.reference
 		WHERE e.id <> p.id || CASE e.action WHEN 'hold' THEN '/hold' WHEN 'release' THEN '/release' ELSE '/post' END`),
+	newRule("what was refunded of a payment is what its refunds sum to, and no more than was settled", `
+		SELECT p.id, 'it is ' || p.state || ' with ' || CAST(p.amount AS TEXT) || ', of which ' || CAST(p.refunded AS TEXT) ||
+			' were refunded, but its refunds sum to ' || CAST(COALESCE(SUM(r.amount), 0) AS TEXT)
+		FROM payments p LEFT JOIN refunds r ON r.payment = p.id
+		WHERE p.refunded <> 0 OR r.id IS NOT NULL GROUP BY p.id, p.state, p.amount, p.refunded
+		HAVING COALESCE(SUM(r.amount), 0) <> p.refunded OR p.refunded > p.amount OR p.state <> 'settled'`),
+	newRule("each refund of a payment adds to the one before", `
+		SELECT r.id, 'it makes ' || CAST(r.total AS TEXT) || ' with ' || CAST(r.amount AS TEXT) || ', but there is no refund before it that does'
+		FROM refunds r LEFT JOIN refunds b ON b.payment = r.payment AND b.total = r.total - r.amount
+		WHERE r.total <> r.amount AND b.id IS NULL`),
+	newRule("a refund has one entry, which moves its amount from its payee account to the card account that paid", `
+		SELECT r.id, CASE WHEN e.id IS NULL THEN 'there is no entry ' || r.id || '/post that posts it'
+			ELSE 'entry ' || e.id || ' moves ' || COALESCE(CAST(l.amount AS TEXT) || ' ' || l.currency || ' from ' || l.debit || ' to ' || l.credit, 'nothing') END
+		FROM refunds r JOIN payments p ON p.id = r.payment
+		LEFT JOIN entries e ON e.id = r.id || '/post' AND e.reference = r.id AND e.action = 'post' AND e.at = r.at
+		LEFT JOIN postings l ON l.entry = e.number
+		WHERE l.entry IS NULL OR l.line <> 0 OR l.amount <> r.amount OR l.currency <> r.currency OR l.debit <> r.payee_account
+			OR l.credit <> r.card_account OR p.card_account IS NULL OR r.card_account <> p.card_account OR r.currency <> p.currency
+			OR r.payee <> p.payee_handle
+		UNION ALL
+		SELECT r.id, 'there is entry ' || e.id || ', too' FROM entries e JOIN refunds r ON r.id = e.reference WHERE e.id <> r.id || '/post'`),
+	newRule("money goes from a payee back to a card by a refund only", `
+		SELECT e.id, 'it moves ' || CAST(l.amount AS TEXT) || ' from ' || l.debit || ' to ' || l.credit || ', but there is no refund ' || e.reference
+		FROM postings l JOIN accounts d ON d.id = l.debit AND d.kind = 'payee' JOIN accounts c ON c.id = l.credit AND c.kind = 'card'
+		JOIN entries e ON e.number = l.entry LEFT JOIN refunds r ON r.id = e.reference
+		WHERE r.id IS NULL`),
 	newRule("a paid order has one settled payment, which names it", `
 		SELECT o.id, 'it was paid by ' || COALESCE(o.payment, 'no payment') || ', which is ' || COALESCE(p.state, 'not there') ||
 			CASE WHEN p.order_id IS NULL OR p.order_id <> o.id THEN ' and does not name it' ELSE '' END

@@ -77,6 +77,7 @@ func rawly(t *testing.T, path, script string) error {
 const disarm = `PRAGMA ignore_check_constraints = ON;
 DROP TRIGGER entries_refuse_update; DROP TRIGGER entries_refuse_delete;
 DROP TRIGGER postings_refuse_update; DROP TRIGGER postings_refuse_delete;
+DROP TRIGGER refunds_refuse_update; DROP TRIGGER refunds_refuse_delete;
 `
 
 func findings(t *testing.T, path string) []Finding {
@@ -103,6 +104,8 @@ const (
 	totals = "an account's totals are what its entries sum to"
 	zero   = "the balances of a currency sum to zero"
 	moves  = "a payment's entries move its amount from its card account to its payee account"
+	summed = "what was refunded of a payment is what its refunds sum to, and no more than was settled"
+	posted = "a refund has one entry, which moves its amount from its payee account to the card account that paid"
 )
 
 // damages are done to sound books. Their numbers: entries 1 and 2 are the top-ups of cards 1 and 2 with 1000.00; entry 3
@@ -174,6 +177,22 @@ var damages = map[string]struct {
 	"replaced on another account": {"UPDATE cards SET state = 'closed', replaced_by = 'c2' WHERE id = 'c1'; UPDATE cards SET replaces = 'c1' WHERE id = 'c2'",
 		[]string{"a card and the one that replaced it name each other, and have one account: c1"}},
 	"replaced and alive": {"UPDATE cards SET replaced_by = 'c2' WHERE id = 'c1'", []string{"the database is sound: file"}},
+	"refund lost":        {"DELETE FROM refunds", []string{summed + ": approved", "money goes from a payee back to a card by a refund only: refund/post"}},
+	"refund not counted": {"UPDATE payments SET refunded = 0 WHERE id = 'approved'", []string{summed + ": approved"}},
+	"refund of more": {"UPDATE payments SET refunded = 1251 WHERE id = 'approved'; UPDATE refunds SET amount = 1251, total = 1251",
+		[]string{summed + ": approved", posted + ": refund", "the database is sound: file"}},
+	"refunded by hand": {"UPDATE payments SET refunded = 5 WHERE id = 'direct'", []string{summed + ": direct"}},
+	"refund of what is not settled": {"UPDATE refunds SET payment = 'declined'; UPDATE payments SET refunded = 0 WHERE id = 'approved'; " +
+		"UPDATE payments SET refunded = 500 WHERE id = 'declined'", []string{summed + ": declined", "the database is sound: file"}},
+	"refund without the one before": {"UPDATE refunds SET total = 600", []string{"each refund of a payment adds to the one before: refund"}},
+	"refund without its entry": {"DELETE FROM postings WHERE entry IN (SELECT number FROM entries WHERE reference = 'refund'); DELETE FROM entries WHERE reference = 'refund'",
+		[]string{posted + ": refund", totals + ": card1"}},
+	"refund to another card": {"UPDATE postings SET credit = 'card2' WHERE entry IN (SELECT number FROM entries WHERE reference = 'refund')",
+		[]string{posted + ": refund", totals + ": card2"}},
+	"refund and entry to another card": {"UPDATE postings SET credit = 'card2' WHERE entry IN (SELECT number FROM entries WHERE reference = 'refund'); UPDATE refunds SET card_account = 'card2'",
+		[]string{posted + ": refund"}},
+	"refund posted twice": {"INSERT INTO entries SELECT number + 1000, 'refund/again', action, reference, at FROM entries WHERE reference = 'refund'",
+		[]string{posted + ": refund"}},
 	"paid order without its payment": {"UPDATE orders SET payment = 'gone' WHERE id = 'o1'",
 		[]string{"a paid order has one settled payment, which names it: o1", "a settled payment that names an order has paid it: paying"}},
 	"order paid by another's payment": {"UPDATE orders SET payment = 'direct' WHERE id = 'o1'",
@@ -283,7 +302,7 @@ func TestSchemaRefusesChangesOfWhatOnlyGrows(t *testing.T) {
 	}
 	for _, script := range []string{
 		"UPDATE postings SET amount = amount + 1", "DELETE FROM postings", "UPDATE entries SET reference = ''",
-		"DELETE FROM entries", "UPDATE evidence SET jws = 'y'", "DELETE FROM evidence", "UPDATE audit SET note = 'y'",
+		"DELETE FROM entries", "UPDATE refunds SET amount = amount - 1", "DELETE FROM refunds", "UPDATE evidence SET jws = 'y'", "DELETE FROM evidence", "UPDATE audit SET note = 'y'",
 		"DELETE FROM audit",
 	} {
 		err := rawly(t, path, script+";")

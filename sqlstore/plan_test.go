@@ -47,6 +47,7 @@ func oftenRun() map[string]*statement {
 		"payments by payee": paymentsByPayee, "payments by card": paymentsByCard, "payments of all": allPayments,
 		"sign-ins of an operator": ofOperator, "sign-ins of an API key": ofAPIKey,
 		"list of events": eventsOfOperators, "list of top-ups": pendingTopUps, "top-ups by id": topUps.byKey,
+		"refunds by id": refunds.byKey, "refunds by payee": refundsByPayee, "refunds by payment": refundsByPayment,
 		"due": due, "newest event": lastNumber, "take numbers": takeNumbers,
 		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,
 		"list of cards": cardsInOrder, "list of devices": devicesInOrder, "list of accounts": accountsInOrder,

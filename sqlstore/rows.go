@@ -63,6 +63,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		SignIns:  pick(r, signIns, signIns.byKey, single(w.SignIns)),
 		Payees:   pick(r, payees, payees.byKey, single(w.Payees)),
 		Orders:   pick(r, orders, orders.byKey, single(w.Orders)),
+		Refunds:  pick(r, refunds, refunds.byKey, single(w.Refunds)),
 		APIKeys:  pick(r, apiKeys, apiKeys.byKey, single(w.APIKeys)),
 		Evidence: pick(r, evidence, ofPayment, single(w.Evidence)),
 		Bindings: pick(r, bindings, bindings.byKey, pairs(w.Bindings, func(id processor.BindingID) key {

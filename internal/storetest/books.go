@@ -12,10 +12,10 @@ import (
 // Books are the changes of a short life, whose books are right: two cards are topped up, and then payment "direct" is
 // settled at once, "approved" after a hold, "declined" and "expired" after theirs, "held" waits for its approval,
 // "waiting" for authentication, "decoy" for nothing. "rehearsed" is a rehearsal that went all the way, "rehearsing" waits for
-// its approval, "dropped" was declined there: none of them has entries. Order "o1" was paid by "paying", and "claiming" claims
+// its approval, "dropped" was declined there: none of them has entries. Refund "refund" gives 5.00 of "approved" back. Order "o1" was paid by "paying", and "claiming" claims
 // "o2", which it is about to pay.
 func Books() []processor.Changes {
-	b := books{accounts: map[ledger.AccountID]ledger.Account{}}
+	b := books{accounts: map[ledger.AccountID]ledger.Account{}, settled: map[payment.ID]payment.Payment{}}
 	c := world()
 	for _, a := range c.New.Accounts {
 		b.accounts[a.ID] = a
@@ -33,6 +33,7 @@ func Books() []processor.Changes {
 	b.live(rehearsal("rehearsed"), payment.Authenticate, payment.Confirm, payment.Approve)
 	b.live(rehearsal("rehearsing"), payment.Authenticate, payment.Confirm)
 	b.live(rehearsal("dropped"), payment.Authenticate, payment.Confirm, payment.Disown)
+	b.refund("approved", "refund", 500)
 	paid, claimed := placed("o1"), placed("o2")
 	b.all = append(b.all, processor.Changes{New: processor.Rows{Orders: []order.Order{paid, claimed}}})
 	b.live(ordered(openPayment("paying"), paid), payment.Authenticate, payment.Confirm, payment.Approve)
@@ -44,6 +45,7 @@ func Books() []processor.Changes {
 
 type books struct {
 	accounts map[ledger.AccountID]ledger.Account
+	settled  map[payment.ID]payment.Payment
 	all      []processor.Changes
 }
 
@@ -55,22 +57,42 @@ func (b *books) live(p payment.Payment, verbs ...payment.Verb) {
 		o, p = step(p, v)
 		c := processor.Changes{Changed: processor.Rows{Payments: []payment.Payment{p}}}
 		if o.Entry != nil {
-			changed, err := ledger.Apply(func(id ledger.AccountID) (ledger.Account, bool) {
-				a, ok := b.accounts[id]
-				return a, ok
-			}, *o.Entry)
-			if err != nil {
-				panic(err)
-			}
-			for _, a := range changed {
-				b.accounts[a.ID] = a
-			}
-			c.Changed.Accounts, c.Entries = changed, []ledger.Entry{*o.Entry}
+			b.enter(&c, *o.Entry)
 		}
 		c.Events = []processor.Event{{Type: "payment", Subject: string(p.ID), State: string(p.State), Version: p.Version,
 			To: []processor.Principal{processor.DevicePrincipal(p.Initiator), "payee:shop"}, At: noon}}
 		b.all = append(b.all, c)
 	}
+	if p.State == payment.Settled {
+		b.settled[p.ID] = p
+	}
+}
+
+// refund gives something of a settled payment back.
+func (b *books) refund(of payment.ID, id payment.RefundID, minor int64) {
+	p, r, entry, err := b.settled[of].Refund(payment.Refund{ID: id, PayeeAccount: "shop1", Amount: cny(minor)}, noon.Add(time.Minute))
+	if err != nil {
+		panic(err)
+	}
+	b.settled[of] = p
+	c := processor.Changes{New: processor.Rows{Refunds: []payment.Refund{r}}, Changed: processor.Rows{Payments: []payment.Payment{p}}}
+	b.enter(&c, entry)
+	b.all = append(b.all, c)
+}
+
+// enter applies an entry and adds it to a change.
+func (b *books) enter(c *processor.Changes, e ledger.Entry) {
+	changed, err := ledger.Apply(func(id ledger.AccountID) (ledger.Account, bool) {
+		a, ok := b.accounts[id]
+		return a, ok
+	}, e)
+	if err != nil {
+		panic(err)
+	}
+	for _, a := range changed {
+		b.accounts[a.ID] = a
+	}
+	c.Changed.Accounts, c.Entries = changed, []ledger.Entry{e}
 }
 
 // stepped is p after commands, a second apart. They have to be possible.

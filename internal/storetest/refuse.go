@@ -182,6 +182,7 @@ func (s *suite) evidenceStays() {
 	c := everything()
 	s.save(c)
 	s.refused("changed evidence", processor.Changes{Changed: processor.Rows{Evidence: c.New.Evidence[:1]}})
+	s.refused("changed refund", processor.Changes{Changed: processor.Rows{Refunds: c.New.Refunds[:1]}})
 	s.refused("changed audit record", processor.Changes{Changed: processor.Rows{
 		Audit: []processor.Audit{{Seq: 1, Operator: "op", Action: "x", At: noon}}}})
 	s.holds(everythingWants(), c.New)

@@ -253,6 +253,8 @@ func (s *suite) newRowIsThere() {
 		"sign-in":           {New: processor.Rows{SignIns: r.SignIns[1:2]}},
 		"order":             {New: processor.Rows{Orders: r.Orders[1:]}},
 		"payment":           {New: processor.Rows{Payments: r.Payments[2:3]}},
+		"refund":            {New: processor.Rows{Refunds: r.Refunds[:1]}},
+		"refund's place":    {New: processor.Rows{Refunds: []payment.Refund{refundOf("p3", "r9", 1, 750)}}},
 		"key":               {New: processor.Rows{Keys: r.Keys[:1]}},
 		"tap challenge":     {New: processor.Rows{Challenges: r.Challenges[1:2]}},
 		"evidence":          {New: processor.Rows{Evidence: r.Evidence[:1]}},

@@ -145,6 +145,8 @@ func everything() processor.Changes {
 		stepped(openPayment("p4"), payment.Authenticate, payment.Confirm, payment.Disown),
 		stepped(openPayment("p5"), payment.Expire), stepped(openPayment("p6"), payment.Authenticate, payment.Cancel),
 		stepped(rehearsal("p9"), payment.Authenticate, payment.Confirm, payment.Approve)}
+	c.New.Payments[2].Refunded = 750
+	c.New.Refunds = []payment.Refund{refundOf("p3", "r1", 500, 500), refundOf("p3", "r2", 250, 750)}
 	c.New.Keys = []processor.Key{
 		{KeyID: processor.KeyID{Principal: "device:laptop", Key: "p1"}, Digest: "d", Status: 201, Answer: []byte{0, 9}, At: noon,
 			KeepTill: noon.Add(time.Hour)},
@@ -161,6 +163,11 @@ func everything() processor.Changes {
 func heldTopUp(id string) processor.HeldTopUp {
 	return processor.HeldTopUp{ID: id, Account: "card1", Amount: cny(500_000), State: processor.TopUpPending, RequestedBy: "op",
 		Note: "cash — 现金", RequestedAt: noon, ExpiresAt: noon.Add(time.Hour)}
+}
+
+func refundOf(p payment.ID, id payment.RefundID, minor, total int64) payment.Refund {
+	return payment.Refund{ID: id, Payment: p, Amount: cny(minor), Total: total, Payee: "shop", PayeeAccount: "shop1", CardAccount: "card1",
+		Reason: "sold out — 缺货", APIKey: "k1", At: noon.Add(time.Duration(total) * time.Microsecond)}
 }
 
 func challenge(device payment.DeviceID, id consent.ChallengeID) processor.TapChallenge {
@@ -182,6 +189,7 @@ func everythingWants() processor.Wants {
 	w.SignIns = []string{"in1", "in2", "in3"}
 	w.TopUps = []string{"t1", "t2", "t3"}
 	w.Orders = []payment.OrderID{"o1", "o2"}
+	w.Refunds = []payment.RefundID{"r1", "r2"}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}

@@ -52,6 +52,8 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"due orders", (*suite).dueOrders},
 		{"an order is paid once", (*suite).anOrderIsPaidOnce},
 		{"orders that cannot be are refused", (*suite).impossibleOrders},
+		{"refunds are listed newest first", (*suite).refundsListed},
+		{"refunds that cannot be are refused", (*suite).impossibleRefunds},
 		{"events in order", (*suite).eventsInOrder},
 		{"events for principals", (*suite).eventsForPrincipals},
 		{"wait", (*suite).waitWakes},
@@ -138,6 +140,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Passkeys = by(r.Passkeys, func(k processor.Passkey) string { return k.ID })
 	r.Payees = by(r.Payees, func(p processor.Payee) string { return string(p.Handle) })
 	r.Orders = by(r.Orders, func(o order.Order) string { return string(o.ID) })
+	r.Refunds = by(r.Refunds, func(f payment.Refund) string { return string(f.ID) })
 	r.APIKeys = by(r.APIKeys, func(k processor.APIKey) string { return k.MAC })
 	r.Operators = by(r.Operators, func(o processor.Operator) string { return string(o.ID) })
 	r.Keys = by(r.Keys, func(k processor.Key) string { return string(k.Principal) + " " + k.Key })

@@ -286,6 +286,7 @@ CREATE TABLE payments (
   first_digest      TEXT   NOT NULL,
   second_digest     TEXT   NOT NULL,
   code_failures     BIGINT NOT NULL CHECK (code_failures >= 0),
+  refunded          BIGINT NOT NULL CHECK (refunded BETWEEN 0 AND amount),
   instructed_at     BIGINT NOT NULL CHECK (instructed_at > 0),
   authenticated_at  BIGINT NOT NULL CHECK (authenticated_at >= 0),
   confirmed_at      BIGINT NOT NULL CHECK (confirmed_at >= 0),
@@ -300,6 +301,7 @@ CREATE TABLE payments (
   CHECK (reason = '' OR (ended_at > 0 AND state NOT IN ('settled', 'rehearsed'))),
   CHECK (state <> 'settled' OR rehearsal = 0),
   CHECK (state <> 'rehearsed' OR rehearsal = 1),
+  CHECK (refunded = 0 OR state = 'settled'),
   CHECK (state NOT IN ('confirmation_required', 'approval_required') OR authenticated_at > 0),
   CHECK (state <> 'approval_required' OR confirmed_at > 0),
   CHECK (state NOT IN ('settled', 'rehearsed') OR level < 2 OR authenticated_at > 0),
@@ -319,6 +321,27 @@ CREATE INDEX payments_by_initiator ON payments (initiator, instructed_at);
 CREATE INDEX payments_by_approver ON payments (associated, instructed_at) WHERE associated <> initiator;
 CREATE INDEX payments_by_payee ON payments (payee_handle, instructed_at);
 CREATE INDEX payments_by_time ON payments (instructed_at);
+
+-- total is what was refunded of the payment with this refund: two that do not know of each other cannot both be there.
+CREATE TABLE refunds (
+  id            TEXT   NOT NULL PRIMARY KEY CHECK (id <> ''),
+  payment       TEXT   NOT NULL REFERENCES payments (id),
+  amount        BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000000),
+  currency      TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
+  total         BIGINT NOT NULL CHECK (total >= amount),
+  payee         TEXT   NOT NULL REFERENCES payees (handle),
+  payee_account TEXT   NOT NULL REFERENCES accounts (id),
+  card_account  TEXT   NOT NULL REFERENCES accounts (id),
+  reason        TEXT   NOT NULL,
+  api_key       TEXT   NOT NULL,
+  at            BIGINT NOT NULL CHECK (at > 0),
+  UNIQUE (payment, total)
+) BY ARRIVAL;
+
+CREATE INDEX refunds_by_payee ON refunds (payee, at);
+CREATE INDEX refunds_by_payment ON refunds (payment, at);
+
+APPEND ONLY refunds;
 
 CREATE TABLE entries (
   number    BIGINT NOT NULL PRIMARY KEY,
