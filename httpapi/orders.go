@@ -261,6 +261,7 @@ func (s *Service) orderQR(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, s.problem(&refusal{code: "internal"}, traceOf(r.Context())))
 		return
 	}
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // for the payee's own pages
 	public(w, "image/svg+xml", svg(code))
 }
 

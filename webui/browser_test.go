@@ -88,8 +88,9 @@ func launch(dir string, flags []chromedp.ExecAllocatorOption) (context.Context, 
 // person is somebody at a browser of their own: other people's keys and storage are not theirs.
 type person struct {
 	*testing.T
-	ctx  context.Context
-	name string
+	ctx    context.Context
+	name   string
+	blames func(text string) bool // which complaints in the console are failures; all, if it is nil
 }
 
 // newPerson opens a tab in a browser context of its own, as wide as a phone.
@@ -100,13 +101,15 @@ func newPerson(t *testing.T, in context.Context, name string) *person {
 	if err := chromedp.Do(tab); err != nil { // opens the tab, which lives as long as this context
 		t.Fatal(err)
 	}
-	p := &person{t, tab, name}
+	p := &person{T: t, ctx: tab, name: name}
 	p.do(chromedp.EmulateViewport(375, 740))
 	p.always(`{ const random = Math.random; Math.random = () => random() / 8; }`) // it asks again sooner
 	complaints := watchConsole(tab)
 	t.Cleanup(func() {
 		for _, c := range complaints() {
-			t.Errorf("%s's console: %s", name, c)
+			if p.blames == nil || p.blames(c) {
+				t.Errorf("%s's console: %s", name, c)
+			}
 		}
 		if t.Failed() && os.Getenv("TAPLINE_SHOTS") != "" {
 			p.shot(filepath.Join(os.Getenv("TAPLINE_SHOTS"), strings.ReplaceAll(t.Name(), "/", "-")+"-"+name+".png"))

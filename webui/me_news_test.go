@@ -18,7 +18,7 @@ func (p *person) another() *person {
 	if err := chromedp.Do(tab, chromedp.EmulateViewport(375, 740)); err != nil {
 		p.Fatal(err)
 	}
-	return &person{p.T, tab, p.name + "'s other tab"}
+	return &person{T: p.T, ctx: tab, name: p.name + "'s other tab"}
 }
 
 // payTimes pays 1.00 so many times from the person's device: a tap, the PIN, and the statement as it comes.

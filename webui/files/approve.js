@@ -31,6 +31,11 @@ let drawn = '';
 /** Stops whatever waits for a card. */
 let stopTap = () => {};
 
+const address = '/approve-worker.js';
+/** The worker's address, which the content policy has vouched for where the browser has Trusted Types. @type {string} */
+// @ts-ignore: not in the type library
+const worker = globalThis.trustedTypes?.createPolicy('tapline-worker', { createScriptURL: () => address }).createScriptURL('') ?? address;
+
 const status = h('p.live', { role: 'status' });
 const others = h('div');
 const hows = { live: 'approve.live', asking: 'approve.asking', lost: 'approve.lost' };
@@ -42,7 +47,7 @@ export async function start(tap) {
   brought = tap;
   frame(t('approve.title'), { links: { [t('nav.me')]: '/me', [t('nav.approve')]: '/approve' } });
   screen(t('pay.loading'));
-  navigator.serviceWorker?.register('/approve-worker.js', { scope: '/approve', updateViaCache: 'none' }).catch(() => {}); // it can do without
+  navigator.serviceWorker?.register(worker, { scope: '/approve', updateViaCache: 'none' }).catch(() => {}); // it can do without
   refresh = keepLive({ read: look, told, failed: fail, signal: new AbortController().signal });
 }
 

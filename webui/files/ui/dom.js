@@ -63,7 +63,7 @@ export function announce(text) {
   requestAnimationFrame(() => { announcer.textContent = text; });
 }
 
-/** The part of the page that changes. @type {HTMLElement} */
+/** The part of the page that changes. @type {any} */
 let main;
 
 /**
@@ -84,7 +84,7 @@ export function frame(title, { links = {} } = {}) {
 }
 
 /**
- * Shows a screen: a heading, which gets the focus, and what is below it.
+ * Shows a screen: a heading, which gets the focus unless there is a pad to type on, and what is below it.
  * @param {string} heading @param {...(Child | Child[])} children
  */
 export function screen(heading, ...children) {
@@ -92,7 +92,7 @@ export function screen(heading, ...children) {
   main.replaceChildren(title, .../** @type {any[]} */ (children.flat().filter(Boolean)));
   main.scrollTop = 0;
   scrollTo(0, 0);
-  title.focus({ preventScroll: true });
+  (main.querySelector('.pad') ?? title).focus({ preventScroll: true });
   announce(heading);
   return main;
 }
