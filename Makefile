@@ -91,6 +91,11 @@ sim: ## run 10,000 seeds of the simulation, from SEED on (1); docs/reliability.m
 sim-mutations: ## put bugs into the source, one after the other, and see that the simulation finds each
 	go test -count=1 -timeout 1h ./internal/sim -run '^TestMutations$$' -v -mutations
 
+.PHONY: linear
+linear: export TAPLINE_REQUIRE = $(REAL_PARTS)
+linear: ## check histories of several services under kill -9 for linearizability, a minute each
+	go test -count=1 -timeout 20m ./cmd/tapline -run 'Linearizable' -v -linear 1m
+
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME (20s)
 	scripts/fuzz $(FUZZTIME)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,8 @@ type daemon struct {
 	*testing.T
 	address string
 	db      string
+	public  string // the public URL; empty for that of the address
+	dir     string // where the process works; empty for that of the test
 	flags   []string
 
 	process *os.Process
@@ -89,7 +92,8 @@ func (d *daemon) command(args ...string) *exec.Cmd {
 // start starts the process and waits until it is ready.
 func (d *daemon) start() {
 	d.Helper()
-	cmd := d.command(append([]string{"serve", "--listen", d.address, "--public-url", d.url(), "--db", d.db}, d.flags...)...)
+	cmd := d.command(append([]string{"serve", "--listen", d.address, "--public-url", stdcmp.Or(d.public, d.url()), "--db", d.db}, d.flags...)...)
+	cmd.Dir = d.dir
 	d.log, d.exited = &bytes.Buffer{}, make(chan int, 1)
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	if err := cmd.Start(); err != nil {
@@ -536,6 +540,12 @@ func TestNoAcknowledgedPaymentIsLostOrMadeTwice(t *testing.T) {
 // newHammer makes a client with a device, a card and money.
 func (p *purchase) newHammer(i int) *hammer {
 	p.Helper()
+	return p.newHammerOf(i, hammerMoney)
+}
+
+// newHammerOf makes a client with a device, a card and some money, or none.
+func (p *purchase) newHammerOf(i int, minor int64) *hammer {
+	p.Helper()
 	h := &hammer{
 		daemon: p.daemon, client: &device.Client{URL: p.url(), Key: p.newKey()},
 		number: consent.AccountNumber(fmt.Sprintf("62000000000001%02d", i)),
@@ -543,7 +553,9 @@ func (p *purchase) newHammer(i int) *hammer {
 	issued, err := p.operator.IssueCard(p.ctx, api.NewCard{AccountNumber: string(h.number), Label: "Card", Currency: "CNY"})
 	if err == nil {
 		h.account = issued.Card.Account
-		_, err = p.operator.TopUp(p.ctx, h.account, api.NewTopUp{Amount: yuan(hammerMoney)})
+		if minor > 0 {
+			_, err = p.operator.TopUp(p.ctx, h.account, api.NewTopUp{Amount: yuan(minor)})
+		}
 	}
 	if err == nil {
 		_, err = h.client.Register(p.ctx, "hammer")
