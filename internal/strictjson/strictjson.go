@@ -8,8 +8,8 @@ package strictjson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
-	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -56,21 +56,30 @@ func (e *Error) Error() string {
 // folded (RFC 8259 §4 leaves the meaning of duplicates open). Null is taken only by pointers, maps, slices and
 // interfaces. Invalid UTF-8 and escaped lone surrogates are refused (RFC 8259 §8.2), not replaced.
 func Decode(data []byte, v any) error {
-	if !utf8.Valid(data) || !json.Valid(data) || hasLoneSurrogate(data) {
-		return &Error{Code: CodeMalformed}
+	malformed := &Error{Code: CodeMalformed}
+	if !utf8.Valid(data) {
+		return malformed
 	}
-	w := walker{json.NewDecoder(bytes.NewReader(data))}
-	w.UseNumber()
-	if err := w.value(reflect.TypeOf(v).Elem(), "", 0); err != nil {
+	w := walker{data: data}
+	if err := w.value(reflect.TypeOf(v).Elem(), nil, 0); err != nil {
+		// The walker takes some texts for JSON that are not. Of what is wrong with a text, that comes first.
+		if !json.Valid(data) || hasLoneSurrogate(data) {
+			return malformed
+		}
 		return err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if decoder.Decode(v) == nil {
-		return nil
+	err := json.Unmarshal(data, v)
+	if _, syntax := errors.AsType[*json.SyntaxError](err); syntax {
+		return malformed
 	}
-	// What is left comes from a type's own UnmarshalJSON or UnmarshalText and may repeat the text.
-	return &Error{Code: CodeWrongType}
+	switch {
+	case err != nil && !json.Valid(data), hasLoneSurrogate(data):
+		return malformed
+	case err != nil:
+		// What is left comes from a type's own UnmarshalJSON or UnmarshalText and may repeat the text.
+		return &Error{Code: CodeWrongType}
+	}
+	return nil
 }
 
 // hasLoneSurrogate looks for an escaped UTF-16 surrogate without its other half in valid JSON.
@@ -107,95 +116,4 @@ func hex4(digits []byte) rune {
 		}
 	}
 	return r
-}
-
-// walker reads a valid JSON text beside the Go type it is meant for, which is nil where the type does not say.
-type walker struct{ *json.Decoder }
-
-func (w walker) value(t reflect.Type, path string, depth int) error {
-	token, err := w.Token()
-	if err != nil {
-		return &Error{Code: CodeMalformed}
-	}
-	delim, nested := token.(json.Delim)
-	switch {
-	case !holds(t, token):
-		return &Error{Code: CodeWrongType, Field: path}
-	case !nested:
-		return nil
-	case depth == MaxDepth:
-		return &Error{Code: CodeMalformed}
-	case delim == '{':
-		err = w.object(shape(t), path, depth+1)
-	default:
-		err = w.array(shape(t), path, depth+1)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err = w.Token(); err != nil { // the closing delimiter
-		return &Error{Code: CodeMalformed}
-	}
-	return nil
-}
-
-func (w walker) array(t reflect.Type, path string, depth int) error {
-	var elem reflect.Type
-	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
-		elem = t.Elem()
-	}
-	for w.More() {
-		if err := w.value(elem, path, depth); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w walker) object(t reflect.Type, path string, depth int) error {
-	isStruct := t != nil && t.Kind() == reflect.Struct
-	var known map[string]reflect.Type
-	if isStruct {
-		known = fieldsOf(t)
-	}
-	seen := make(map[string]string) // folded name -> path to report
-	for w.More() {
-		token, err := w.Token()
-		if err != nil {
-			return &Error{Code: CodeMalformed}
-		}
-		name, _ := token.(string)
-		elem, isKnown := known[name]
-		place := path
-		if isKnown {
-			place = strings.TrimPrefix(path+"."+name, ".")
-		}
-		if first, twice := seen[fold(name)]; twice {
-			return &Error{Code: CodeDuplicate, Field: max(first, place)} // the longer path names a known field
-		}
-		seen[fold(name)] = place
-		if isStruct && !isKnown {
-			return &Error{Code: CodeUnknown, Field: path}
-		}
-		if t != nil && t.Kind() == reflect.Map {
-			elem = t.Elem()
-		}
-		if err := w.value(elem, place, depth); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fold maps names that encoding/json would match to one another to the same text: each rune to the least of its
-// simple case foldings, so that K and the Kelvin sign are one.
-func fold(name string) string {
-	return strings.Map(func(r rune) rune {
-		for next := unicode.SimpleFold(r); ; next = unicode.SimpleFold(next) {
-			if next <= r {
-				return next
-			}
-			r = next
-		}
-	}, name)
 }

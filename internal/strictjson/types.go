@@ -31,29 +31,26 @@ func shape(t reflect.Type) reflect.Type {
 	return t
 }
 
-// holds tells whether a value of type t can take what begins with this token. Null is for types with a nil only:
-// encoding/json would leave other values as they are.
-func holds(t reflect.Type, token json.Token) bool {
-	if token == nil {
+// holds tells whether a value of type t can take one that begins with this byte; text is all of a scalar. Null is for types
+// with a nil only: encoding/json would leave other values as they are.
+func holds(t reflect.Type, first byte, text []byte) bool {
+	if first == 'n' {
 		return t == nil || slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface}, t.Kind())
 	}
 	if t = shape(t); t == nil || t.Kind() == reflect.Interface {
 		return true
 	}
-	switch token := token.(type) {
-	case string:
+	switch first {
+	case '"':
 		return t.Kind() == reflect.String || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
-	case bool:
+	case 't', 'f':
 		return t.Kind() == reflect.Bool
-	case json.Number:
-		return holdsNumber(t, token.String())
-	case json.Delim:
-		if token == '[' {
-			return t.Kind() == reflect.Slice || t.Kind() == reflect.Array
-		}
+	case '[':
+		return t.Kind() == reflect.Slice || t.Kind() == reflect.Array
+	case '{':
 		return t.Kind() == reflect.Struct || t.Kind() == reflect.Map
 	}
-	return false
+	return holdsNumber(t, string(text))
 }
 
 func holdsNumber(t reflect.Type, text string) bool {
@@ -71,15 +68,21 @@ func holdsNumber(t reflect.Type, text string) bool {
 	return err == nil
 }
 
-var fieldCache sync.Map // reflect.Type -> map[string]reflect.Type
+// field is a field of a struct, by its name in JSON.
+type field struct {
+	name string
+	of   reflect.Type
+}
+
+var fieldCache sync.Map // reflect.Type -> map[string]field
 
 // fieldsOf returns the JSON fields of a struct by name, those of embedded structs included. Of equal names the one
 // embedded least deeply counts, as in encoding/json.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
+func fieldsOf(t reflect.Type) map[string]field {
 	if cached, ok := fieldCache.Load(t); ok {
-		return cached.(map[string]reflect.Type)
+		return cached.(map[string]field)
 	}
-	fields := make(map[string]reflect.Type)
+	fields := make(map[string]field)
 	seen := map[reflect.Type]bool{t: true}
 	for level := []reflect.Type{t}; len(level) > 0; {
 		var next []reflect.Type
@@ -89,7 +92,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 		}
 		for name, fieldType := range found {
 			if _, shadowed := fields[name]; !shadowed {
-				fields[name] = fieldType
+				fields[name] = field{name, fieldType}
 			}
 		}
 		level = next
