@@ -124,9 +124,9 @@ func VerifyReceipt(jwks []byte, compact string) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	payload, err := signed.Verify(key.key)
+	payload, err := signed.verify(key.key)
 	if err != nil {
-		return Receipt{}, ErrSignature
+		return Receipt{}, err
 	}
 	var r Receipt
 	if err := decode(payload, &r); err != nil {

@@ -156,9 +156,9 @@ func CheckToken(keys *keyring.Keyring, compact, audience string, now time.Time) 
 	if err != nil {
 		return Token{}, ErrKeyUnknown
 	}
-	payload, err := signed.Verify(key)
+	payload, err := signed.verify(key)
 	if err != nil {
-		return Token{}, ErrSignature
+		return Token{}, err
 	}
 	var c tokenClaims
 	if err := decode(payload, &c); err != nil {
