@@ -170,6 +170,7 @@ type benchServeCmd struct{}
 
 // Run serves.
 func (benchServeCmd) Run(a *app) error {
+	collectSeldom()
 	return bench.Serve(context.WithoutCancel(a.ctx), a.stdin, a.stdout, bench.Stage{
 		Service: func(ctx context.Context, spec bench.Spec) (bench.Opened, error) {
 			return openMeasured(ctx, a.stderr, spec)

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"tapline/internal/client"
@@ -51,6 +53,7 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	c.log = newLog(a.stderr, c.LogLevel)
+	collectSeldom()
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return withHint(err, "another program may listen there; try --listen 127.0.0.1:0 for a free port")
@@ -71,6 +74,14 @@ func (c *serveCmd) Run(a *app) error {
 	c.announce(a.stdout, s)
 	err = s.serve(a.ctx, servers)
 	return errors.Join(err, s.close())
+}
+
+// collectSeldom lets the heap grow to four times what is alive before garbage is collected. Little is: the database's pages,
+// most of a service's memory, are not in the heap. The environment's GOGC counts, if it is set.
+func collectSeldom() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
 }
 
 // check looks at what can be seen to be wrong before anything opens.
