@@ -212,6 +212,8 @@ func TestSeveralRequestsAreAnsweredOneByOne(t *testing.T) {
 	phone.see("Approved")
 	phone.press("Done")
 	phone.see("Is this your payment?") // the other one
+	payer.press("Done")
+	payer.see("Nothing to pay")
 	payer.asks(w)
 	phone.press("2 payments wait")
 	phone.until(`document.querySelectorAll('.requests button').length === 2`, "lists both")

@@ -171,6 +171,8 @@ func TestPayPageIsAccessibleInEveryState(t *testing.T) {
 			sees("Paid")
 			payer.press("Show receipt")
 			sees("the signature was verified on this device")
+			payer.do(chromedp.Reload())
+			payer.see("CN¥3.00") // the address asks for another payment
 			payer.send(w.url)
 			payer.see("Enter the card’s PIN")
 			payer.press("Cancel")

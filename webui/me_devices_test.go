@@ -132,7 +132,7 @@ func TestOperatorsCodeBindsANewDeviceAfterADay(t *testing.T) {
 	join()
 	young.see("The card is bound to this device.")
 	young.press("Devices")
-	young.see("This device")
+	young.see("Last used")
 	if n := eval[int](young, "document.querySelectorAll('li.panel').length"); n != 2 {
 		t.Errorf("the card has %d devices, want 2", n)
 	}

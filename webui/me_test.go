@@ -42,13 +42,13 @@ func (p *person) fits(what string) {
 	p.do(chromedp.EmulateViewport(375, 740))
 }
 
-// authenticator gives a person's device one, whose user always agrees.
-func (p *person) authenticator() {
+// authenticator gives a person's tab one, whose user always agrees.
+func (p *person) authenticator() webauthn.AuthenticatorID {
 	p.Helper()
 	if _, err := chromedp.Call(p.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
 		p.Fatal(err)
 	}
-	_, err := chromedp.Call(p.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+	added, err := chromedp.Call(p.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
 		Options: &webauthn.VirtualAuthenticatorOptions{
 			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
 			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
@@ -57,6 +57,7 @@ func (p *person) authenticator() {
 	if err != nil {
 		p.Fatal(err)
 	}
+	return added.AuthenticatorID
 }
 
 // activate binds the person's browser to the world's card, with the operator's link.

@@ -18,10 +18,13 @@ import { duration, explain, t, when } from '/ui/words.js';
 
 const kept = {
   order: 'tapline.order', // not sent yet: holds no card
-  payment: 'tapline.payment', // sent: what was asked for, to compare with
+  payment: 'tapline.payment', // sent: what was asked for, to compare with; over: when it ended, or 0
 };
 
-/** How long an order is kept that was not sent: what somebody's link has asked for must not turn up at a later tap. */
+/**
+ * How long an order is kept that was not sent: what somebody's link has asked for must not turn up at a later tap. A payment that
+ * ended is shown as long, too, so that who reloads its page does not pay again.
+ */
 const orderLife = 15 * 60_000;
 
 /** @param {string} key */
@@ -47,14 +50,23 @@ if (brought && cards.waiting()) location.replace('/me#' + brought.tap.sun); // t
 else start().catch(fail);
 
 async function start() {
-  const under = load(kept.payment);
   const asked = orderOfAddress();
-  if (under && (!asked || JSON.stringify(asked) === JSON.stringify(under.order))) return resume(under);
+  let under = load(kept.payment);
+  if (under?.over && (brought || asked && !same(asked, under.order) || Math.abs(Date.now() - under.over) > orderLife)) {
+    forget(kept.payment);
+    under = undefined;
+  }
+  if (under && (!asked || same(asked, under.order))) return resume(under);
   if (under) return another(under, asked);
   const order = asked ?? keptOrder();
   if (!order) return brought ? identify(brought) : noOrder();
   keep(order);
   await begin(order);
+}
+
+/** Whether two orders ask for the same. @param {Order} a @param {Order} b */
+function same(a, b) {
+  return /** @type {const} */ (['id', 'payee', 'text', 'number', 'description']).every((k) => (a[k] ?? '') === (b[k] ?? ''));
 }
 
 /** @returns {Order | undefined} */
@@ -69,28 +81,36 @@ function orderOfAddress() {
 
 /** There is nothing to pay. */
 function noOrder() {
-  const payee = field(t('order.payee'), { placeholder: 'books@shop', autocapitalize: 'none', spellcheck: 'false' });
+  const payee = field(t('order.payee'), { placeholder: 'books@shop', autocapitalize: 'none', spellcheck: 'false', required: true });
+  const what = field(t('order.what'), { maxlength: 140 });
   const go = h('form', { onsubmit: (/** @type {Event} */ e) => {
     e.preventDefault();
-    if (payee.input.value.trim()) location.assign('/pay?payee=' + encodeURIComponent(payee.input.value.trim()));
-  } }, payee.row, h('button.main', { type: 'submit' }, t('order.next')));
+    const query = { payee: payee.input.value.trim(), ...(what.input.value.trim() && { description: what.input.value.trim() }) };
+    if (query.payee) location.assign('/pay?' + new URLSearchParams(query));
+  } }, payee.row, what.row, h('button.main', { type: 'submit' }, t('order.next')));
   screen(t('order.none'), h('p', {}, t('order.none_text')), go);
 }
 
 /** The address asks for another payment than the one under way. @param {any} under @param {Order | undefined} asked */
-function another(under, asked) {
+async function another(under, asked) {
   screen(t('pay.another'), h('p', {}, t('pay.another_text', { payee: under.asked.payee.name, amount: show(under.asked.amount) })),
     button(t('pay.continue'), () => resume(under)),
     button(t('pay.abandon'), async () => {
-      await write(`/v1/payments/${under.asked.id}/cancel`, 'cancellation', { payment: under.asked.id }).catch(ignoreProblem);
+      try {
+        await write(`/v1/payments/${under.asked.id}/cancel`, 'cancellation', { payment: under.asked.id });
+      } catch (e) {
+        if (!(e instanceof Problem)) return lost(() => another(under, asked));
+      }
       forget(kept.payment);
-      keep(/** @type {Order} */ (asked));
-      await begin(/** @type {Order} */ (asked));
+      await afresh(/** @type {Order} */ (asked));
     }, { kind: 'second' }));
 }
 
-/** @param {any} e */
-function ignoreProblem(e) { if (!(e instanceof Problem)) throw e; }
+/** Begins an order that nothing was sent for yet. @param {Order} order */
+function afresh(order) {
+  keep(order);
+  return begin(order).catch(fail);
+}
 
 /** Looks the payee up: this is all that leaves the device before Send. @param {Order} order */
 async function begin(order) {
@@ -139,10 +159,24 @@ function askAmount(draft) {
     e.preventDefault();
     draft.amount = parse(given.input.value, draft.payee.currency);
     if (!draft.amount) return given.tell(t('order.bad_amount'));
+    draft.order.text = given.input.value.trim();
+    keep(draft.order);
+    if (location.pathname !== '/t') history.replaceState(null, '', addressOf(draft.order)); // a reload comes back to what was typed
     const tapped = take();
     (tapped ? review(draft, tapped) : tap(draft)).catch(fail);
-  } }, given.row, h('button.main', { type: 'submit' }, t('order.next'))));
+  } }, given.row, h('button.main', { type: 'submit' }, t('order.next'))), unsent(draft));
 }
+
+/** The address of an order that its payer makes. @param {Order} order */
+const addressOf = (order) => '/pay?' + new URLSearchParams(Object.entries(
+  { payee: order.payee, amount: order.text ?? '', order: order.number, description: order.description }).filter(([, text]) => text));
+
+/** Cancels what was not sent. @param {any} draft @param {() => void} [stop] */
+const unsent = (draft, stop) => button(t('pay.cancel'), () => {
+  stop?.();
+  forget(kept.order);
+  ended(t('end.cancelled'), t('end.nothing_sent'), draft.order, { back: draft.back });
+}, { kind: 'plain' });
 
 /** What is to be paid. @param {any} draft */
 function summary(draft) {
@@ -157,8 +191,7 @@ function summary(draft) {
 /** Asks for the card. @param {any} draft @param {string} [problem] */
 async function tap(draft, problem) {
   const { element, stop } = await tapping((found) => { review(draft, found).catch(fail); }, problem);
-  screen(t('tap.title'), summary(draft), element,
-    button(t('pay.cancel'), () => { stop(); forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent'), undefined, draft.back); }, { kind: 'plain' }));
+  screen(t('tap.title'), summary(draft), element, unsent(draft, stop));
 }
 
 /** Shows what will be sent. Nothing has been. @param {any} draft @param {any} tapped */
@@ -169,8 +202,7 @@ async function review(draft, tapped) {
     [t('fact.payee_account'), draft.payee.account],
   ]), h('p.quiet', {}, t('review.nothing_sent')),
   button(t('review.send', { amount: show(draft.amount) }), () => send(draft, tapped, id), { icon: 'lock' }),
-  button(t('review.other_card'), () => tap(draft), { kind: 'second' }),
-  button(t('pay.cancel'), () => { forget(kept.order); ended(t('end.cancelled'), t('end.nothing_sent'), undefined, draft.back); }, { kind: 'plain' }));
+  button(t('review.other_card'), () => tap(draft), { kind: 'second' }), unsent(draft));
 }
 
 /** Sends the instruction. @param {any} draft @param {any} tapped @param {string} id @returns {Promise<void>} */
@@ -189,7 +221,7 @@ async function send(draft, tapped, id) {
       order: draft.terms ? { id: draft.terms.id } : { ...(number && { number }), ...(description && { description }) },
     }, id);
   } catch (e) {
-    if (!(e instanceof Problem) || e.status >= 500 || unsure.includes(e.code)) return lost(() => arrived(draft, tapped, under));
+    if (!(e instanceof Problem) || e.status >= 500 || unsure.includes(e.code)) return lost(() => arrived(draft, tapped, under), under);
     tapped.tap = undefined; // it is of no use
     forget(kept.payment);
     if (e.code === 'order_claimed' || e.code === 'order_closed') return begin(draft.order).catch(fail);
@@ -223,14 +255,18 @@ async function arrived(draft, tapped, under) {
     view = await read('/v1/payments/' + under.asked.id);
   } catch (e) {
     if (e instanceof Problem && e.code === 'unknown_payment') return send(draft, tapped, under.asked.id);
-    return lost(() => arrived(draft, tapped, under));
+    return lost(() => arrived(draft, tapped, under), under);
   }
   await sent(tapped, under, view);
 }
 
-/** The connection is gone; nothing is lost. @param {() => Promise<any>} again */
-function lost(again) {
-  screen(t('lost.title'), notice('note', t('lost.text')), button(t('lost.again'), () => again().catch(fail)));
+/** The connection is gone; nothing is lost. @param {() => Promise<any>} again @param {any} [under] what may be cancelled */
+function lost(again, under) {
+  watching.abort();
+  watching = new AbortController();
+  const go = () => { watching.abort(); return again().catch(fail); };
+  addEventListener('online', go, { signal: watching.signal });
+  screen(t('lost.title'), notice('note', t('lost.text')), button(t('lost.again'), go), under && cancel(under));
 }
 
 /** Comes back to a payment that was sent. @param {any} under @returns {Promise<void>} */
@@ -239,11 +275,10 @@ async function resume(under) {
   try {
     await step(under, await read('/v1/payments/' + under.asked.id));
   } catch (e) {
-    if (e instanceof Offline) return lost(() => resume(under));
+    if (e instanceof Offline) return lost(() => resume(under), under.over ? undefined : under);
     if (!(e instanceof Problem) || e.code !== 'unknown_payment') throw e;
     forget(kept.payment); // it never arrived
-    keep(under.order);
-    await begin(under.order);
+    await afresh(under.order);
   }
 }
 
@@ -279,11 +314,15 @@ function follow(under, view, signal) {
 
 /** What one can do until money moves. @param {any} under */
 const cancel = (under) => button(t('pay.cancel'), async () => {
+  watching.abort();
   try {
     await step(under, await write(`/v1/payments/${under.asked.id}/cancel`, 'cancellation', { payment: under.asked.id }));
   } catch (e) {
-    if (e instanceof Offline) return lost(() => resume(under));
-    await resume(under);
+    if (e instanceof Offline) return lost(() => resume(under), under);
+    if (!(e instanceof Problem) || e.code !== 'unknown_payment') return resume(under).catch(fail);
+    forget(kept.payment); // it never arrived
+    forget(kept.order);
+    ended(t('end.cancelled'), t('end.nothing_sent'), under.order);
   }
 }, { kind: 'plain' });
 
@@ -295,7 +334,7 @@ async function act(under, act) {
   try {
     await step(under, await act());
   } catch (e) {
-    if (e instanceof Offline) return lost(() => resume(under));
+    if (e instanceof Offline) return lost(() => resume(under), under);
     if (e instanceof Differs) return fail(e);
     if (e instanceof Problem && e.code === 'wrong_pin' && e.state === 'authentication_required') return pin(under, await read('/v1/payments/' + under.asked.id), explain(e));
     if (e instanceof Problem && !e.state && e.status !== 409) throw e;
@@ -354,16 +393,23 @@ const payment = (view) => h('section.order', {}, h('p.amount', {}, show(view.amo
 
 /** @param {any} under @param {any} view */
 async function result(under, view) {
-  forget(kept.payment);
   forget(kept.order);
-  if (view.state !== 'settled') {
-    const reason = 'end.reason.' + (view.reason || view.state);
-    return ended(t('end.' + view.state), t(reason), view, (await links(under)).cancel_url);
-  }
+  save(kept.payment, { order: under.order, asked: { id: under.asked.id }, over: under.over || Date.now() });
   const to = await links(under);
+  if (view.state !== 'settled') {
+    return ended(t('end.' + view.state), t('end.reason.' + (view.reason || view.state)), under.order, { view, back: to.cancel_url });
+  }
   screen(t('end.settled'), h('div.mark.good', {}, icon('done')), payment(view),
-    h('p.quiet', {}, when(view.ended_at)), backLink(to.success_url, t('order.success', { payee: view.payee.name }), 'main'), receipt(view));
+    h('p.quiet', {}, when(view.ended_at)), backLink(to.success_url, t('order.success', { payee: view.payee.name }), 'main'), receipt(view),
+    under.over && !under.order.id && again(under.order, 'end.pay_again'),
+    button(t('end.done'), () => { forget(kept.payment); location.assign('/pay'); }, { kind: 'plain' }));
 }
+
+/** Begins the same order anew. @param {Order} order @param {'end.again' | 'end.pay_again'} words */
+const again = (order, words) => button(t(words), () => {
+  forget(kept.payment);
+  return afresh(order);
+}, { kind: 'second' });
 
 /** Where the payee of an order would have the payer go. @param {any} under @returns {Promise<{success_url?: string, cancel_url?: string}>} */
 const links = async (under) => under.order?.id ? read('/v1/orders/' + under.order.id).catch(() => ({})) : {};
@@ -375,10 +421,13 @@ function receipt(view) {
   return place;
 }
 
-/** @param {string} heading @param {string} text @param {any} [view] @param {string} [back] to the payee */
-function ended(heading, text, view, back) {
+/**
+ * It has ended, and nothing was paid.
+ * @param {string} heading @param {string} text @param {Order} order @param {{view?: any, back?: string}} [more] back to the payee
+ */
+function ended(heading, text, order, { view, back } = {}) {
   screen(heading, h('div.mark', {}, icon('stop')), view && payment(view), h('p', {}, text),
-    h('a.button.second', { href: location.pathname === '/t' ? '/pay' : location.pathname + location.search }, t('end.again')), backLink(back, t('order.back'), 'second'));
+    again(order, 'end.again'), backLink(back, t('order.back'), 'second'));
 }
 
 /** A card was tapped, and nothing is to be paid. @param {cards.Tap} tapped */
@@ -400,5 +449,6 @@ async function identify(tapped) {
 /** @param {any} e */
 function fail(e) {
   watching.abort();
-  screen(t('error.title'), notice('bad', explain(e)), button(t('error.again'), () => location.reload()));
+  const under = load(kept.payment);
+  screen(t('error.title'), notice('bad', explain(e)), button(t('error.again'), () => location.reload()), under && !under.over && cancel(under));
 }

@@ -11,17 +11,22 @@ import { explain, t, when } from './words.js';
  * @param {string} jws @returns {Promise<any>} what it says, undefined if it is not genuine
  */
 export async function verify(jws) {
+  const { keys } = await (await fetch('/.well-known/jwks.json')).json();
+  const said = await signed(jws, keys).catch(() => undefined); // no JWS, or no key
+  const { audience, environment } = await service();
+  return said && audience === said.iss + '/' + environment && environment === said.environment ? said : undefined;
+}
+
+/** @param {string} jws @param {any[]} keys @returns {Promise<any>} what one of the keys has signed */
+async function signed(jws, keys) {
   const [header, payload, signature] = jws.split('.');
   const { alg, kid, typ } = JSON.parse(new TextDecoder().decode(bytesOf(header)));
-  const { keys } = await (await fetch('/.well-known/jwks.json')).json();
-  const found = keys.find((/** @type {any} */ k) => k.kid === kid && k.kty === 'EC' && k.crv === 'P-256');
+  const found = keys.find((k) => k.kid === kid && k.kty === 'EC' && k.crv === 'P-256');
   if (!found || alg !== 'ES256' || typ !== 'tapline-receipt+jws') return undefined;
   const key = await crypto.subtle.importKey('jwk', { kty: found.kty, crv: found.crv, x: found.x, y: found.y },
     { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify']);
   const good = await crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, bytesOf(signature), new TextEncoder().encode(header + '.' + payload));
-  const said = JSON.parse(new TextDecoder().decode(bytesOf(payload)));
-  const { audience, environment } = await service();
-  return good && audience === said.iss + '/' + environment && environment === said.environment ? said : undefined;
+  return good ? JSON.parse(new TextDecoder().decode(bytesOf(payload))) : undefined;
 }
 
 /**

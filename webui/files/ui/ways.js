@@ -21,21 +21,59 @@ export async function tapping(then, problem, challenge) {
     then(found);
   };
   const trouble = h('div', { role: 'alert' }, problem && notice('bad', problem));
+  const target = h('div.tapping', {}, icon('tap'));
   const say = (/** @type {string} */ key) => trouble.replaceChildren(notice('bad', t(key)));
   return {
-    element: h('div.ways', {}, h('div.tapping', {}, icon('tap')), trouble, ways(demo, got, say, over.signal, challenge)),
+    element: h('div.ways', {}, target, trouble, ways(demo, target, got, say, over.signal, challenge)),
     stop: () => over.abort(),
   };
 }
 
 /**
- * @param {{id: string, label: string}[]} demo @param {(t: cards.Tap) => void} got
+ * A card of the demo: pressed, or dragged to where cards are tapped.
+ * @param {{id: string, label: string}} card @param {HTMLElement} target @param {(t: cards.Tap) => void} got
+ */
+function virtual(card, target, got) {
+  const element = button(card.label, async () => got(await cards.demoTap(card.id)), { kind: 'card', icon: 'tap' });
+  /** @type {{x: number, y: number} | undefined} */
+  let from;
+  let moved = false, there = false;
+  element.onpointerdown = (/** @type {PointerEvent} */ e) => {
+    from = { x: e.clientX, y: e.clientY };
+    moved = there = false;
+    element.setPointerCapture(e.pointerId);
+  };
+  element.onpointermove = (/** @type {PointerEvent} */ e) => {
+    if (!from) return;
+    const x = e.clientX - from.x, y = e.clientY - from.y, at = target.getBoundingClientRect();
+    moved ||= Math.hypot(x, y) > 10;
+    if (!moved) return;
+    there = e.clientX > at.left && e.clientX < at.right && e.clientY > at.top && e.clientY < at.bottom;
+    target.classList.toggle('near', there);
+    element.animate({ transform: `translate(${x}px, ${y}px)` }, { duration: 1, fill: 'forwards' });
+  };
+  const end = (/** @type {boolean} */ drop) => {
+    from = undefined;
+    target.classList.remove('near');
+    for (const a of element.getAnimations()) a.cancel();
+    if (drop && moved && there) { moved = false; element.click(); } else setTimeout(() => { moved = false; });
+  };
+  element.onpointerup = () => end(true);
+  element.onpointercancel = () => end(false);
+  element.addEventListener('click', (/** @type {Event} */ e) => { // what was dropped elsewhere was not pressed
+    if (moved) e.stopImmediatePropagation();
+  }, true);
+  return element;
+}
+
+/**
+ * @param {{id: string, label: string}[]} demo @param {HTMLElement} target @param {(t: cards.Tap) => void} got
  * @param {(key: string) => void} say @param {AbortSignal} signal @param {() => Promise<any>} [challenge]
  */
-function ways(demo, got, say, signal, challenge) {
+function ways(demo, target, got, say, signal, challenge) {
   const way = h('div.ways');
   if (demo.length) {
-    way.append(h('p.quiet', {}, t('tap.demo')), ...demo.map((card) => button(card.label, async () => got(await cards.demoTap(card.id)), { kind: 'card', icon: 'tap' })));
+    way.append(h('p.quiet', {}, t('tap.demo')), ...demo.map((card) => virtual(card, target, got)));
   }
   if (cards.hasNFC) {
     way.append(button(t('tap.nfc'), () => cards.nfc(got, say, signal).catch(() => say('tap.nfc_refused')), { icon: 'tap' }));
