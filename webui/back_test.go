@@ -41,7 +41,7 @@ func (v *visitor) tab() {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(375, 740)); err != nil {
 		v.home.Fatal(err)
 	}
-	v.person = &person{v.home.T, ctx, v.home.name}
+	v.person = &person{T: v.home.T, ctx: ctx, name: v.home.name}
 }
 
 // step is one step of a payment: how the payer gets there, what the page shows, and what after it was reloaded, or closed and
