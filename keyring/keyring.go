@@ -29,11 +29,12 @@ const (
 	Code    Purpose = "code"    // activation and approval codes
 	APIKey  Purpose = "apikey"  // MACs of merchants' API keys
 	SUN     Purpose = "sun"     // the master keys of cards that prove themselves, from which each card's keys are made
+	Push    Purpose = "push"    // the key pairs by which push services know the service, see PushSigner
 	receipt         = "receipt" // the signing keys of receipts, in files of their own kind
 )
 
 // Purposes lists every purpose. A keyring has at least one key for each.
-var Purposes = []Purpose{Number, Pepper, Digest, Seal, Token, Code, APIKey, SUN}
+var Purposes = []Purpose{Number, Pepper, Digest, Seal, Token, Code, APIKey, SUN, Push}
 
 // ErrVersion is returned for a version of a key that the keyring does not have: it was retired, or the keyring is not
 // the one that belongs to the data.
@@ -61,6 +62,9 @@ type Versioned struct {
 	Version int
 	Sum     []byte
 }
+
+// Versions are those of a purpose's keys, newest first.
+func (k *Keyring) Versions(p Purpose) []int { return newestFirst(k.secrets[p]) }
 
 // Current is the version of the purpose's current key.
 func (k *Keyring) Current(p Purpose) int { return k.current[p] }
@@ -156,9 +160,9 @@ func newKeyring(secrets map[Purpose]map[int]*secret, receipts map[int]*ecdsa.Pri
 }
 
 func missing(name string) error {
-	if name == string(SUN) {
+	if name == string(SUN) || name == string(Push) {
 		return errors.New("no key for " + name + "; hint: restore the folder from its backup or, if it was made before there " +
-			"were SUN cards, make one in it: (umask 077; head -c 32 /dev/urandom | base64 > sun.1.key)")
+			"were such keys, make one in it: (umask 077; head -c 32 /dev/urandom | base64 > " + name + ".1.key)")
 	}
 	return errors.New("no key for " + name + "; hint: restore the folder from its backup, " +
 		"or empty it if no data was ever made with it")

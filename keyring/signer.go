@@ -3,6 +3,7 @@ package keyring
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -11,7 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Signer signs receipts with ES256. It is a crypto.Signer that does not show its key.
+// Signer signs with ES256: receipts, or what tells push services who sends. It is a crypto.Signer that does not show its key.
 type Signer struct {
 	key *ecdsa.PrivateKey
 	id  string
@@ -29,6 +30,31 @@ func newSigner(key *ecdsa.PrivateKey) (*Signer, error) {
 
 // Signer is the current receipt key.
 func (k *Keyring) Signer() *Signer { return k.signers[newestFirst(k.signers)[0]] }
+
+// PushSigner is the key pair of a version of the push key (RFC 8292), made of the secret of that version: whoever has the
+// secret has the key, and a subscription of a browser lives as long as the version that it was made for. ErrVersion if
+// there is none.
+func (k *Keyring) PushSigner(version int) (*Signer, error) {
+	if _, ok := k.secrets[Push][version]; !ok {
+		return nil, ErrVersion
+	}
+	for n := byte(0); ; n++ {
+		// One in 2^32 texts is no scalar of P-256; then the next is taken.
+		scalar := k.secrets[Push][version].mac(Push, [][]byte{[]byte("vapid key"), {n}})
+		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar); err == nil {
+			return newSigner(key)
+		}
+	}
+}
+
+// Point is the public key as an uncompressed point (SEC 1 §2.3.3).
+func (s *Signer) Point() []byte {
+	point, err := s.key.PublicKey.Bytes()
+	if err != nil {
+		panic(err) // it is on P-256
+	}
+	return point
+}
 
 // PublicJWKS is the JWK set (RFC 7517 §5) of all receipt keys, newest first, to be served at /.well-known/jwks.json.
 func (k *Keyring) PublicJWKS() []byte {
@@ -58,7 +84,7 @@ func (s *Signer) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]
 }
 
 // String is the key's id.
-func (s *Signer) String() string { return "receipt key " + s.id }
+func (s *Signer) String() string { return "signing key " + s.id }
 
 // GoString is the key's id.
 func (s *Signer) GoString() string { return s.String() }
