@@ -43,6 +43,20 @@ type Device struct {
 	RevokedAt *time.Time `json:"revoked_at,omitempty" doc:"When an operator took its right to act away."`
 }
 
+// PushKey is what a browser is given when it subscribes to being woken.
+type PushKey struct {
+	Key string `json:"key" doc:"applicationServerKey of the Push API: an uncompressed point on P-256, base64url (RFC 8292 §3.2)."`
+}
+
+// PushSubscription says whether a device is woken.
+type PushSubscription struct {
+	Active   bool       `json:"active"`
+	Endpoint string     `json:"endpoint,omitempty" doc:"Where, as the device itself has said."`
+	Key      string     `json:"key,omitempty" doc:"The service's push key that the browser was given."`
+	Debits   bool       `json:"debits" doc:"Whether for debits and refunds, too."`
+	Since    *time.Time `json:"since,omitempty"`
+}
+
 // Token is the answer of POST /v1/token (RFC 6749 §5.1).
 type Token struct {
 	AccessToken string `json:"access_token"`

@@ -39,6 +39,8 @@ const (
 	TypDeviceRemoval  Typ = "tapline-undevice+jws"       // DeviceRemoval
 	TypPasskey        Typ = "tapline-passkey+jws"        // PasskeyRegistration
 	TypPasskeyRemoval Typ = "tapline-unpasskey+jws"      // PasskeyRemoval
+	TypPush           Typ = "tapline-push+jws"           // PushSubscription
+	TypPushRemoval    Typ = "tapline-unpush+jws"         // PushRemoval
 	TypAssertion      Typ = "JWT"                        // TokenAssertion (RFC 7523)
 )
 

@@ -14,7 +14,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), refundRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
+var routes = slices.Concat(publicRoutes(), pushRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), refundRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -42,6 +42,31 @@ func publicRoutes() []*route {
 			codes: []string{"unknown_payee"}, limit: limitLookups,
 			text: "Closed payees answer like unknown ones. A device, and an address, may ask so often a minute; what finds nothing " +
 				"counts five times.",
+		},
+	}
+}
+
+// pushRoutes let a device be woken.
+func pushRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/v1/push-key", id: "getPushKey", summary: "Get the key that push services know the service by",
+			text:   "For PushManager.subscribe. A subscription lasts as long as the service has the key that it was made with.",
+			status: http.StatusOK, out: typeOf[api.PushKey](), handle: (*call).getPushKey,
+		}, {
+			method: "GET", path: "/v1/push-subscription", id: "getPushSubscription", summary: "Ask whether the device is woken",
+			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.PushSubscription](), handle: (*call).getPushSubscription,
+		}, {
+			method: "POST", path: "/v1/push-subscription", id: "subscribePush", summary: "Have the device woken when it is needed",
+			text: "By Web Push (RFC 8030), when a payment waits for its approval, or something happens to a card that it is bound to. " +
+				"What is sent says which of these it is, and no amount, name or number. It takes the place of the subscription before.",
+			by: []credential{bySignature}, typ: consent.TypPush, claims: typeOf[consent.PushSubscription](),
+			status: http.StatusOK, out: typeOf[api.PushSubscription](), handle: (*call).subscribePush,
+			codes: []string{"invalid_field"},
+		}, {
+			method: "POST", path: "/v1/push-subscription/remove", id: "unsubscribePush", summary: "Have the device woken no more",
+			by: []credential{bySignature}, typ: consent.TypPushRemoval, claims: typeOf[consent.PushRemoval](),
+			status: http.StatusOK, out: typeOf[api.PushSubscription](), handle: (*call).unsubscribePush,
 		},
 	}
 }

@@ -63,9 +63,6 @@ type Versioned struct {
 	Sum     []byte
 }
 
-// Versions are those of a purpose's keys, newest first.
-func (k *Keyring) Versions(p Purpose) []int { return newestFirst(k.secrets[p]) }
-
 // Current is the version of the purpose's current key.
 func (k *Keyring) Current(p Purpose) int { return k.current[p] }
 

@@ -47,6 +47,9 @@ func (k *Keyring) PushSigner(version int) (*Signer, error) {
 	}
 }
 
+// PushVersions are the versions of the push key, newest first.
+func (k *Keyring) PushVersions() []int { return newestFirst(k.secrets[Push]) }
+
 // Point is the public key as an uncompressed point (SEC 1 §2.3.3).
 func (s *Signer) Point() []byte {
 	point, err := s.key.PublicKey.Bytes()

@@ -28,13 +28,13 @@ const (
 )
 
 // want names the card that the tap claims, its challenge, and what an alarm needs.
-func (t *ApprovalTap) want(w *Wants, card payment.CardID, device payment.DeviceID) {
+func (t *ApprovalTap) want(u *Unit, w *Wants, card payment.CardID, device payment.DeviceID) {
 	if t == nil {
 		return
 	}
 	w.CardKeys = append(w.CardKeys, t.CardKeys...)
 	t.Challenge.want(w)
-	t.SUN.want(w, card, device)
+	t.SUN.want(u, w, card, device)
 }
 
 // spendApprovalTap uses a tap up for the second confirmation of a payment. A card's message counts if it is fresh; a

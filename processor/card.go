@@ -73,6 +73,7 @@ func (u *Unit) tellCard(what string, c Card) {
 	to := []Principal{OperatorsPrincipal}
 	for _, d := range u.BoundTo(c.ID) {
 		to = append(to, DevicePrincipal(d))
+		u.wake(d, WakeAlarm, u.Now.Add(noticeLife))
 	}
 	u.Tell(Event{Type: "card." + what, Subject: string(c.ID), State: string(c.State), To: to})
 }

@@ -131,7 +131,7 @@ func (c *Approve) Wants(u *Unit, w *Wants) {
 	if p, ok := u.Payments.rows[c.Payment]; ok && !p.Decoy() {
 		w.Devices = append(w.Devices, p.Initiator)
 		wantCard(u, w, p.Card)
-		c.Tap.want(w, p.Card, c.Device)
+		c.Tap.want(u, w, p.Card, c.Device)
 	}
 }
 

@@ -49,7 +49,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	u.eachCard(c.CardKeys, func(_ CardKey, card Card) {
 		w.Accounts = append(w.Accounts, card.Account)
 		u.wantPasskeys(w, card, c.Device)
-		c.SUN.want(w, card.ID, c.Device)
+		c.SUN.want(u, w, card.ID, c.Device)
 		if c.mayTapIdentified() {
 			w.OpenOf = append(w.OpenOf, card.ID)
 		}

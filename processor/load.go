@@ -54,6 +54,7 @@ func (u *Unit) load(tx Tx, jobs []*job) error {
 			j.req.Command.Wants(u, &w)
 		}
 		u.wantsOfPayments(&w)
+		u.wantWakeUps(&w)
 		missing, any := u.missing(w)
 		if !any {
 			return nil
@@ -112,13 +113,14 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
 		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
 		SignIns: u.SignIns.missing(w.SignIns), SignInsOf: fresh(u.asked.signInsOf, w.SignInsOf),
-		AnyOf: w.AnyOf && !u.asked.anyOf,
+		WakeUps: u.WakeUps.missing(w.WakeUps),
+		AnyOf:   w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
-		len(m.SignIns) + len(m.SignInsOf)
+		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -192,6 +194,9 @@ func (u *Unit) add(r Rows) {
 	for _, x := range r.Challenges {
 		u.Challenges.add(x.ChallengeID, x)
 		u.challengesOf[x.Device] = appendNew(u.challengesOf[x.Device], x.ChallengeID)
+	}
+	for _, x := range r.WakeUps {
+		u.WakeUps.add(x.WakeID, x)
 	}
 	for _, x := range r.Keys {
 		u.Keys.add(x.KeyID, x)

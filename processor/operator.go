@@ -396,7 +396,7 @@ func (c *RevokeDevice) Do(u *Unit) error {
 		return ErrUnknownDevice
 	}
 	if d.RevokedAt.IsZero() {
-		d.RevokedAt = u.Now
+		d.RevokedAt, d.Push = u.Now, PushSubscription{}
 		u.Devices.Put(c.Device, d)
 	}
 	return nil

@@ -23,7 +23,7 @@ func (c *Present) Wants(u *Unit, w *Wants) {
 	c.Challenge.want(w)
 	u.eachCard(c.CardKeys, func(_ CardKey, card Card) {
 		w.Bindings = append(w.Bindings, BindingID{card.ID, c.Device})
-		c.SUN.want(w, card.ID, c.Device)
+		c.SUN.want(u, w, card.ID, c.Device)
 	})
 }
 

@@ -81,6 +81,7 @@ type Batch struct {
 	Commands int
 	Took     time.Duration
 	Changed  []payment.Payment // as they are now
+	WakeUps  int               // that are to be sent
 }
 
 // Config is what a Processor needs.
@@ -207,7 +208,7 @@ func (p *Processor) batch(jobs []*job) {
 	}
 	if err == nil && p.OnBatch != nil {
 		created, changed := u.Payments.split()
-		p.OnBatch(Batch{Commands: len(jobs), Took: time.Since(began), Changed: append(created, changed...)})
+		p.OnBatch(Batch{Commands: len(jobs), Took: time.Since(began), Changed: append(created, changed...), WakeUps: u.wakeUps()})
 	}
 }
 

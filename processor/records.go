@@ -37,6 +37,8 @@ type Device struct {
 	CreatedAt time.Time
 	UsedAt    time.Time // when it last acted or read, to within UseStep; zero if it never did
 	RevokedAt time.Time // zero while it may act
+
+	Push PushSubscription // where it can be woken
 }
 
 // CardState is what a card can do.

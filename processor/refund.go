@@ -37,6 +37,7 @@ func (c *Refund) Wants(u *Unit, w *Wants) {
 	for id, n := p.Card, 0; id != "" && n <= successors; n++ {
 		w.Cards = append(w.Cards, id)
 		w.BoundTo = append(w.BoundTo, id)
+		w.Devices = append(w.Devices, u.Cards.rows[id].Associated) // to be woken
 		id = u.Cards.rows[id].ReplacedBy
 	}
 }
@@ -93,6 +94,7 @@ func (u *Unit) tellRefund(p payment.Payment) {
 	for n := 0; ok && card.ReplacedBy != "" && n < successors; n++ {
 		card, ok = u.Cards.Get(card.ReplacedBy)
 	}
+	u.wake(card.Associated, WakeDebit, u.Now.Add(noticeLife))
 	var others []Principal
 	for _, d := range u.BoundTo(card.ID) {
 		if d != p.Initiator && d != p.Associated {

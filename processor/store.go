@@ -54,7 +54,8 @@ type Reader interface {
 	Orders(OrderQuery) ([]order.Order, error)
 	// Refunds lists newest first.
 	Refunds(RefundQuery) ([]payment.Refund, error)
-	// Due names open payments and orders whose time is over by now, the longest overdue first, limit of each.
+	// Due names open payments and orders whose time is over by now, and wake-ups that are to be sent, the longest overdue
+	// first, limit of each.
 	Due(now time.Time, limit int) (Wants, error)
 	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
 	// on from: that of the last event looked at, told or not.
@@ -138,6 +139,8 @@ type Wants struct {
 
 	Challenges   []ChallengeID
 	ChallengesOf []payment.DeviceID // all challenges of these devices
+
+	WakeUps []WakeID
 }
 
 // Rows are rows of each table.
@@ -162,6 +165,7 @@ type Rows struct {
 	Events    []Event // of lists; those to be saved are in Changes
 
 	Challenges []TapChallenge
+	WakeUps    []WakeUp
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

@@ -15,10 +15,14 @@ type SUNTap struct {
 func (t SUNTap) claimed() bool { return t.Stranger != "" }
 
 // want names what an alarm needs.
-func (t SUNTap) want(w *Wants, card payment.CardID, device payment.DeviceID) {
-	if t.Version != 0 {
-		w.BoundTo = append(w.BoundTo, card)
-		w.Bindings = append(w.Bindings, BindingID{card, device})
+func (t SUNTap) want(u *Unit, w *Wants, card payment.CardID, device payment.DeviceID) {
+	if t.Version == 0 {
+		return
+	}
+	w.BoundTo = append(w.BoundTo, card)
+	w.Bindings = append(w.Bindings, BindingID{card, device})
+	if u.asked.boundTo[card] {
+		w.Devices = append(w.Devices, u.BoundTo(card)...) // to be woken
 	}
 }
 

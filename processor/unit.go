@@ -32,6 +32,7 @@ type Unit struct {
 	Keys      table[KeyID, Key]
 
 	Challenges table[ChallengeID, TapChallenge]
+	WakeUps    table[WakeID, WakeUp]
 
 	entries  []ledger.Entry
 	events   []Event
@@ -246,7 +247,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds}
+		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -309,6 +310,7 @@ func (u *Unit) changes() Changes {
 	c.New.Operators, c.Changed.Operators = u.Operators.split()
 	c.New.Keys, c.Changed.Keys = u.Keys.split()
 	c.New.Challenges, c.Changed.Challenges = u.Challenges.split()
+	c.New.WakeUps, c.Changed.WakeUps = u.WakeUps.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c
@@ -342,6 +344,7 @@ func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error)
 	}
 	u.Payments.Put(out.Payment.ID, out.Payment)
 	u.tellPayment(out.Event)
+	u.wakeFor(p.State, out.Payment)
 	follow()
 	return out.Payment, nil
 }

@@ -59,7 +59,7 @@ func PublicKey(keys *keyring.Keyring, version int) (string, error) {
 
 // VersionOf is the version of the push key that a browser says it was given.
 func VersionOf(keys *keyring.Keyring, public string) (version int, ok bool) {
-	for _, v := range keys.Versions(keyring.Push) {
+	for _, v := range keys.PushVersions() {
 		if key, err := PublicKey(keys, v); err == nil && key == public {
 			return v, true
 		}

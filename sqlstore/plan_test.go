@@ -48,7 +48,7 @@ func oftenRun() map[string]*statement {
 		"sign-ins of an operator": ofOperator, "sign-ins of an API key": ofAPIKey,
 		"list of events": eventsOfOperators, "list of top-ups": pendingTopUps, "top-ups by id": topUps.byKey,
 		"refunds by id": refunds.byKey, "refunds by payee": refundsByPayee, "refunds by payment": refundsByPayment,
-		"due": due, "newest event": lastNumber, "take numbers": takeNumbers,
+		"due": due, "due wake-ups": dueWakeUps, "wake-ups by id": wakeUps.byKey, "newest event": lastNumber, "take numbers": takeNumbers,
 		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,
 		"list of cards": cardsInOrder, "list of devices": devicesInOrder, "list of accounts": accountsInOrder,
 		"list of payees": payeesInOrder, "list of operators": operatorsInOrder,

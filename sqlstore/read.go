@@ -102,6 +102,9 @@ func selectorOf(q processor.PaymentQuery) (s *statement, selector string) {
 var due = plain("SELECT id FROM payments WHERE ended_at = 0 AND deadline <= $1 ORDER BY deadline, id LIMIT $2",
 	isInteger, isInteger)
 
+var dueWakeUps = plain("SELECT device, kind FROM wake_ups WHERE next_at > 0 AND next_at <= $1 ORDER BY next_at, device, kind LIMIT $2",
+	isInteger, isInteger)
+
 // Due names what is overdue; see processor.Reader.
 func (r *reader) Due(now time.Time, limit int) (w processor.Wants, err error) {
 	if limit < 1 {
@@ -113,6 +116,9 @@ func (r *reader) Due(now time.Time, limit int) (w processor.Wants, err error) {
 	}
 	r.query(due, bind, func(from scanner) { w.Payments = append(w.Payments, payment.ID(from.text(0))) })
 	r.query(dueOrders, bind, func(from scanner) { w.Orders = append(w.Orders, payment.OrderID(from.text(0))) })
+	r.query(dueWakeUps, bind, func(from scanner) {
+		w.WakeUps = append(w.WakeUps, processor.WakeID{Device: payment.DeviceID(from.text(0)), Kind: processor.WakeKind(from.text(1))})
+	})
 	return w, r.err
 }
 

@@ -76,6 +76,9 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Challenges: pick(r, challenges, challenges.byKey, pairs(w.Challenges, func(id processor.ChallengeID) key {
 			return key{string(id.Device), string(id.ID)}
 		})),
+		WakeUps: pick(r, wakeUps, wakeUps.byKey, pairs(w.WakeUps, func(id processor.WakeID) key {
+			return key{string(id.Device), string(id.Kind)}
+		})),
 	}
 	for _, t := range pick(r, tries, tries.byKey, pairs(w.Tries, func(id processor.TriesID) key {
 		return key{string(id.Card), id.By}

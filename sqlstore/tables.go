@@ -27,7 +27,22 @@ var devices = newTable("devices", 1,
 	fixed(instant("created_at", func(d *processor.Device) *time.Time { return &d.CreatedAt })),
 	instant("used_at", func(d *processor.Device) *time.Time { return &d.UsedAt }),
 	instant("revoked_at", func(d *processor.Device) *time.Time { return &d.RevokedAt }),
+	text("push_endpoint", func(d *processor.Device) *string { return &d.Push.Endpoint }),
+	octets("push_key", func(d *processor.Device) *[]byte { return &d.Push.Key }),
+	octets("push_auth", func(d *processor.Device) *[]byte { return &d.Push.Auth }),
+	integer("push_version", func(d *processor.Device) *int { return &d.Push.Version }),
+	boolean("push_debits", func(d *processor.Device) *bool { return &d.Push.Debits }),
+	instant("push_since", func(d *processor.Device) *time.Time { return &d.Push.Since }),
 ).seldomChanged()
+
+var wakeUps = newTable("wake_ups", 2,
+	text("device", func(w *processor.WakeUp) *payment.DeviceID { return &w.Device }),
+	text("kind", func(w *processor.WakeUp) *processor.WakeKind { return &w.Kind }),
+	instant("until", func(w *processor.WakeUp) *time.Time { return &w.Until }),
+	instant("next_at", func(w *processor.WakeUp) *time.Time { return &w.NextAt }),
+	integer("attempts", func(w *processor.WakeUp) *int { return &w.Attempts }),
+	integer("version", func(w *processor.WakeUp) *int64 { return &w.Version }),
+)
 
 var payees = newTable("payees", 1,
 	text("handle", func(p *processor.Payee) *payment.Handle { return &p.Handle }),

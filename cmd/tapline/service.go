@@ -21,8 +21,10 @@ import (
 	"tapline/card/oda"
 	"tapline/consent"
 	"tapline/httpapi"
+	"tapline/internal/egress"
 	"tapline/keyring"
 	"tapline/money"
+	"tapline/notice"
 	"tapline/payment"
 	"tapline/processor"
 	"tapline/sqlstore"
@@ -48,10 +50,12 @@ type serviceOptions struct {
 	CAPKTest             bool   `name:"capk-test" help:"Take test keys of --capk, too: anybody can make cards that they prove. Only in the test environment." env:"TAPLINE_CAPK_TEST"`
 	TapCountry           uint16 `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
 	limitOptions         `embed:""`
-	PINQueue             int `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
+	PushSubject          string `help:"Whom push services may ask about this one: a mailto: or https: address. Default: --public-url, where that is https." env:"TAPLINE_PUSH_SUBJECT" placeholder:"URL"`
+	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
 
-	log   *slog.Logger
-	pages func(*http.ServeMux) // further ones, of a demo
+	log    *slog.Logger
+	egress egress.Options       // what may be reached at addresses that strangers name
+	pages  func(*http.ServeMux) // further ones, of a demo
 }
 
 // maxPINQueue is as many PINs as can be checked, at some ten milliseconds each, well within the time that a check may
@@ -85,6 +89,9 @@ func (o *serviceOptions) check() error {
 	if o.Keys == "" {
 		o.Keys = o.besideDB("-keys")
 	}
+	if err := o.checkPush(); err != nil {
+		return err
+	}
 	return o.checkProofs()
 }
 
@@ -112,6 +119,7 @@ type service struct {
 	store      *sqlstore.Store
 	processor  *processor.Processor
 	api        *httpapi.Service
+	waker      *notice.Waker
 	firstToken string // "" once an operator is enrolled
 
 	stop context.CancelFunc // of what runs in the background
@@ -152,6 +160,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.done.Go(func() { s.processor.Sweep(background) })
+	s.done.Go(func() { s.waker.Run(background) })
 	s.done.Go(func() { s.purge(background) })
 	return s, nil
 }
@@ -168,7 +177,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 		return err
 	}
 	metrics := httpapi.NewMetrics()
-	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Log: o.log, OnBatch: metrics.OnBatch})
+	s.newProcessor(o, keys, policy, metrics)
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),

@@ -29,6 +29,10 @@ var table = []floor{
 	{"keyring", nil},
 	{"consent", []string{"money", "payment", "order", "internal/strictjson", "keyring"}},
 
+	// Out into the world.
+	{"internal/egress", nil},
+	{"push", []string{"keyring"}},
+
 	// The card.
 	{"card/apdu", nil},
 	{"card/tlv", nil},
@@ -53,12 +57,14 @@ var table = []floor{
 	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
 	{"httpapi", []string{
 		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
-		"internal/strictjson",
+		"internal/strictjson", "push",
 	}},
+	{"notice", []string{"money", "payment", "consent", "keyring", "processor", "push"}},
 	{"webhook", []string{"money", "ledger", "payment", "consent", "api", "processor"}},
 	{"webui", nil},
 
 	// What keeps the rest honest.
+	{"push/pushtest", nil},
 	{"internal/arch", nil},
 	{"internal/testenv", nil},
 	{"internal/pgtest", []string{"internal/testenv"}},

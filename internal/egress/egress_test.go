@@ -95,7 +95,9 @@ func TestEnvironmentNamesNoProxy(t *testing.T) {
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	other, requests := reached(t, func(http.ResponseWriter, *http.Request) {})
-	server, _ := reached(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect) })
+	server, _ := reached(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
 	pool := roots(server)
 	pool.AddCert(other.Certificate())
 	answer, err := NewClient(Options{Private: true, Roots: pool}).Post(server.URL, "text/plain", strings.NewReader("x"))

@@ -85,6 +85,7 @@ func (s *suite) references() {
 		"card replaced by itself":       {Changed: processor.Rows{Cards: []processor.Card{itself}}},
 		"binding's card":                {New: processor.Rows{Bindings: []processor.Binding{{Card: "none", Device: "laptop"}}}},
 		"binding's device":              {New: processor.Rows{Bindings: []processor.Binding{{Card: "c1", Device: "none"}}}},
+		"wake-up's device":              {New: processor.Rows{WakeUps: []processor.WakeUp{wakeUp("none", processor.WakeApprove)}}},
 		"tap challenge's device":        {New: processor.Rows{Challenges: []processor.TapChallenge{challenge("none", "t1")}}},
 		"evidence's payment":            {New: processor.Rows{Evidence: []processor.Evidence{{Payment: "none", Role: "first", Device: "laptop", JWS: "x", At: noon}}}},
 		"audit record's operator":       {New: processor.Rows{Audit: []processor.Audit{{Operator: "none", Action: "x", At: noon}}}},

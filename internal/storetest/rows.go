@@ -32,7 +32,8 @@ func (s *suite) changesComeBack() {
 	// Every field that may change, of one row of each table.
 	r.Accounts[1].DebitsPending, r.Accounts[1].CreditsPending = 1, 2
 	r.Accounts[1].DebitsPosted, r.Accounts[1].CreditsPosted = 3, 100_004
-	r.Devices[0].Label, r.Devices[0].UsedAt, r.Devices[0].RevokedAt = "Old", noon, later
+	r.Devices[0].Label, r.Devices[0].UsedAt, r.Devices[0].RevokedAt, r.Devices[0].Push = "Old", noon, later, processor.PushSubscription{}
+	r.WakeUps[0].Until, r.WakeUps[0].NextAt, r.WakeUps[0].Attempts, r.WakeUps[0].Version = later, later, 0, 8
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
 	r.APIKeys[0].RevokedAt, r.APIKeys[0].ExpiresAt, r.APIKeys[0].UsedAt, r.APIKeys[0].ReplacedBy = later, noon, later, "k9"
 	r.Operators[0].Name = "Beth"
@@ -54,7 +55,7 @@ func (s *suite) changesComeBack() {
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
 		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
-		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2],
+		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1],
 	}})
 	s.holds(everythingWants(), c.New)
 }
@@ -256,6 +257,7 @@ func (s *suite) newRowIsThere() {
 		"refund":            {New: processor.Rows{Refunds: r.Refunds[:1]}},
 		"refund's place":    {New: processor.Rows{Refunds: []payment.Refund{refundOf("p3", "r9", 1, 750)}}},
 		"key":               {New: processor.Rows{Keys: r.Keys[:1]}},
+		"wake-up":           {New: processor.Rows{WakeUps: r.WakeUps[2:]}},
 		"tap challenge":     {New: processor.Rows{Challenges: r.Challenges[1:2]}},
 		"evidence":          {New: processor.Rows{Evidence: r.Evidence[:1]}},
 		"entry":             {Entries: c.Entries[:1]},

@@ -153,6 +153,10 @@ func everything() processor.Changes {
 		{KeyID: processor.KeyID{Principal: "payee:shop", Key: "p1"}, Digest: "e", At: noon, KeepTill: noon}}
 	c.New.Challenges = []processor.TapChallenge{challenge("phone1", "t1"), challenge("laptop", "t1"), challenge("phone1", "t2")}
 	c.New.Challenges[2].UsedAt = noon
+	c.New.Devices[0].Push = processor.PushSubscription{Endpoint: "https://push.example/1", Key: make([]byte, 65), Auth: make([]byte, 16), Version: 255,
+		Debits: true, Since: noon}
+	c.New.WakeUps = []processor.WakeUp{wakeUp("phone1", processor.WakeApprove), wakeUp("phone1", processor.WakeAlarm), wakeUp("phone2", processor.WakeDebit)}
+	c.New.WakeUps[1].NextAt = time.Time{}
 	c.New.Evidence = []processor.Evidence{
 		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
 		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
@@ -168,6 +172,10 @@ func heldTopUp(id string) processor.HeldTopUp {
 func refundOf(p payment.ID, id payment.RefundID, minor, total int64) payment.Refund {
 	return payment.Refund{ID: id, Payment: p, Amount: cny(minor), Total: total, Payee: "shop", PayeeAccount: "shop1", CardAccount: "card1",
 		Reason: "sold out — 缺货", APIKey: "k1", At: noon.Add(time.Duration(total) * time.Microsecond)}
+}
+
+func wakeUp(device payment.DeviceID, kind processor.WakeKind) processor.WakeUp {
+	return processor.WakeUp{WakeID: processor.WakeID{Device: device, Kind: kind}, Until: noon.Add(time.Minute), NextAt: noon, Attempts: 2, Version: 7}
 }
 
 func challenge(device payment.DeviceID, id consent.ChallengeID) processor.TapChallenge {
@@ -193,6 +201,7 @@ func everythingWants() processor.Wants {
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
+	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}
 	w.Evidence = []payment.ID{"p3", "p2", "p1"}
 	return w
 }

@@ -48,6 +48,8 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"payments are listed newest first", (*suite).paymentsListed},
 		{"payments are listed in pages", (*suite).paymentsInPages},
 		{"due payments", (*suite).duePayments},
+		{"due wake-ups", (*suite).dueWakeUps},
+		{"devices that cannot be woken so are refused", (*suite).impossibleSubscriptions},
 		{"orders are listed newest first", (*suite).ordersListed},
 		{"due orders", (*suite).dueOrders},
 		{"an order is paid once", (*suite).anOrderIsPaidOnce},
@@ -146,6 +148,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Keys = by(r.Keys, func(k processor.Key) string { return string(k.Principal) + " " + k.Key })
 	r.Evidence = by(r.Evidence, func(e processor.Evidence) string { return string(e.Payment) + " " + string(e.Role) })
 	r.Challenges = by(r.Challenges, func(c processor.TapChallenge) string { return string(c.Device) + " " + string(c.ID) })
+	r.WakeUps = by(r.WakeUps, func(w processor.WakeUp) string { return string(w.Device) + " " + string(w.Kind) })
 	r.Accounts = by(r.Accounts, accountKey)
 	return r
 }

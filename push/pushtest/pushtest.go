@@ -78,6 +78,9 @@ func (s *Service) Roots() *x509.CertPool {
 	return pool
 }
 
+// Certificate is the push service's own.
+func (s *Service) Certificate() *x509.Certificate { return s.server.Certificate() }
+
 // Subscribe makes a browser for a sender with a public key, in base64url.
 func (s *Service) Subscribe(sender string) *Browser {
 	s.t.Helper()

@@ -40,8 +40,31 @@ CREATE TABLE devices (
   label      TEXT   NOT NULL,
   created_at BIGINT NOT NULL CHECK (created_at >= 0),
   used_at    BIGINT NOT NULL CHECK (used_at >= 0),
-  revoked_at BIGINT NOT NULL CHECK (revoked_at >= 0)
+  revoked_at BIGINT NOT NULL CHECK (revoked_at >= 0),
+  push_endpoint TEXT   NOT NULL CHECK (length(push_endpoint) <= 1024),
+  push_key      BYTEA  NOT NULL,
+  push_auth     BYTEA  NOT NULL,
+  push_version  BIGINT NOT NULL CHECK (push_version BETWEEN 0 AND 255),
+  push_debits   BIGINT NOT NULL CHECK (push_debits IN (0, 1)),
+  push_since    BIGINT NOT NULL CHECK (push_since >= 0),
+  CHECK ((push_endpoint = '') = (push_version = 0) AND (push_endpoint = '') = (push_since = 0)),
+  CHECK (length(push_key) = CASE push_endpoint WHEN '' THEN 0 ELSE 65 END),
+  CHECK (length(push_auth) = CASE push_endpoint WHEN '' THEN 0 ELSE 16 END),
+  CHECK (revoked_at = 0 OR push_endpoint = '')
 ) BY ARRIVAL;
+
+-- Devices that are to be woken, each for a kind of reason. next_at is 0 where there is nothing to send.
+CREATE TABLE wake_ups (
+  device   TEXT   NOT NULL REFERENCES devices (id),
+  kind     TEXT   NOT NULL CHECK (kind IN ('approve', 'debit', 'card')),
+  until    BIGINT NOT NULL CHECK (until >= 0),
+  next_at  BIGINT NOT NULL CHECK (next_at >= 0),
+  attempts BIGINT NOT NULL CHECK (attempts >= 0),
+  version  BIGINT NOT NULL CHECK (version >= 1),
+  PRIMARY KEY (device, kind)
+) BY KEY;
+
+CREATE INDEX wake_ups_to_send ON wake_ups (next_at) WHERE next_at > 0;
 
 CREATE TABLE payees (
   handle     TEXT   NOT NULL PRIMARY KEY CHECK (handle <> ''),

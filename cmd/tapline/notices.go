@@ -1,0 +1,42 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"tapline/httpapi"
+	"tapline/internal/egress"
+	"tapline/keyring"
+	"tapline/notice"
+	"tapline/payment"
+	"tapline/processor"
+	"tapline/push"
+)
+
+// checkPush looks at whom push services are told to ask (RFC 8292 §2.1).
+func (o *serviceOptions) checkPush() error {
+	if o.PushSubject != "" && !strings.HasPrefix(o.PushSubject, "mailto:") && !strings.HasPrefix(o.PushSubject, "https://") {
+		return &usageError{"--push-subject: want a mailto: or https: address", "such as mailto:ops@pay.example"}
+	}
+	return nil
+}
+
+// pushSubject is what push services are told, empty for nothing.
+func (o *serviceOptions) pushSubject(publicURL string) string {
+	if o.PushSubject == "" && strings.HasPrefix(publicURL, "https://") {
+		return publicURL
+	}
+	return o.PushSubject
+}
+
+// newProcessor starts the processor, and makes the waker that is told when there is something to send.
+func (s *service) newProcessor(o serviceOptions, keys *keyring.Keyring, policy payment.Policy, metrics *httpapi.Metrics) {
+	s.waker = notice.NewWaker(&push.Sender{Keys: keys, Subject: o.pushSubject(s.url), Client: egress.NewClient(o.egress), Now: time.Now}, o.log)
+	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Log: o.log, OnBatch: func(b processor.Batch) {
+		metrics.OnBatch(b)
+		if b.WakeUps > 0 {
+			s.waker.Kick()
+		}
+	}})
+	s.waker.Processor = s.processor
+}
