@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
 
 # The real parts that tests talk to. With TAPLINE_REQUIRE naming a part, its tests fail where they would skip.
-REAL_PARTS := npm pcscd chromium postgres systemd promtool
+REAL_PARTS := npm pcscd chromium postgres tmpfs fuse systemd promtool
 
 # Packages whose tests start processes or run for minutes: tested without the race detector.
 WITHOUT_RACE := cmd/tapline scripts/gotest webui internal/sim internal/simdisk
@@ -90,6 +90,10 @@ sim: ## run 10,000 seeds of the simulation, from SEED on (1); docs/reliability.m
 .PHONY: sim-mutations
 sim-mutations: ## put bugs into the source, one after the other, and see that the simulation finds each
 	go test -count=1 -timeout 1h ./internal/sim -run '^TestMutations$$' -v -mutations
+
+.PHONY: crash
+crash: ## kill a service under load with SIGKILL 200 times, and count what it has acknowledged
+	go test -count=1 -timeout 1h ./cmd/tapline -run '^TestCrashes$$' -v -crashes 200 | grep -v 'so far$$'
 
 .PHONY: linear
 linear: export TAPLINE_REQUIRE = $(REAL_PARTS)

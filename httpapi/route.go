@@ -135,6 +135,8 @@ func (c *call) refuse(err error) {
 	switch {
 	case c.r.Context().Err() != nil && !known:
 		r = &refusal{code: "unavailable"} // the client has gone; nobody reads this
+	case errors.Is(err, processor.ErrUnavailable):
+		c.Log.Error("the database is not available", "route", c.route.id, "trace_id", c.trace, "error", err)
 	case !known:
 		c.Log.Error("request failed", "route", c.route.id, "trace_id", c.trace, "error", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,8 +38,9 @@ type daemon struct {
 	*testing.T
 	address string
 	db      string
-	public  string // the public URL; empty for that of the address
-	dir     string // where the process works; empty for that of the test
+	public  string   // the public URL; empty for that of the address
+	dir     string   // where the process works; empty for that of the test
+	within  []string // what runs the program in another place
 	flags   []string
 
 	process *os.Process
@@ -80,7 +82,8 @@ func (d *daemon) url() string { return "http://" + d.address }
 
 // command is the tapline program itself, which testscript.Main has put into the path, without settings from outside.
 func (d *daemon) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("tapline", args...)
+	argv := append(append(slices.Clone(d.within), "tapline"), args...)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "TAPLINE_") {
 			cmd.Env = append(cmd.Env, v)
@@ -575,8 +578,8 @@ func (h *hammer) strike() {
 	}
 }
 
-// pay pays once, and reports whether that was acknowledged.
-func (h *hammer) pay() bool {
+// sign makes a payment, to be sent.
+func (h *hammer) sign() sentPayment {
 	m := &consent.Instruction{
 		Claims: consent.NewClaims(consent.Audience(h.url(), "test"), time.Now()), Device: h.client.ID(),
 		Amount: yuan(hammerMinor), Payee: "books@shop", Tap: consent.Tap{Account: h.number},
@@ -585,10 +588,14 @@ func (h *hammer) pay() bool {
 	compact, err := consent.Sign(h.client.Key, consent.TypInstruction, m)
 	if err != nil {
 		h.Error(err)
-		return false
 	}
-	sent := sentPayment{id: m.Payment(), compact: compact}
-	status, answer, _, err := h.post(compact)
+	return sentPayment{id: m.Payment(), compact: compact}
+}
+
+// pay pays once, and reports whether that was acknowledged.
+func (h *hammer) pay() bool {
+	sent := h.sign()
+	status, answer, _, err := h.post(sent.compact)
 	if err != nil {
 		h.open = append(h.open, sent)
 		return false

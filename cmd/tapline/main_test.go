@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(withServers{m}, map[string]func(){"tapline": main})
+	testscript.Main(withServers{m}, programs())
 }
 
 // withServers runs the tests and then stops the servers that they started.
