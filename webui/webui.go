@@ -31,9 +31,13 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 	"connect-src 'self' http://127.0.0.1:*; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types tapline-worker"
 
+// part is the policy of what is no page: opened by itself it may do nothing.
+const part = "default-src 'none'; frame-ancestors 'none'"
+
 // file is one file as it is served.
 type file struct {
 	kind string
+	page bool   // or a worker, which has a policy of its own
 	tag  string // strong entity tag, RFC 9110 §8.8.3
 	text []byte
 	zip  []byte // nil where it saves nothing
@@ -63,9 +67,37 @@ func Handle(mux *http.ServeMux) {
 	}
 }
 
+// uncommented is a script without the lines that are comments only, which are for those who read files. Lines keep their
+// numbers.
+func uncommented(script []byte) []byte {
+	var out bytes.Buffer
+	inside := false
+	for line := range bytes.Lines(script) {
+		rest := bytes.TrimSpace(line)
+		inside = inside || bytes.HasPrefix(rest, []byte("/**"))
+		if inside {
+			var over bool
+			_, rest, over = bytes.Cut(rest, []byte("*/"))
+			inside = !over
+		} else if !bytes.HasPrefix(rest, []byte("//")) {
+			out.Write(line)
+			continue
+		}
+		if bytes.HasPrefix(rest, []byte("//")) {
+			rest = nil
+		}
+		out.Write(append(bytes.TrimSpace(rest), '\n'))
+	}
+	return out.Bytes()
+}
+
 func newFile(name string, text []byte) file {
+	if path.Ext(name) == ".js" {
+		text = uncommented(text)
+	}
 	sum := sha256.Sum256(text)
 	f := file{kind: mime.TypeByExtension(path.Ext(name)), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, text: text}
+	f.page = strings.HasSuffix(name, ".html") || strings.HasSuffix(name, "-worker.js")
 	switch path.Ext(name) {
 	case ".js":
 		f.kind = "text/javascript; charset=utf-8"
@@ -89,8 +121,14 @@ func newFile(name string, text []byte) file {
 // ServeHTTP answers with the file. Browsers ask each time whether it has changed, so that a new release is whole at once.
 func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head := w.Header()
-	head.Set("Content-Security-Policy", policy)
-	head.Set("Permissions-Policy", "payment=(self), publickey-credentials-get=(self), publickey-credentials-create=(self), camera=(self)")
+	head.Set("Content-Security-Policy", part)
+	head.Del("Permissions-Policy")
+	head.Del("Cross-Origin-Opener-Policy")
+	if f.page {
+		head.Set("Content-Security-Policy", policy)
+		head.Set("Permissions-Policy", "payment=(self), publickey-credentials-get=(self), publickey-credentials-create=(self), camera=(self)")
+		head.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	head.Set("Cache-Control", "no-cache")
 	head.Set("Vary", "Accept-Encoding")
 	head.Set("Etag", f.tag)

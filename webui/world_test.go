@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,12 +43,15 @@ type world struct {
 
 	mu   sync.Mutex
 	tag  *cardtest.SUN
+	taps []string // all that the card has written
 	sent []string // method and path of every request to /v1
 	late time.Duration
 
 	other map[string]func(string) string // changes of files, by path
 	dark  bool                           // every connection breaks
 	cut   func()                         // cuts those that are open
+
+	written atomic.Int64 // bytes to browsers, with their headers
 }
 
 // replace serves a file changed, as a new release would.
@@ -115,6 +119,7 @@ func bareWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 	w.must(err)
 	server := httptest.NewUnstartedServer(nil)
 	w.server = server
+	server.Listener = counted{server.Listener, &w.written}
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	w.must(err)
 	w.url = "http://localhost:" + port // by name: browsers make passkeys for names only
@@ -154,6 +159,30 @@ func bareWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 		}
 	})
 	return w
+}
+
+// counted counts what is written to the connections of a listener.
+type counted struct {
+	net.Listener
+	written *atomic.Int64
+}
+
+// Accept is a connection whose writes are counted.
+func (l counted) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return countedConn{conn, l.written}, err
+}
+
+type countedConn struct {
+	net.Conn
+	written *atomic.Int64
+}
+
+// Write counts.
+func (c countedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.written.Add(int64(n))
+	return n, err
 }
 
 // now is the service's clock, which a test may set ahead.
@@ -204,7 +233,8 @@ func (w *world) furnish() {
 func (w *world) tap() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.tag.Tap()
+	w.taps = append(w.taps, w.tag.Tap())
+	return w.taps[len(w.taps)-1]
 }
 
 // addCards lets pages tap the card as in a demo.

@@ -172,6 +172,7 @@ try {
   const answer = await fetch("/openapi.json");
   if (!answer.ok) throw new Error("status " + answer.status);
   render(await answer.json());
+  document.querySelector("nav")?.removeAttribute("hidden");
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 } catch (e) {
   const about = document.getElementById("about");

@@ -45,6 +45,9 @@ cards.readerFromAddress();
 /** The tap that came with the address, if any: taken before anything else runs. */
 const brought = cards.fromAddress();
 
+// A phone that opens a card's own address in the tab that shows it already does not load the page anew.
+addEventListener('hashchange', () => { if (location.hash) location.reload(); });
+
 frame(t('pay.title'), { links: { [t('nav.me')]: '/me', [t('nav.approve')]: '/approve' } });
 if (brought && cards.waiting()) location.replace('/me#' + brought.tap.sun); // the cardholder's page asked for this tap
 else start().catch(fail);

@@ -22,6 +22,17 @@ export class Problem extends Error {
 /** No answer came: whether the service did what was asked is not known until it is asked. */
 export class Offline extends Error {}
 
+/**
+ * Aborts when the page is left. A page that the browser keeps for the button "back" would keep its connections, of which there are
+ * six for all pages of a service; one that comes back asks anew where things are.
+ */
+const left = new AbortController();
+addEventListener('pagehide', () => left.abort());
+addEventListener('pageshow', (e) => { if (e.persisted) location.reload(); });
+
+/** @param {AbortSignal | null} [signal] */
+const orLeft = (signal) => signal ? AbortSignal.any([signal, left.signal]) : left.signal;
+
 /** @param {number} ms @param {AbortSignal} [signal] */
 export const pause = (ms, signal) => new Promise((done, failed) => {
   const timer = setTimeout(done, ms);
@@ -35,7 +46,7 @@ export const pause = (ms, signal) => new Promise((done, failed) => {
 async function call(path, init) {
   let answer;
   try {
-    answer = await fetch(path, { cache: 'no-store', credentials: 'omit', redirect: 'error', ...init });
+    answer = await fetch(path, { cache: 'no-store', credentials: 'omit', redirect: 'error', ...init, signal: orLeft(init?.signal) });
   } catch (e) {
     if (init?.signal?.aborted) throw init.signal.reason;
     throw new Offline(String(e));
@@ -210,7 +221,7 @@ export async function listen({ event, live, signal, bearer = token, last = '', r
  */
 async function stream(bearer, last, signal, tell) {
   const headers = { Authorization: 'Bearer ' + bearer, ...(last ? { 'Last-Event-ID': last } : {}) };
-  const answer = await fetch('/v1/events', { headers, signal, cache: 'no-store', credentials: 'omit' });
+  const answer = await fetch('/v1/events', { headers, signal: orLeft(signal), cache: 'no-store', credentials: 'omit' });
   if (!answer.ok || !answer.body) throw new Problem({ code: 'unreachable', ...await answer.json().catch(() => ({})), status: answer.status });
   tell({ id: '', type: '', data: '' }); // it is up
   let rest = '', now = { id: '', type: '', data: '' };

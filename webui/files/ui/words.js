@@ -27,8 +27,11 @@ const { words } = await catalogues[language]();
 export function t(key, values = {}) {
   const text = words[key];
   if (text === undefined) throw new Error('no words for ' + key); // a test finds these
-  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  return text.replace(/\{(\w+)\}/g, (_, name) => isolated(String(values[name])));
 }
+
+/** A value in a sentence. One that is written from right to left is isolated, so that it does not move what is beside it (Unicode UAX #9 §2.4.2). @param {string} value */
+const isolated = (value) => /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(value) ? '\u2068' + value + '\u2069' : value;
 
 /** Whether there are words for a key. @param {string} key */
 export const has = (key) => key in words;
