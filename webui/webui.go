@@ -45,6 +45,33 @@ type file struct {
 
 // Handle adds the pages to a mux.
 func Handle(mux *http.ServeMux) {
+	served := load()
+	for name, f := range served {
+		if !strings.HasSuffix(name, ".html") && !strings.HasPrefix(name, demo) {
+			mux.Handle("GET /"+name, f)
+		}
+	}
+	for address, name := range pages {
+		mux.Handle("GET "+address, served[name])
+	}
+}
+
+// demo begins the names of what only a demo shows.
+const demo = "demo/"
+
+// HandleDemo adds the page that leads through a demo at /demo. It reads GET /demo/guide, which the demo serves.
+func HandleDemo(mux *http.ServeMux) {
+	served := load()
+	for name, f := range served {
+		if strings.HasPrefix(name, demo) && !strings.HasSuffix(name, ".html") {
+			mux.Handle("GET /"+name, f)
+		}
+	}
+	mux.Handle("GET /demo", served[demo+"demo.html"])
+}
+
+// load reads the embedded files.
+func load() map[string]file {
 	served := map[string]file{}
 	err := fs.WalkDir(files, "files", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -57,14 +84,7 @@ func Handle(mux *http.ServeMux) {
 	if err != nil {
 		panic(err) // they are embedded
 	}
-	for name, f := range served {
-		if !strings.HasSuffix(name, ".html") {
-			mux.Handle("GET /"+name, f)
-		}
-	}
-	for address, name := range pages {
-		mux.Handle("GET "+address, served[name])
-	}
+	return served
 }
 
 // uncommented is a script without the lines that are comments only, which are for those who read files. Lines keep their

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"tapline/api"
 	"tapline/card/cardtest"
 	"tapline/card/sun"
+	"tapline/consent"
+	"tapline/operator"
+	"tapline/webui"
 )
 
 // demoCards are virtual cards that prove themselves, which the pages of a demo tap at the press of a button.
@@ -18,6 +22,7 @@ type demoCards struct {
 	mu    sync.Mutex
 	cards map[string]*demoCard
 	order []string
+	guide func(context.Context) (guide, error) // nil while the story goes on
 }
 
 type demoCard struct {
@@ -43,8 +48,24 @@ func (d *demoCards) add(uid string, issued api.CardCode) error {
 	return nil
 }
 
-// handle adds the cards to the pages.
+// handle adds the cards, and the guide, to the pages.
 func (d *demoCards) handle(mux *http.ServeMux) {
+	webui.HandleDemo(mux)
+	mux.HandleFunc("GET /demo/guide", func(w http.ResponseWriter, r *http.Request) {
+		d.mu.Lock()
+		look := d.guide
+		d.mu.Unlock()
+		if look == nil {
+			http.NotFound(w, r)
+			return
+		}
+		g, err := look(r.Context())
+		if err != nil {
+			http.Error(w, "the service does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		answerJSON(w, g)
+	})
 	mux.HandleFunc("GET /demo/cards", func(w http.ResponseWriter, _ *http.Request) {
 		type card struct {
 			ID    string `json:"id"`
@@ -78,33 +99,89 @@ func answerJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
 
-// pagesCard issues a card for the pages, with money on it, and returns its activation code.
-func (d *demo) pagesCard() (code string, err error) {
+// pagesCard issues a card for the pages, with money on it, and returns it with its activation code.
+func (d *demo) pagesCard() (issued api.CardCode, err error) {
 	const uid = "04C1D2E3F40580"
-	issued, err := d.operator.IssueCard(d.ctx, api.NewCard{SUN: &api.NewSUN{UID: uid}, Label: "City card", Currency: "CNY"})
+	issued, err = d.operator.IssueCard(d.ctx, api.NewCard{SUN: &api.NewSUN{UID: uid}, Label: "City card", Currency: "CNY"})
 	if err != nil {
-		return "", err
+		return issued, err
 	}
 	if _, err := d.operator.TopUp(d.ctx, issued.Card.Account, api.NewTopUp{Amount: yuan(200_00), Note: "demo"}); err != nil {
-		return "", err
+		return issued, err
 	}
-	return issued.Code, d.cards.add(uid, issued)
+	return issued, d.cards.add(uid, issued)
+}
+
+// guide is what the page that leads through the demo shows.
+type guide struct {
+	Activate string          `json:"activate"`
+	Pay      string          `json:"pay"`
+	Key      string          `json:"key"`
+	Invite   string          `json:"invite"` // empty once it was used
+	Done     map[string]bool `json:"done"`
+}
+
+// lead makes what the guide leads to, and serves it.
+func (d *demo) lead() error {
+	issued, err := d.pagesCard()
+	if err != nil {
+		return err
+	}
+	invite, err := d.operator.Invite(d.ctx, "whoever watches the demo")
+	if err != nil {
+		return err
+	}
+	d.cards.mu.Lock()
+	defer d.cards.mu.Unlock()
+	d.cards.guide = func(ctx context.Context) (g guide, err error) {
+		g = guide{
+			Activate: d.service.url + "/me#code=" + issued.Code,
+			Pay: d.service.url + "/pay?" + url.Values{
+				"payee": {d.shop.Handle}, "amount": {"12.50"}, "order": {"1045"}, "description": {"Two books"},
+			}.Encode(),
+			Key: d.shop.APIKey,
+		}
+		operators, err := d.operator.Operators(ctx)
+		if err != nil {
+			return g, err
+		}
+		if len(operators) == 1 {
+			g.Invite = d.service.url + "/operator#invite=" + invite.Invite
+		}
+		g.Done, err = d.progress(ctx, consent.CardID(issued.Card.ID))
+		return g, err
+	}
+	return nil
+}
+
+// progress is how far somebody has come with a card of the pages.
+func (d *demo) progress(ctx context.Context, id consent.CardID) (map[string]bool, error) {
+	card, err := d.operator.Card(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	found, err := d.operator.Payments(ctx, operator.Search{Card: id})
+	if err != nil {
+		return nil, err
+	}
+	done := map[string]bool{"activated": card.State != "issued"}
+	for _, p := range found.Payments {
+		done["instructed"] = true
+		done["settled"] = done["settled"] || p.State == "settled"
+		done["refunded"] = done["refunded"] || p.Refunded != nil
+	}
+	return done, nil
 }
 
 // invite says where to go on by hand.
 func (d *demo) invite() error {
-	code, err := d.pagesCard()
-	if err != nil {
+	if err := d.lead(); err != nil {
 		return err
 	}
 	base := d.service.url
-	pay := base + "/pay?" + url.Values{"payee": {d.shop.Handle}, "amount": {"12.50"}, "order": {"1045"}, "description": {"Two books"}}.Encode()
 	d.title("Your turn, in a browser")
-	d.note("phone", "one window is your phone: there you activate a virtual card with this code")
-	d.note("", "%s/me#code=%s", base, code)
-	d.note("payment", "open it in the same window, or in a private one to pay from a borrowed device")
-	d.note("", "%s", pay)
-	d.note("approve", "%s/approve", base)
+	d.note("open", "%s/demo", base)
+	d.note("", "it leads through paying on a borrowed device, approving, giving money back, and looking at it all as an operator")
 	d.note("more", "%s/  %s/docs  %s/openapi.json  %s/metrics", base, base, base, base)
 	fmt.Fprintln(d.out)
 	return nil

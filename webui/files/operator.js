@@ -3,13 +3,14 @@
 // What is shown is in the address after "#", so that going back and reloading work. Each section has a module in /operator.
 import { Problem } from '/ui/api.js';
 import { announce, button, frame, h, notice, screen } from '/ui/dom.js';
+import { hasKey } from '/ui/key.js';
 import { explain, t } from '/ui/words.js';
 import { cards } from '/operator/cards.js';
 import { accounts } from '/operator/accounts.js';
 import { funnel } from '/operator/funnel.js';
-import { enrol, operators } from '/operator/operators.js';
+import { isInvited, operators, wait, welcome } from '/operator/operators.js';
 import { payment, payments } from '/operator/payments.js';
-import { signIn, unknown } from '/operator/session.js';
+import { bearer, requested, session, unknown } from '/operator/session.js';
 import { alarms, audit } from '/operator/watch.js';
 
 /** A section: its content, and what it needs to stop when another one is shown. @typedef {(place: HTMLElement, rest: string, signal: AbortSignal) => Promise<void>} Section */
@@ -22,10 +23,12 @@ addEventListener('hashchange', () => { show().catch(fail); });
 begin().catch(fail);
 
 async function begin() {
+  if (isInvited() || !session.token && !await hasKey('operator')) return welcome(begin);
   try {
-    await signIn();
+    await bearer();
   } catch (e) {
-    if (unknown(e)) return enrol(begin);
+    if (requested(e)) return wait(begin);
+    if (unknown(e)) return welcome(begin);
     throw e;
   }
   await show();
@@ -49,7 +52,10 @@ async function show() {
     if (!signal.aborted) announce(t('op.section.' + name));
   } catch (e) {
     if (signal.aborted) return;
-    if (e instanceof Problem && e.status === 401) return begin();
+    if (e instanceof Problem && e.status === 401) {
+      session.leave();
+      return begin();
+    }
     place.replaceChildren(notice('bad', explain(e)), button(t('error.again'), () => show(), { kind: 'second' }));
   } finally {
     place.removeAttribute('aria-busy');

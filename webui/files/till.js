@@ -1,30 +1,35 @@
 // @ts-check
-// The payee's page: makes orders, shows their codes, and sees them paid. It has an API key, in memory, or in this tab if its
-// user asks for that.
+// The payee's page: makes orders, shows their codes, sees them paid, and gives money back. It has an API key, or a passkey that
+// stands for one; either is in memory only.
 import { newID } from '/ui/key.js';
 import { Offline, order as write, Problem, read } from '/ui/api.js';
 import { announce, button, facts, field, frame, h, icon, notice, screen } from '/ui/dom.js';
 import { keepLive } from '/ui/live.js';
 import { show } from '/ui/money.js';
 import { linesOf, termsOf } from '/ui/order.js';
-import { receiptCard } from '/ui/receipt.js';
 import { explain, t, when } from '/ui/words.js';
-import { orders, today } from '/till/history.js';
+import { Session, usable } from '/ui/signin.js';
+import { orders, paidWith, today } from '/till/history.js';
 import { keypad } from '/till/keypad.js';
+import { passkeys } from '/till/passkeys.js';
+import { payments } from '/till/payments.js';
 
-const kept = 'tapline.till';
-
-let key = sessionStorage.getItem(kept) ?? '';
-/** @type {import('/ui/api.js').Bearer} */
-const bearer = async () => key;
+const session = new Session('payee');
+let key = '';
+/** @type {import('/ui/api.js').Bearer} the API key, or what a passkey of it got */
+const bearer = Object.assign(async () => key || session.bearer(), { over: (/** @type {string} */ used) => !key && session.over(used) });
 
 /** @type {any} who signed in: name, handle and currency */
 let payee;
+/** @type {string[]} what the key may do */
+let scopes = [];
+/** Which list the desk shows. @type {'payments' | 'orders'} */
+let listed = 'payments';
 /** @type {AbortController} what keeps the screen up to date */
 let watching = new AbortController();
 
 frame(t('till.title'));
-(key ? enter() : Promise.resolve(signIn())).catch(fail);
+signIn().catch(fail);
 
 /** @param {any} e */
 function fail(e) {
@@ -33,39 +38,46 @@ function fail(e) {
   screen(t('error.title'), notice('bad', explain(e)), button(t('error.again'), () => enter().catch(fail)));
 }
 
-/** Asks for the key. @param {string} [problem] */
-function signIn(problem) {
+/** Asks for a passkey or the key. @param {string} [problem] */
+async function signIn(problem) {
+  const passkeys = await usable(), known = passkeys && session.known.length > 0;
+  const trouble = h('div', { role: 'alert' }, problem && notice('bad', problem));
   const given = field(t('till.key'), { type: 'password', autocapitalize: 'none', spellcheck: 'false', required: true }, t('till.key_help'));
-  const keep = h('input', { type: 'checkbox' });
-  screen(t('till.sign_in'), problem && notice('bad', problem), h('form', { onsubmit: (/** @type {Event} */ e) => {
+  const form = h('form', { onsubmit: (/** @type {Event} */ e) => {
     e.preventDefault();
     if (!/^tapline_(live|test)_[0-9A-Za-z]{49}$/.test(given.input.value.trim())) return given.tell(t('till.no_key'));
     key = given.input.value.trim();
     given.input.value = '';
-    if (keep.checked) sessionStorage.setItem(kept, key);
     enter().catch(fail);
-  } }, given.row, h('label.option', {}, keep, h('span', {}, h('b', {}, t('till.keep')), h('span.quiet', {}, t('till.keep_text')))),
-  h('button.main', { type: 'submit' }, t('till.enter'))));
+  } }, given.row, h(known ? 'button.second' : 'button.main', { type: 'submit' }, t('till.enter')));
+  const gesture = passkeys && button(t('signin.passkey'), () => session.enter().then(enter).catch((e) => trouble.replaceChildren(notice('bad', explain(e)))), { kind: known ? 'main' : 'second', icon: 'key' });
+  screen(t('till.sign_in'), trouble, known && gesture, known ? h('details', {}, h('summary', {}, t('till.by_key')), form) : form, !known && gesture);
 }
 
 /** Forgets the key. @param {string} [problem] */
 function leave(problem) {
   watching.abort();
   key = '';
-  sessionStorage.removeItem(kept);
+  session.leave();
+  session.entered = false;
   history.replaceState(null, '', location.pathname);
-  signIn(problem);
+  signIn(problem).catch(fail);
 }
 
 /** Signs in, and shows the order of the address or the desk. */
 async function enter() {
+  const handed = handedOver();
   screen(t('pay.loading'));
-  payee = (await read('/v1/orders?limit=1', { bearer })).payee;
-  const [, id] = /^#(ord_[\w-]{22,60})$/.exec(location.hash) ?? [];
-  if (!id) return desk();
-  const found = await read('/v1/orders/' + id, { bearer }).catch((e) => { if (e instanceof Problem && e.code === 'unknown_order') return undefined; throw e; });
+  const self = await read('/v1/payee', { bearer });
+  payee = self.payee;
+  scopes = self.api_key.scopes;
+  if (!handed) return desk();
+  const found = await read('/v1/orders/' + handed, { bearer }).catch((e) => { if (e instanceof Problem && e.code === 'unknown_order') return undefined; throw e; });
   return found ? watch(found) : desk();
 }
+
+/** The order that the address names. */
+const handedOver = () => /^#(ord_[\w-]{22,60})$/.exec(location.hash)?.[1];
 
 /**
  * Keeps the screen up to date, and says how.
@@ -85,10 +97,23 @@ function live(refresh) {
 /** Where orders are made and found. */
 function desk() {
   history.replaceState(null, '', location.pathname);
-  const sold = today(bearer, payee.currency), list = orders(bearer, payee.currency, watch);
-  screen(t('till.new'), h('p.payee', {}, h('b', {}, h('bdi', {}, payee.name)), ' ', h('bdi.quiet', {}, payee.handle)), ...asking(), sold.element, list.element,
-    live(async (signal) => { await Promise.all([sold.refresh(signal), list.refresh(signal)]); }),
-    button(t('till.leave'), () => leave(), { kind: 'plain' }));
+  const may = scopes.includes('refunds'), reads = scopes.includes('read');
+  const sold = today(bearer, payee.currency);
+  const lists = { payments: payments({ bearer, may }), orders: orders({ bearer, may, currency: payee.currency, open: watch }) };
+  const list = h('div');
+  const tabs = /** @type {const} */ (['payments', 'orders']).map((name) => h('button.second', { type: 'button', onclick: () => choose(name) }, t('till.list.' + name)));
+  const choose = (/** @type {'payments' | 'orders'} */ name) => {
+    listed = name;
+    list.replaceChildren(lists[name].element);
+    tabs.forEach((tab, i) => tab.setAttribute('aria-pressed', String(['payments', 'orders'][i] === name)));
+    lists[name].refresh().catch(fail);
+  };
+  screen(scopes.includes('orders') ? t('till.new') : t('till.title'), h('p.payee', {}, h('b', {}, h('bdi', {}, payee.name)), ' ', h('bdi.quiet', {}, payee.handle)),
+    scopes.includes('orders') && asking(),
+    reads ? [sold.element, h('section.stack', { 'aria-labelledby': 'history' }, h('h2', { id: 'history' }, t('till.history')), h('div.tabs', { role: 'group', 'aria-labelledby': 'history' }, tabs), list),
+      live(async (signal) => { await Promise.all([sold.refresh(signal), lists[listed].refresh(signal)]); })] : notice('note', t('problem.missing_scope')),
+    passkeys(session, bearer), button(t('till.leave'), () => leave(), { kind: 'plain' }));
+  if (reads) choose(listed);
 }
 
 /** The parts with which an order is made. */
@@ -164,7 +189,7 @@ function waiting(o) {
 /** What became of it. @param {any} o */
 function over(o) {
   if (o.state !== 'paid') return [h('div.mark', {}, icon('stop'))];
-  const place = h('div');
-  place.append(button(t('receipt.show'), async () => place.replaceChildren(await receiptCard(o.payment, bearer)), { kind: 'second' }));
+  const place = h('div.stack');
+  place.append(button(t('till.receipt'), async () => place.replaceChildren(await paidWith(o.payment, { bearer, may: scopes.includes('refunds') })), { kind: 'second' }));
   return [h('div.mark.good', {}, icon('done')), facts([[t('fact.settled'), when(o.ended_at)], [t('fact.payment'), h('code', {}, o.payment)]]), place];
 }

@@ -1,16 +1,16 @@
 // @ts-check
 // The accounts of the books, and the payees behind some of them.
+import { ask, line, once } from '/ui/ask.js';
 import { button, h, notice } from '/ui/dom.js';
-import { key } from '/ui/key.js';
 import { show } from '/ui/money.js';
 import { t, when } from '/ui/words.js';
-import { ask, get, line, note, once, pages, people, post } from '/operator/session.js';
+import { get, note, pages, people, post, self } from '/operator/session.js';
 
 /** @type {import('/operator.js').Section} */
 export async function accounts(place, _, signal) {
   const again = (/** @type {string} */ words) => accounts(place, _, signal).then(() => place.prepend(notice('good', words)));
   const rows = h('tbody'), payees = h('ul.items'), waiting = h('ul.items');
-  const [{ id: me }, names] = await Promise.all([key('operator'), people(signal)]);
+  const [{ owner: me }, names] = await Promise.all([self(), people(signal)]);
   const [more, morePayees, moreWaiting] = await Promise.all([
     pages(async (after) => {
       const page = await get('/accounts' + (after && '?after=' + encodeURIComponent(after)), signal);

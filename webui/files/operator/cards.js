@@ -1,9 +1,10 @@
 // @ts-check
 // Cards: issuing them, stopping them, letting them go on, and putting money on them.
+import { ask, line, once } from '/ui/ask.js';
 import { button, facts, h, notice } from '/ui/dom.js';
 import { parse, show } from '/ui/money.js';
 import { t, when } from '/ui/words.js';
-import { ask, get, line, note, once, pages, post, short } from '/operator/session.js';
+import { get, note, pages, post, short } from '/operator/session.js';
 import { ofCard } from '/operator/payments.js';
 
 /** @type {import('/operator.js').Section} */
@@ -125,7 +126,7 @@ function topUp(c, again) {
   });
 }
 
-/** @param {import('/operator/session.js').Input} input @returns {never} */
+/** @param {import('/ui/ask.js').Input} input @returns {never} */
 function refuse(input) {
   input.tell?.(t('order.bad_amount'));
   throw { words: t('order.bad_amount') };

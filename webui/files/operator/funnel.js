@@ -1,8 +1,9 @@
 // @ts-check
 // How far payments come, and how long each step takes: as a plot, and as the table that says the same.
+import { choice } from '/ui/ask.js';
 import { h, notice } from '/ui/dom.js';
 import { locale, t, when } from '/ui/words.js';
-import { choice, get, took, where } from '/operator/session.js';
+import { get, took, where } from '/operator/session.js';
 
 const hours = { hour: 1, day: 24, week: 168, month: 720 };
 
@@ -14,7 +15,7 @@ export async function funnel(place, _, signal) {
     const from = new Date(Date.now() - hours[/** @type {keyof typeof hours} */ (span.value())] * 3600_000).toISOString();
     const f = await get(where('/funnel', { from }), signal);
     shown.replaceChildren(!f.complete && notice('note', t('op.incomplete', { time: when(f.from) })) || '', h('p', {}, t('op.counted', { n: number(f.instructed), decoys: number(f.decoys), rehearsals: number(f.rehearsals) })),
-      plot(f), table(f), h('h2', {}, t('op.outcomes')), outcomes(f));
+      h('div.plots', {}, plot(f), times(f)), table(f), h('h2', {}, t('op.outcomes')), outcomes(f));
   };
   span.row.addEventListener('change', () => { load().catch(() => {}); });
   place.replaceChildren(span.row, shown);
@@ -49,7 +50,33 @@ function plot(f) {
       draw('rect', { x: 0, y: y + 25, width: of(s.asked), height: 22, rx: 4, class: 'reached' }),
       draw('rect', { x: 0, y: y + 25, width: of(s.passed), height: 22, rx: 4, class: 'passed' }));
   });
-  return h('figure', {}, picture, h('figcaption.legend.quiet', {}, h('span.passed', {}, t('op.passed')), h('span.reached', {}, t('op.not_passed'))));
+  return h('figure', {}, h('h2', {}, t('op.how_far')), picture, h('figcaption.legend.quiet', {}, h('span.passed', {}, t('op.passed')), h('span.reached', {}, t('op.not_passed'))));
+}
+
+/**
+ * Bars of how long each step takes those who pass it: half of them no longer than the full part, 95 of 100 than the whole. Steps take
+ * from milliseconds to minutes, so lengths are logarithmic, from a tenth of a second on. @param {any} f
+ */
+function times(f) {
+  const width = 460, high = 58, least = 100;
+  const passed = f.stages.filter((/** @type {any} */ s) => s.passed);
+  const most = Math.max(10 * least, ...passed.map((/** @type {any} */ s) => s.p95_milliseconds));
+  const to = (/** @type {number} */ ms) => Math.max(4, width * Math.log(Math.max(ms, least) / least) / Math.log(most / least));
+  const picture = draw('svg', { class: 'plot', viewBox: `0 0 ${width} ${(f.stages.length + 1) * high}`, role: 'img', 'aria-label': t('op.times') });
+  f.stages.forEach((/** @type {any} */ s, /** @type {number} */ i) => {
+    const y = (i + 1) * high;
+    picture.append(draw('text', { x: 0, y: y + 17, class: 'label' }, t('op.stage.' + s.stage)),
+      draw('text', { x: width, y: y + 17, class: 'label end' }, s.passed ? `${took(s.median_milliseconds)} · ${took(s.p95_milliseconds)}` : '–'),
+      draw('rect', { x: 0, y: y + 25, width, height: 22, rx: 4, class: 'ground' }));
+    if (s.passed) picture.append(draw('rect', { x: 0, y: y + 25, width: to(s.p95_milliseconds), height: 22, rx: 4, class: 'reached' }),
+      draw('rect', { x: 0, y: y + 25, width: to(s.median_milliseconds), height: 22, rx: 4, class: 'passed' }));
+  });
+  for (let ms = least; ms <= most; ms *= 10) {
+    const x = width * Math.log(ms / least) / Math.log(most / least);
+    picture.append(draw('line', { x1: x, x2: x, y1: high - 22, y2: (f.stages.length + 1) * high - 4, class: 'axis' }),
+      draw('text', { x: Math.min(x, width - 2), y: high - 30, class: ms === least ? 'tick' : x > width - 40 ? 'tick end' : 'tick middle' }, took(ms)));
+  }
+  return h('figure', {}, h('h2', {}, t('op.times')), picture, h('figcaption.legend.quiet', {}, h('span.passed', {}, t('op.median')), h('span.reached', {}, t('op.p_most'))));
 }
 
 /** @param {any} f */

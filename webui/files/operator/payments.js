@@ -1,9 +1,10 @@
 // @ts-check
 // Searching payments, and all the steps of one.
+import { choice, line } from '/ui/ask.js';
 import { button, facts, h, notice } from '/ui/dom.js';
 import { show } from '/ui/money.js';
 import { locale, t, when } from '/ui/words.js';
-import { choice, get, line, pages, short, took, where } from '/operator/session.js';
+import { get, pages, short, took, where } from '/operator/session.js';
 
 export const states = ['authentication_required', 'confirmation_required', 'approval_required', 'settled', 'declined', 'cancelled', 'expired', 'rejected', 'rehearsed'];
 
@@ -56,7 +57,7 @@ function day(date, later = 0) {
 }
 
 /** @param {any} p */
-const badge = (p) => h('span.badge.' + p.state, {}, t('op.state.' + p.state));
+const badge = (p) => h('span.badge.' + p.state, {}, t('op.state.' + p.state), p.refunded && ' · ' + t(p.refunded.minor < p.amount.minor ? 'till.partly' : 'till.wholly'));
 
 /** One payment in the list. @param {any} p */
 const row = (p) => h('li', {}, h('a.payment', { href: '#payments/' + p.id },
@@ -100,6 +101,7 @@ function summary(p) {
       [t('op.card_id'), p.card ? h('code', {}, p.card) : null],
       [t('fact.payee_account'), h('code', {}, p.payee_account)],
       [t('op.deadline'), p.deadline ? when(p.deadline) : null],
+      [t('till.given'), p.refunded ? show(p.refunded) : null],
     ])),
     p.card && button(t('op.payments_of_card'), () => ofCard(p.card), { kind: 'plain' }));
 }
@@ -109,7 +111,7 @@ function timeline(p) {
   const clock = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
   return h('ol.timeline', {}, p.timeline.map((/** @type {any} */ s, /** @type {number} */ i) => h(s.step === 'ended' ? 'li.step.' + p.state : 'li.step', {},
     i > 0 && h('p.wait', {}, t('op.after', { time: took(s.milliseconds) })),
-    h('div.event', {}, h('p', {}, h('b', {}, s.step === 'ended' ? t('op.state.' + p.state) : t('op.step.' + s.step)), ' ', h('time.quiet', { datetime: s.at }, clock.format(new Date(s.at)))),
+    h('div.event', {}, h('p', {}, h('b', {}, s.step === 'ended' ? t('op.state.' + p.state) : t('op.step.' + s.step), s.amount && ' ' + show(s.amount)), ' ', h('time.quiet', { datetime: s.at }, clock.format(new Date(s.at)))),
     h('p.quiet', {}, who(s, p), s.method && ' · ' + t('op.method.' + s.method), s.signed && ' · ' + t('op.signed'))))),
   !p.ended_at && h('li.step.open', {}, h('div.event', {}, h('b', {}, t('op.state.' + p.state)))));
 }

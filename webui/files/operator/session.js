@@ -1,26 +1,50 @@
 // @ts-check
-// Who is at the operator's page: a key that was made in this browser and cannot leave it. Everything is asked for with its
-// token, which is kept in memory.
+// Who is at the operator's page: somebody with a passkey, or a key that was made in this browser and cannot leave it. Everything
+// is asked for with a token, which is kept in memory.
 import { order, Problem, read, token } from '/ui/api.js';
-import { button, field, h, notice } from '/ui/dom.js';
-import { explain, t } from '/ui/words.js';
+import { line } from '/ui/ask.js';
+import { button, h } from '/ui/dom.js';
+import { forgetKey, hasKey, newID } from '/ui/key.js';
+import { Session } from '/ui/signin.js';
+import { t } from '/ui/words.js';
 
-const bearer = () => token('operator');
+/** Sessions of a passkey. */
+export const session = new Session('operator');
 
-/** Gets a token, which proves that the operator's key is known. */
-export const signIn = bearer;
+/** The token: the passkey's, or the key's if this browser has one. It asks for the passkey when that session is over. */
+export const bearer = Object.assign(async () => session.token ?? (!session.entered && await hasKey('operator') ? token('operator') : session.bearer()), { over: (/** @type {string} */ used) => session.over(used) });
 
 /** Whether an error says that nobody knows this browser's key. @param {any} e */
 export const unknown = (e) => e instanceof Problem && e.code === 'invalid_client';
+
+/** Whether an error says that another operator has to confirm this one. @param {any} e */
+export const requested = (e) => e instanceof Problem && e.code === 'unauthorized_client';
 
 /** @param {string} path below /v1/admin @param {AbortSignal} [signal] @returns {Promise<any>} */
 export const get = (path, signal) => read('/v1/admin' + path, { bearer, signal });
 
 /** @param {string} path @param {any} body @returns {Promise<any>} */
-export const post = (path, body) => order('/v1/admin' + path, body, bearer);
+export const post = (path, body, id = newID()) => order('/v1/admin' + path, body, bearer, id);
 
-/** The bearer, for a stream of events. */
-export { bearer };
+/** Who is signed in, and with which passkeys they can. @returns {Promise<{owner: string, name: string, passkeys: any[]}>} */
+export const self = () => read('/v1/sign-in-passkeys', { bearer });
+
+/**
+ * Makes a passkey for whoever is signed in. From then on it signs in here: the key, which signs for whoever sits at this computer,
+ * is forgotten. @param {string} label
+ */
+export async function addPasskey(label) {
+  const now = await bearer();
+  await session.register(label, async () => now);
+  if (!session.token) session.hold(now, 240); // a key's token lasts five minutes
+  await forgetKey('operator');
+}
+
+/** Removes one of the passkeys. @param {string} credential */
+export async function removePasskey(credential) {
+  await order('/v1/sign-in-passkeys/remove', { credential }, bearer);
+  session.forget(credential);
+}
 
 /** A path with what is given of a query. @param {string} path @param {Record<string, string | undefined>} query */
 export function where(path, query) {
@@ -28,61 +52,8 @@ export function where(path, query) {
   return given.length ? path + '?' + new URLSearchParams(/** @type {any} */ (given)) : path;
 }
 
-/** Anything that is asked before something is done. @typedef {{name: string, row: HTMLElement, value: () => any, tell?: (text: string) => void}} Input */
-
-/** A line of text. @param {string} name @param {string} label @param {Record<string, any>} [attributes] @param {string} [help] @returns {Input} */
-export function line(name, label, attributes = {}, help) {
-  const { row, input, tell } = field(label, attributes, help);
-  return { name, row, tell, value: () => input.value.trim() };
-}
-
 /** Why it is done, for the audit list. */
 export const note = () => line('note', t('op.note'), { maxlength: 280, required: true }, t('op.note_help'));
-
-/** One of several. @param {string} name @param {string} label @param {[string, string][]} options values and words @param {string} [chosen] @returns {Input} */
-export function choice(name, label, options, chosen) {
-  const id = 'f' + Math.random().toString(36).slice(2);
-  const select = h('select', { id }, options.map(([value, words]) => h('option', { value, selected: value === chosen }, words)));
-  return { name, row: h('div.field', {}, h('label', { for: id }, label), select), value: () => select.value };
-}
-
-/**
- * Asks for what an action needs in a dialog, and does it. What is refused is said in the dialog, which stays.
- * @param {{title: string, text?: Node | string, inputs: Input[], words: string, danger?: boolean}} what
- * @param {(values: Record<string, any>) => Promise<void>} act
- */
-export function ask({ title, text, inputs, words, danger }, act) {
-  const problem = h('div');
-  const go = h(danger ? 'button.danger' : 'button.main', { type: 'submit' }, words);
-  const close = () => { dialog.close(); dialog.remove(); };
-  const id = 'd' + Math.random().toString(36).slice(2);
-  const dialog = h('dialog.ask', { 'aria-labelledby': id, onclose: () => dialog.remove() },
-    h('h2', { id }, title), text && (typeof text === 'string' ? h('p', {}, text) : text), problem,
-    h('form', { onsubmit: async (/** @type {Event} */ e) => {
-      e.preventDefault();
-      if (go.getAttribute('aria-busy') === 'true') return;
-      go.setAttribute('aria-busy', 'true');
-      try {
-        await act(Object.fromEntries(inputs.map((i) => [i.name, i.value()])));
-        close();
-      } catch (error) {
-        problem.replaceChildren(notice('bad', explain(error)));
-      } finally {
-        go.removeAttribute('aria-busy');
-      }
-    } }, inputs.map((i) => i.row), go, button(t('pay.cancel'), close, { kind: 'plain' })));
-  document.body.append(dialog);
-  dialog.showModal();
-}
-
-/** Shows something that is told this once, until it is put away. @param {string} title @param {...any} children */
-export function once(title, ...children) {
-  const id = 'd' + Math.random().toString(36).slice(2);
-  const dialog = h('dialog.ask', { 'aria-labelledby': id, oncancel: (/** @type {Event} */ e) => e.preventDefault() },
-    h('h2', { id }, title), notice('note', t('op.once')), children, button(t('op.noted'), () => { dialog.close(); dialog.remove(); }));
-  document.body.append(dialog);
-  dialog.showModal();
-}
 
 /** A list that is read page by page. @param {(after: string) => Promise<{items: Node[], next?: string}>} more @param {HTMLElement} list */
 export async function pages(more, list) {

@@ -6,7 +6,7 @@ import { t, when } from '/ui/words.js';
 import { bearer, get, pages, people, short } from '/operator/session.js';
 
 /** What somebody should look at. */
-const serious = ['skim_suspected', 'lost', 'top_up.requested'];
+const serious = ['skim_suspected', 'lost', 'top_up.requested', 'operator.requested', 'operator.enrolled', 'operator.removed', 'operator.passkey_added'];
 
 /** @type {import('/operator.js').Section} */
 export async function alarms(place, _, signal) {

@@ -43,7 +43,7 @@ export const pause = (ms, signal) => new Promise((done, failed) => {
  * One request. Throws a Problem for a refusal and Offline where no answer came.
  * @param {string} path @param {RequestInit} [init]
  */
-async function call(path, init) {
+export async function call(path, init) {
   let answer;
   try {
     answer = await fetch(path, { cache: 'no-store', credentials: 'omit', redirect: 'error', ...init, signal: orLeft(init?.signal) });
@@ -104,7 +104,7 @@ export async function device() {
 export const rename = async (label) => post(await device(), '/v1/devices', 'tapline-device+jws', newID(), { label });
 
 /** What this device is called until its user says otherwise. */
-function deviceLabel() {
+export function deviceLabel() {
   const agent = navigator.userAgent;
   const browser = /Edg\//.test(agent) ? 'Edge' : /Firefox\//.test(agent) ? 'Firefox' : /Chrome\//.test(agent) ? 'Chrome' : /Safari\//.test(agent) ? 'Safari' : 'Browser';
   const system = /Android/.test(agent) ? 'Android' : /iPhone|iPad/.test(agent) ? 'iOS' : /Mac OS/.test(agent) ? 'macOS' : /Windows/.test(agent) ? 'Windows' : /Linux/.test(agent) ? 'Linux' : '';
@@ -155,17 +155,25 @@ export async function token(kind = 'device') {
   return got.access_token;
 }
 
-/** Whoever asks: a function that gives a bearer. @typedef {() => Promise<string>} Bearer */
+/** Whoever asks: a function that gives a bearer, and one that is told that it is over and says whether there may be a new one. @typedef {(() => Promise<string>) & {over?: (used: string) => boolean}} Bearer */
+
+/** Whether there may be a new bearer, after one was refused. @param {any} e @param {Bearer} bearer @param {string} used */
+function renewed(e, bearer, used) {
+  if (!(e instanceof Problem) || e.status !== 401) return false;
+  if (bearer !== token) return bearer.over?.(used) ?? false;
+  tokens.delete('device'); // it may be over before its time
+  return true;
+}
 
 /**
  * Reads, as this device or as another bearer.
  * @param {string} path @param {{bearer?: Bearer, signal?: AbortSignal}} [how]
  */
 export async function read(path, { bearer = token, signal } = {}) {
-  const get = async () => call(path, { signal, headers: { Authorization: 'Bearer ' + await bearer() } });
+  let used = '';
+  const get = async () => call(path, { signal, headers: { Authorization: 'Bearer ' + (used = await bearer()) } });
   return insist(() => get().catch((e) => {
-    if (!(e instanceof Problem) || e.status !== 401 || bearer !== token) throw e;
-    tokens.delete('device'); // it may be over before its time
+    if (!renewed(e, bearer, used)) throw e;
     return get();
   }), signal);
 }
@@ -175,8 +183,15 @@ export async function read(path, { bearer = token, signal } = {}) {
  * @param {string} path @param {any} body @param {Bearer} bearer @param {string} [id]
  */
 export async function order(path, body, bearer, id = newID()) {
-  const headers = { Authorization: 'Bearer ' + await bearer(), 'Idempotency-Key': id, 'Content-Type': 'application/json' };
-  return insist(() => call(path, { method: 'POST', headers, body: body === undefined ? undefined : JSON.stringify(body) }));
+  let used = '';
+  const put = async () => call(path, {
+    method: 'POST', headers: { Authorization: 'Bearer ' + (used = await bearer()), 'Idempotency-Key': id, 'Content-Type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return insist(() => put().catch((e) => {
+    if (!renewed(e, bearer, used)) throw e;
+    return put();
+  }));
 }
 
 /**
@@ -197,9 +212,9 @@ export async function newer(id, after, signal, bearer) {
  *   last?: string, reached?: (id: string) => void}} to
  */
 export async function listen({ event, live, signal, bearer = token, last = '', reached }) {
-  for (let n = 0; !signal.aborted; n++) {
+  for (let n = 0, used = ''; !signal.aborted; n++) {
     try {
-      await stream(await bearer(), last, signal, (got) => {
+      await stream(used = await bearer(), last, signal, (got) => {
         n = 0;
         live(true);
         if (got.data) event(got.type === 'reset' ? { type: 'reset' } : JSON.parse(got.data));
@@ -207,7 +222,7 @@ export async function listen({ event, live, signal, bearer = token, last = '', r
       });
     } catch (e) {
       if (signal.aborted) return;
-      if (e instanceof Problem && e.status === 401) tokens.delete('device');
+      renewed(e, bearer, used);
     }
     live(false);
     await pause(Math.min(15_000, Math.random() * 500 * 2 ** n), signal).catch(() => {});

@@ -100,6 +100,15 @@ async function find(kind) {
   }
 }
 
+/** Whether this browser has a key of a kind. @param {string} kind */
+export const hasKey = (kind) => run('readonly', (s) => s.getKey(kind)).then(Boolean);
+
+/** Forgets a key, for ever. @param {string} kind */
+export async function forgetKey(kind) {
+  known.delete(kind);
+  await run('readwrite', (s) => s.delete(kind));
+}
+
 /**
  * Notes that the service knows the device.
  * @param {Device} device @param {string} audience

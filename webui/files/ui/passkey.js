@@ -29,7 +29,7 @@ export async function hasDialog() {
 }
 
 /** @param {any} credential @returns {object} as the service takes it */
-function answerOf({ rawId, response }) {
+export function answerOf({ rawId, response }) {
   return {
     credential: base64url(rawId), client_data: base64url(response.clientDataJSON),
     authenticator_data: base64url(response.authenticatorData), signature: base64url(response.signature),
