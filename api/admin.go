@@ -72,6 +72,8 @@ type CardCode struct {
 	Code      string    `json:"code"`
 	NotBefore time.Time `json:"not_before" doc:"From then on it can be used. Of a card that replaces another: on other devices than the associated one, which can use it at once."`
 	ExpiresAt time.Time `json:"expires_at"`
+	Link      string    `json:"link,omitempty" doc:"The cardholder's page with the code, after the # that is never sent. Not for a code that resets a PIN."`
+	QR        string    `json:"qr,omitempty" doc:"The link as a QR code, in SVG."`
 	SUN       *SUNSetup `json:"sun,omitempty" doc:"What to write to a new card that proves itself; told this once, too."`
 }
 

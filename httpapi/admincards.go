@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"rsc.io/qr"
+
 	"tapline/api"
 	"tapline/card/sun"
 	"tapline/consent"
@@ -41,7 +43,7 @@ func (c *call) issueCard() (answer, error) {
 	card.Label, card.Currency = name, in.Currency
 	command := &processor.IssueCard{Operated: who, CardKeys: keys, Card: card}
 	return c.operate(in, command, func(time.Time) (int, []byte) {
-		view := codeView(command.Card, cardView(command.Card, ledger.Account{}, nil), code) // its account is new, too
+		view := c.codeView(command.Card, cardView(command.Card, ledger.Account{}, nil), code) // its account is new, too
 		view.SUN = setup
 		return http.StatusCreated, encode(view)
 	})
@@ -75,8 +77,15 @@ func (c *call) newCode() (consent.Code, string, error) {
 }
 
 // codeView tells a code, this once.
-func codeView(card processor.Card, view api.Card, code consent.Code) api.CardCode {
-	return api.CardCode{Card: view, Code: string(code), NotBefore: card.Code.NotBefore, ExpiresAt: card.Code.ExpiresAt}
+func (s *Service) codeView(card processor.Card, view api.Card, code consent.Code) api.CardCode {
+	v := api.CardCode{Card: view, Code: string(code), NotBefore: card.Code.NotBefore, ExpiresAt: card.Code.ExpiresAt}
+	if card.Code.Purpose != processor.CodeResetsPIN {
+		v.Link = s.PublicURL + "/me#code=" + v.Code
+		if picture, err := qr.Encode(v.Link, qr.M); err == nil { // an address that is too long for one is still a link
+			v.QR = string(svg(picture))
+		}
+	}
+	return v
 }
 
 // listAllCards is GET /v1/admin/cards.
@@ -139,7 +148,7 @@ func giveCode(purpose processor.CodePurpose) func(*call) (answer, error) {
 		command := &processor.GiveCode{Operated: who, Card: payment.CardID(c.r.PathValue("id")), Purpose: purpose, MAC: sum}
 		seen := &looked{Command: command}
 		return c.operate(in, seen, func(time.Time) (int, []byte) {
-			return http.StatusCreated, encode(codeView(command.After, seen.card(command.After), code))
+			return http.StatusCreated, encode(c.codeView(command.After, seen.card(command.After), code))
 		})
 	}
 }
@@ -187,7 +196,7 @@ func (c *call) replaceCard() (answer, error) {
 	command := &processor.ReplaceCard{Operated: who, Old: payment.CardID(c.r.PathValue("id")), Card: card, CardKeys: keys}
 	seen := &looked{Command: command}
 	return c.operate(in, seen, func(time.Time) (int, []byte) {
-		view := codeView(command.Card, seen.cardOf(command.Card, command.Devices), code)
+		view := c.codeView(command.Card, seen.cardOf(command.Card, command.Devices), code)
 		view.SUN = setup
 		return http.StatusCreated, encode(view)
 	})

@@ -1,10 +1,12 @@
 package webui_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
@@ -251,4 +253,56 @@ func TestHolderChangesThePINOrResetsIt(t *testing.T) {
 	p.press("Next")
 	p.enter("702946")
 	p.see("From now on")
+}
+
+// Desktop browsers have a camera, here one that plays, and no detector of QR codes: this plays that, too.
+func TestHolderScansTheOperatorsCode(t *testing.T) {
+	w := openWorld(t)
+	p := newPerson(t, browser(t, chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true)), "holder")
+	_, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		window.seen = [];
+		window.BarcodeDetector = class {
+			static async getSupportedFormats() { return ['qr_code']; }
+			async detect(video) { return video.videoWidth ? window.seen.map((rawValue) => ({ rawValue })) : []; }
+		};`})
+	w.must(err)
+	p.open(w.url + "/me")
+	p.press("I have a code from the operator")
+	p.press("Scan the code")
+	p.until(`document.querySelector("video")?.videoWidth > 0 && document.querySelector("video").checkVisibility()`, "showed what the camera sees")
+	p.look("scan")
+	p.do(chromedp.Evaluate[chromedp.Void](`window.stream = document.querySelector('video').srcObject; window.seen = ['https://evil.example/#code=nonsense']; undefined`, chromedp.EvalAsValue))
+	p.see("That QR code holds no activation code.")
+	if w.issued.Link != w.url+"/me#code="+w.issued.Code {
+		t.Errorf("the operator's link is %s", w.issued.Link)
+	}
+	eval[bool](p, fmt.Sprintf(`(window.seen = [%q], true)`, w.issued.Link))
+	p.see("Tap the card")
+	if at := eval[string](p, "location.href"); at != w.url+"/me" {
+		t.Errorf("scanning goes to %s", at)
+	}
+	p.until(`window.stream.getTracks().every((track) => track.readyState === 'ended')`, "let the camera go")
+	p.press("City card")
+	p.see("Choose a PIN")
+}
+
+// Where there is no camera, or no detector, there is typing.
+func TestCodeIsTypedWhereItCannotBeScanned(t *testing.T) {
+	w := openWorld(t)
+	p := newPerson(t, browser(t), "holder")
+	p.open(w.url + "/me")
+	p.press("I have a code from the operator")
+	p.see("Activation code")
+	if strings.Contains(p.text(), "Scan the code") {
+		t.Error("this browser is said to scan")
+	}
+	p.do(chromedp.Evaluate[chromedp.Void](`window.BarcodeDetector = class { static async getSupportedFormats() { return ['qr_code']; } }; undefined`, chromedp.EvalAsValue))
+	p.press("Cancel")
+	p.press("I have a code from the operator")
+	eval[bool](p, `(navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }, true)`)
+	p.press("Scan the code")
+	p.see("The camera cannot be used.")
+	p.fill("Activation code", w.issued.Code)
+	p.press("Next")
+	p.see("Tap the card")
 }

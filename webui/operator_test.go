@@ -191,6 +191,7 @@ func TestAnOperatorLooksAfterCards(t *testing.T) {
 	if _, err := consent.NormalizeActivationCode(code); err != nil {
 		t.Errorf("the code is %q: %v", code, err)
 	}
+	op.until(`document.querySelector('dialog img.qr')?.naturalWidth > 0`, "showed the code's QR code")
 	op.look("op-code")
 	op.do(chromedp.EmulateViewport(1280, 800))
 	op.dialog("I have it")

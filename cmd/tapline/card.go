@@ -81,7 +81,7 @@ func cardFacts(c api.Card) []pair {
 
 func codeFacts(c api.CardCode) []pair {
 	facts := append(cardFacts(c.Card),
-		pair{"code", c.Code}, pair{"valid from", when(c.NotBefore)}, pair{"valid until", when(c.ExpiresAt)})
+		pair{"code", c.Code}, pair{"link", c.Link}, pair{"valid from", when(c.NotBefore)}, pair{"valid until", when(c.ExpiresAt)})
 	if s := c.SUN; s != nil {
 		facts = append(facts, pair{"card URL", s.URLTemplate}, pair{"key version", fmt.Sprint(s.KeyVersion)},
 			pair{"key 0 (application)", s.ApplicationKey}, pair{"key 1 (SDM meta read)", s.MetaKey},

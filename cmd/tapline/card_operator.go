@@ -13,6 +13,7 @@ import (
 func showCode(a *app, asJSON bool) func(api.CardCode) error {
 	return func(c api.CardCode) error {
 		a.say("The code is told this once. Hand it to the cardholder apart from the card.")
+		c.QR = "" // a picture, for pages
 		return a.result(asJSON, c, codeFacts(c)...)
 	}
 }
@@ -76,6 +77,7 @@ type cardCodeCmd struct {
 	operatorFlags
 	writeFlags
 	Card string `arg:"" help:"The card's id."`
+	QR   bool   `name:"qr" help:"Show the code as a QR code as well, for the cardholder to scan."`
 	jsonFlag
 }
 
@@ -90,7 +92,12 @@ func (cmd *cardCodeCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return showCode(a, cmd.JSON)(code)
+		if err := showCode(a, cmd.JSON)(code); err != nil || !cmd.QR || code.Link == "" {
+			return err
+		}
+		picture, err := blocks(code.Link)
+		_, _ = a.stderr.Write([]byte(picture))
+		return err
 	})
 }
 

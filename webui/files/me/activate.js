@@ -3,6 +3,7 @@
 import { Offline, Problem, device, write } from '/ui/api.js';
 import { newID } from '/ui/key.js';
 import { button, field, h, notice, screen } from '/ui/dom.js';
+import { canScan, scan } from '/ui/scan.js';
 import { keepWaiting } from '/ui/tap.js';
 import { tapping } from '/ui/ways.js';
 import { explain, t } from '/ui/words.js';
@@ -34,8 +35,11 @@ function codeOf(typed) {
   return values.length === 13 && !values.includes(-1) && check === values[12] ? values.map((v) => symbols[v]).join('') : '';
 }
 
-/** Stops, and forgets the code. @param {Home} home */
-const cancel = (home) => button(t('pay.cancel'), () => { keepWaiting(''); return home(); }, { kind: 'plain' });
+/** Stops, and forgets the code. @param {Home} home @param {() => void} [stop] */
+const cancel = (home, stop) => button(t('pay.cancel'), () => { stop?.(); keepWaiting(''); return home(); }, { kind: 'plain' });
+
+/** The code in what a QR code says: a link, of which only the code counts, or the code alone. @param {string} text */
+const codeIn = (text) => codeOf(/[#&]code=([^&]+)/.exec(text)?.[1] ?? text);
 
 /**
  * Goes through the steps that are left.
@@ -55,14 +59,33 @@ export async function activate(home, { code = '', tapped, problem, keeps = false
 }
 
 /** @param {Home} home @param {{code: string, keeps: boolean, problem?: string}} has */
-function askCode(home, { code, keeps, problem }) {
+async function askCode(home, { code, keeps, problem }) {
+  const scans = await canScan(), over = new AbortController();
+  const place = h('div.stack', { role: 'status' });
+  const look = button(t('me.scan'), async () => {
+    place.replaceChildren(h('p.quiet', {}, t('me.scanning')));
+    try {
+      place.append(await scan(t('me.scanning'), (text) => {
+        const found = codeIn(text);
+        if (found) {
+          over.abort();
+          activate(home, { code: found, keeps });
+        } else place.firstElementChild?.replaceWith(h('p', {}, t('me.no_code')));
+        return found !== '';
+      }, over.signal));
+      look.hidden = true;
+    } catch {
+      place.replaceChildren(notice('note', t('me.no_camera')));
+    }
+  }, { kind: 'second', icon: 'phone' });
   const given = field(t('me.code'), { value: code, autocapitalize: 'characters', spellcheck: 'false', placeholder: 'XXXX-XXXX-XXXX-X', maxlength: 64 }, t('me.code_help'));
   screen(t('me.activate'), problem && notice('bad', problem), h('form', { onsubmit: (/** @type {Event} */ e) => {
     e.preventDefault();
     const typed = given.input.value.trim();
     if (!codeOf(typed)) return given.tell(t('problem.code_format'));
+    over.abort();
     activate(home, { code: typed, keeps });
-  } }, given.row, h('button.main', { type: 'submit' }, t('order.next'))), cancel(home));
+  } }, given.row, h('button.main', { type: 'submit' }, t('order.next'))), scans && look, place, cancel(home, () => over.abort()));
 }
 
 /** A new card gets a PIN; one that has a PIN keeps it. @param {Home} home @param {string} code @param {Tap} tapped */

@@ -77,7 +77,8 @@ function code(c, path, name, again) {
 
 /** Tells a code, this once. @param {any} got */
 function tell(got) {
-  once(t('op.code'), h('p.secret', {}, got.code), facts([
+  once(t('op.code'), h('p.secret', {}, got.code),
+    got.qr && h('img.qr', { src: 'data:image/svg+xml,' + encodeURIComponent(got.qr), alt: t('op.code_qr'), width: 256, height: 256 }), facts([
     [t('fact.card'), h('span', {}, h('bdi', {}, got.card.label), ' ', got.card.card_account)],
     [t('op.usable_from'), when(got.not_before)], [t('op.usable_until'), when(got.expires_at)],
   ]), got.sun && h('details', {}, h('summary', {}, t('op.sun_setup')), facts([
