@@ -111,7 +111,7 @@ func TestOnePersonWithTwoWindowsGoesThroughTheDemo(t *testing.T) {
 	mine.press("Become an operator")
 	mine.press("Not now")
 	mine.see("given back")
-	mine.press("Two books")
+	mine.press("books@shop · 1045")
 	mine.see("Second confirmation")
 	mine.see("Given back CN¥12.50")
 	mine.see("code of the other screen")

@@ -505,7 +505,7 @@ export const words = {
   "op.card_id": "Card id",
   "op.payment_id": "Payment id",
   "op.from": "From",
-  "op.until": "Up to and including",
+  "op.until": "To, inclusive",
   "op.search": "Search",
   "op.more": "Show more",
   "op.none": "There is nothing.",
