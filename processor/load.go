@@ -68,8 +68,8 @@ func (u *Unit) load(tx Tx, jobs []*job) error {
 	return errors.New("processor: commands want rows without end")
 }
 
-// wantsOfPayments names the rows that any step of an open payment may touch. Of a decoy, which has no card, it names a
-// card that is not there, so that no more is done for a card than for none.
+// wantsOfPayments names the rows that any step of an open payment may touch. Its card is looked for by its number's key, so
+// that as much is done for a decoy, which has no card.
 func (u *Unit) wantsOfPayments(w *Wants) {
 	for _, id := range u.Payments.known {
 		p := u.Payments.rows[id]
@@ -78,7 +78,6 @@ func (u *Unit) wantsOfPayments(w *Wants) {
 		}
 		w.CardKeys = append(w.CardKeys, CardKey(p.CardKey))
 		w.Accounts = append(w.Accounts, p.PayeeAccount, p.CardAccount)
-		w.Cards = append(w.Cards, p.Card)
 		if p.Order != "" {
 			w.Orders = append(w.Orders, p.Order)
 		}

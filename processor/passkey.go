@@ -149,14 +149,17 @@ func (u *Unit) wantGesture(w *Wants, g *Gesture, p payment.Payment) {
 	}
 	w.Passkeys = append(w.Passkeys, g.Passkey)
 	w.Devices = append(w.Devices, u.Passkeys.rows[g.Passkey].Device)
-	w.Cards = append(w.Cards, p.Card)
 	w.Bindings = append(w.Bindings, BindingID{p.Card, p.Initiator})
 }
 
 // authenticateBy authenticates a payment's payer by a passkey. A passkey that does not serve is refused alike for a decoy
 // and for somebody else's card.
 func (u *Unit) authenticateBy(g *Gesture, p payment.Payment, policy payment.Policy) (payment.Payment, error) {
-	card, known := u.Cards.Get(p.Card)
+	var card Card
+	known := !p.Decoy()
+	if known {
+		card, known = u.Cards.Get(p.Card)
+	}
 	k, ok := u.Passkeys.Get(g.Passkey)
 	by, _ := u.Devices.Get(k.Device)
 	bound := u.isBound(BindingID{p.Card, p.Initiator})
