@@ -54,6 +54,10 @@ func (s *station) listKeys(key string) map[string]api.APIKey {
 	return byID
 }
 
+// forAnyKey are the operations that need no scope: they give a key nothing that it has not. A passkey stands for the key that
+// registered it, and ends with that.
+var forAnyKey = []string{"getSelf", "registerSignInPasskey", "listSignInPasskeys", "removeSignInPasskey"}
+
 // TestEveryPayeeRouteAsksForItsScope asks for every operation of payees with a key that has every scope but the one it
 // needs, and with one that has only that.
 func TestEveryPayeeRouteAsksForItsScope(t *testing.T) {
@@ -73,7 +77,7 @@ func TestEveryPayeeRouteAsksForItsScope(t *testing.T) {
 			continue
 		}
 		if r.scope == anyScope {
-			if r.id != "getSelf" {
+			if !slices.Contains(forAnyKey, r.id) {
 				t.Errorf("%s needs no scope", r.id)
 			}
 			continue
