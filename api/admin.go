@@ -103,6 +103,7 @@ type Noted struct {
 type NewPayee struct {
 	Handle   string         `json:"handle" doc:"Such as books@shop."`
 	Name     string         `json:"name" minLength:"1" maxLength:"64" doc:"What payers are shown: verify it."`
+	Kind     string         `json:"kind,omitempty" enum:"company,person" doc:"What the name is the name of; a company if left out."`
 	Currency money.Currency `json:"currency" pattern:"^[A-Z]{3}$"`
 	Note     string         `json:"note,omitempty" maxLength:"280"`
 }
@@ -114,8 +115,46 @@ type AdminPayee struct {
 	Account  string         `json:"account"`
 	Currency money.Currency `json:"currency"`
 	APIKey   string         `json:"api_key,omitempty"`
+	Kind     string         `json:"kind,omitempty" enum:"company,person"`
+	Closed   bool           `json:"closed,omitempty" doc:"It takes no money; what it has stays until it is paid out."`
+
+	Further []PayeeAccount `json:"further,omitempty" doc:"Accounts in other currencies, and those it had before."`
+	Aliases []string       `json:"aliases,omitempty" doc:"Other handles by which it is looked up; told where one payee is read."`
 
 	Rehearsals bool `json:"rehearsals" doc:"Whether payments to it may be rehearsed."`
+}
+
+// PayeeAccount is an account of a payee besides its first.
+type PayeeAccount struct {
+	Account  string         `json:"account"`
+	Currency money.Currency `json:"currency"`
+	Until    *time.Time     `json:"until,omitempty" doc:"When another took its place; it takes money if this is not there."`
+}
+
+// NewPayeeAccount asks for a new account of a payee.
+type NewPayeeAccount struct {
+	Currency money.Currency `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"The payee's first if it is left out. One that it does not take yet is added."`
+	Note     string         `json:"note,omitempty" maxLength:"280"`
+}
+
+// VerifiedName is a name that an operator has verified.
+type VerifiedName struct {
+	Name string `json:"name" minLength:"1" maxLength:"64" doc:"What payers are shown."`
+	Kind string `json:"kind" enum:"company,person" doc:"What the name is the name of."`
+	Note string `json:"note" minLength:"1" maxLength:"280" doc:"How it was verified."`
+}
+
+// PayeeClosed closes a payee, or opens it again.
+type PayeeClosed struct {
+	Closed bool   `json:"closed"`
+	Note   string `json:"note,omitempty" maxLength:"280"`
+}
+
+// PayeeAlias makes a handle lead to a payee as well, or no more.
+type PayeeAlias struct {
+	Alias   string `json:"alias" doc:"Such as shop@books. It is never given to another payee."`
+	Removed bool   `json:"removed,omitempty"`
+	Note    string `json:"note,omitempty" maxLength:"280"`
 }
 
 // NewRehearsals says whether payments to a payee may be rehearsed.

@@ -77,6 +77,10 @@ type Payee struct {
 	Account  string         `json:"account" doc:"Masked."`
 	Currency money.Currency `json:"currency"`
 
+	Kind       string           `json:"kind,omitempty" enum:"company,person" doc:"What the name is the name of; told where a payee is looked up."`
+	Alias      string           `json:"alias,omitempty" doc:"The alias by which it was looked up. What is signed has the handle."`
+	Currencies []money.Currency `json:"currencies,omitempty" doc:"Those it takes, its first before all others; told where a payee is looked up."`
+
 	Rehearsals bool `json:"rehearsals,omitempty" doc:"Whether payments to it may be rehearsed; told where a payee is looked up."`
 }
 

@@ -79,7 +79,8 @@ type Statement struct {
 	PayeeHandle  string       `json:"payee_handle"`
 	PayeeName    string       `json:"payee_name"`
 	PayeeAccount string       `json:"payee_account"`
-	CardAccount  string       `json:"card_account"` // masked, such as "•••• 1234"
+	PayeeMoved   bool         `json:"payee_account_changed,omitempty"` // since the card last paid the payee
+	CardAccount  string       `json:"card_account"`                    // masked, such as "•••• 1234"
 	CardLabel    string       `json:"card_label"`
 	Device       DeviceID     `json:"initiating_device"`
 	DeviceLabel  string       `json:"initiating_device_label"`

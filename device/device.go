@@ -18,6 +18,7 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/internal/client"
+	"tapline/money"
 )
 
 // Errors of talking to the service.
@@ -89,16 +90,26 @@ func (c *Client) Register(ctx context.Context, label string) (api.Device, error)
 	return d, err
 }
 
-// Payee looks up who the payee of a handle is. Its texts are fit to be shown.
+// Payee looks up who the payee of a handle, or of an alias, is. Its texts are fit to be shown.
 func (c *Client) Payee(ctx context.Context, handle string) (api.Payee, error) {
+	return c.PayeeIn(ctx, handle, "")
+}
+
+// PayeeIn is Payee with the account that takes money in a currency; the payee's first if that is empty.
+func (c *Client) PayeeIn(ctx context.Context, handle string, currency money.Currency) (api.Payee, error) {
 	if err := consent.CheckHandle(handle); err != nil {
 		return api.Payee{}, err
 	}
-	payee, err := read[api.Payee](ctx, c, "/v1/payees/"+url.PathEscape(handle), nil, 0)
+	var query url.Values
+	if currency != "" {
+		query = url.Values{"currency": {string(currency)}}
+	}
+	payee, err := read[api.Payee](ctx, c, "/v1/payees/"+url.PathEscape(handle), query, 0)
 	if err != nil {
 		return api.Payee{}, err
 	}
-	if payee.Handle != handle || checkPayee(payee) != nil {
+	if payee.Handle != handle && payee.Alias != handle || consent.CheckHandle(payee.Handle) != nil ||
+		currency != "" && payee.Currency != currency || checkPayee(payee) != nil {
 		return api.Payee{}, ErrAnswer
 	}
 	return payee, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"tapline/api"
@@ -37,7 +38,7 @@ func (c *Client) Order(amount money.Amount, payee api.Payee, terms consent.Order
 		return Order{}, err
 	}
 	if payee.Currency != "" && payee.Currency != amount.Currency {
-		return Order{}, fmt.Errorf("%w: %s takes %s", money.ErrMismatch, payee.Handle, payee.Currency)
+		return Order{}, fmt.Errorf("%w: %s takes %s", money.ErrMismatch, payee.Handle, takes(payee))
 	}
 	clean, err := terms.Clean()
 	if err != nil {
@@ -47,6 +48,18 @@ func (c *Client) Order(amount money.Amount, payee api.Payee, terms consent.Order
 		return Order{}, fmt.Errorf("%w: order.id; see Client.Pay", consent.ErrInvalid)
 	}
 	return Order{client: c, amount: amount, payee: payee, order: clean}, nil
+}
+
+// takes are the currencies in which a payee is paid.
+func takes(payee api.Payee) string {
+	if len(payee.Currencies) == 0 {
+		return string(payee.Currency)
+	}
+	var all []string
+	for _, c := range payee.Currencies {
+		all = append(all, string(c))
+	}
+	return strings.Join(all, ", ")
 }
 
 // Rehearse makes a rehearsal of the order: a payment that goes through every step and moves no money. ErrNoRehearsals if

@@ -150,7 +150,7 @@ func TestNothingIsSentBeforeSend(t *testing.T) {
 func TestThePayeeAccountIsFrozenWhenTheInstructionArrives(t *testing.T) {
 	w := openWorld(t)
 	p := w.authenticated(w.kiosk, 1250)
-	moved, err := w.operator.MovePayee(w.ctx, "books@shop", "new bank")
+	moved, err := w.operator.MovePayee(w.ctx, "books@shop", "", "new bank")
 	w.must(err)
 	s, err := p.Statement()
 	w.must(err)

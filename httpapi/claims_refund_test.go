@@ -285,7 +285,7 @@ func TestOnlyWhatSettledIsRefunded(t *testing.T) {
 func TestAPayeeWithoutTheMoneyIsToldSo(t *testing.T) {
 	w := openWorld(t)
 	p := w.settled(12_50)
-	moved, err := w.operator.MovePayee(w.ctx, "books@shop", "paid out")
+	moved, err := w.operator.MovePayee(w.ctx, "books@shop", "", "paid out")
 	w.must(err)
 	w.unchanged(func() {
 		for _, minor := range []int64{0, 1} {

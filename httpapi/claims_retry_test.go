@@ -269,7 +269,7 @@ func TestALostAnswerToAnOperatorIsGivenAgain(t *testing.T) {
 	l.once("register another device", "", func() error { _, err := other.Register(l.ctx, "tablet"); return err })
 	l.once("bind it", "", func() error { _, err := other.Activate(l.ctx, consent.Code(code.Code), cardNumber, ""); return err })
 	before := l.shop.Account
-	l.once("move a payee", "", func() (err error) { l.shop, err = l.operator.MovePayee(l.ctx, "books@shop", ""); return err })
+	l.once("move a payee", "", func() (err error) { l.shop, err = l.operator.MovePayee(l.ctx, "books@shop", "", ""); return err })
 	if n := len(l.dump()["accounts"]); n != 4 || l.shop.Account == before { // card, two of the payee, issuance
 		t.Errorf("%d accounts; the payee's was %s and is %s", n, before, l.shop.Account)
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -55,24 +56,46 @@ func deviceView(d processor.Device) api.Device {
 	return view
 }
 
-// getPayee is GET /v1/payees/{handle}.
+// getPayee is GET /v1/payees/{handle}. An alias leads to the payee, whose handle is what is signed.
 func (c *call) getPayee() (answer, error) {
 	handle := payment.Handle(c.r.PathValue("handle"))
 	if consent.CheckHandle(string(handle)) != nil {
 		return answer{}, processor.ErrUnknownPayee
 	}
-	rows, err := c.load(c.r.Context(), processor.Wants{Payees: []payment.Handle{handle}})
+	p, alias, err := c.findPayee(handle)
 	if err != nil {
 		return answer{}, err
 	}
+	currency := money.Currency(cmp.Or(c.query["currency"], string(p.Currency)))
+	account, takes := p.In(currency)
+	if !takes {
+		return answer{}, processor.ErrCurrency
+	}
+	view := payeeView(p.Handle, p.Name, string(account), currency)
+	view.Kind, view.Currencies, view.Rehearsals, view.Alias = string(p.Kind), p.Currencies(), p.Rehearsals, string(alias)
+	return ok(view)
+}
+
+// findPayee is an open payee by its handle or alias. A closed one, or one that a removed alias led to, answers like one that never
+// was: by as many questions to the database, too.
+func (c *call) findPayee(handle payment.Handle) (p processor.Payee, alias payment.Handle, err error) {
+	wants := processor.Wants{Payees: []payment.Handle{handle}, Aliases: []payment.Handle{handle}}
+	rows, err := c.load(c.r.Context(), wants)
+	if err != nil {
+		return p, "", err
+	}
+	if len(rows.Aliases) > 0 && rows.Aliases[0].RemovedAt.IsZero() {
+		alias = handle
+		wants = processor.Wants{Payees: []payment.Handle{rows.Aliases[0].Payee}}
+		if rows, err = c.load(c.r.Context(), wants); err != nil {
+			return p, "", err
+		}
+	}
 	if len(rows.Payees) == 0 || rows.Payees[0].Closed {
 		c.missed()
-		return answer{}, processor.ErrUnknownPayee
+		return p, "", processor.ErrUnknownPayee
 	}
-	p := rows.Payees[0]
-	view := payeeView(p.Handle, p.Name, string(p.Account), p.Currency)
-	view.Rehearsals = p.Rehearsals
-	return ok(view)
+	return rows.Payees[0], alias, nil
 }
 
 // payeeView shows a payee with the account masked, to whoever has not authenticated.

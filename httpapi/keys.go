@@ -35,7 +35,7 @@ func keyRoutes() []*route {
 			method: "POST", path: "/v1/api-keys", id: "makeAPIKey", summary: "Make an API key",
 			text: "With no scope that the key that asks has not, and for no longer than that. The key is told this once.",
 			by:   []credential{byPayee}, scope: processor.ScopeKeys, in: typeOf[api.NewAPIKey](), status: http.StatusCreated, out: key,
-			handle: (*call).makeAPIKey, codes: []string{"idempotency_key_required", "unknown_payee", "api_key_over", "too_many_api_keys"},
+			handle: (*call).makeAPIKey, codes: []string{"idempotency_key_required", "unknown_payee", "payee_closed", "api_key_over", "too_many_api_keys"},
 		}, {
 			method: "GET", path: "/v1/api-keys", id: "listAPIKeys", summary: "List the payee's API keys",
 			text: "Those that ended are listed for 30 days more.",
@@ -62,7 +62,7 @@ func adminKeyRoutes() []*route {
 	return []*route{
 		adminRead(all, "listPayeeAPIKeys", "List a payee's API keys", typeOf[api.APIKeys](), (*call).listAPIKeys).or("unknown_payee"),
 		adminWrite(all, "makePayeeAPIKey", "Make an API key for a payee", typeOf[api.NewAPIKey](), key, http.StatusCreated, (*call).makeAPIKey,
-			"unknown_payee", "too_many_api_keys"),
+			"unknown_payee", "payee_closed", "too_many_api_keys"),
 		adminWrite(one+"/rotate", "rotatePayeeAPIKey", "Put a new API key in the place of one", typeOf[api.Rotation](), key, http.StatusCreated, (*call).rotateAPIKey,
 			"unknown_payee", "unknown_api_key", "api_key_over", "too_many_api_keys"),
 		adminWrite(one+"/revoke", "revokePayeeAPIKey", "End an API key at once", typeOf[api.Noted](), key, http.StatusOK, (*call).revokeAPIKey,

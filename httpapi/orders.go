@@ -100,6 +100,9 @@ func (s *Service) orderView(o order.Order, p processor.Payee, now time.Time) api
 		Hash: consent.TermsHash(o.Terms), Payment: string(o.Payment), SuccessURL: o.SuccessURL, CancelURL: o.CancelURL,
 		CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt, Metadata: o.Metadata,
 	}
+	if account, takes := p.In(o.Amount.Currency); takes {
+		v.Payee = payeeView(p.Handle, p.Name, string(account), o.Amount.Currency)
+	}
 	if v.Lines == nil {
 		v.Lines = []order.Line{}
 	}

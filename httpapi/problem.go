@@ -110,8 +110,9 @@ var rules = []rule{
 	{Code{"passkey_in_use", 409, "the caller is signed in with this passkey; sign in otherwise to remove it", false}, []error{processor.ErrPasskeyInUse}},
 	{Code{"operator_decided", 409, "the operator was confirmed or removed before", false}, []error{processor.ErrOperatorDecided}},
 	{Code{"top_up_over", 409, "the top-up was confirmed or rejected, or its time is over", false}, []error{processor.ErrTopUpOver}},
-	{Code{"payee_exists", 409, "a payee with this handle is already there", false}, []error{processor.ErrPayeeExists}},
+	{Code{"payee_exists", 409, "the handle is, or was, a payee's", false}, []error{processor.ErrPayeeExists}},
 	{Code{"api_key_over", 409, "the API key was rotated or revoked, or its time is over", false}, []error{processor.ErrAPIKeyOver}},
+	{Code{"payee_closed", 409, "the payee is closed", false}, []error{processor.ErrPayeeClosed}},
 	{Code{"operator_exists", 409, "an operator with this key is already there", false}, []error{processor.ErrOperatorExists}},
 	{Code{"already_enrolled", 409, "the first operator is already enrolled", false}, []error{processor.ErrAlreadyEnrolled}},
 

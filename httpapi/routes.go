@@ -39,7 +39,8 @@ func publicRoutes() []*route {
 		}, {
 			method: "GET", path: "/v1/payees/{handle}", id: "getPayee", summary: "Look a payee up by its handle",
 			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Payee](), handle: (*call).getPayee,
-			codes: []string{"unknown_payee"}, limit: limitLookups,
+			codes: []string{"unknown_payee", "wrong_currency"}, limit: limitLookups,
+			query: []param{{name: "currency", doc: "In which it is to be paid: one of its currencies; its first if left out."}},
 			text: "Closed payees answer like unknown ones. A device, and an address, may ask so often a minute; what finds nothing " +
 				"counts five times.",
 		},
@@ -171,7 +172,7 @@ func orderRoutes() []*route {
 				"amount; without lines, tip and tax are a part of it.",
 			by: []credential{byPayee}, scope: processor.ScopeOrders, in: typeOf[api.NewOrder](), status: http.StatusCreated, out: typeOf[api.PayeeOrder](),
 			handle: (*call).makeOrder,
-			codes:  []string{"idempotency_key_required", "unknown_payee", "wrong_currency", "order_sum"},
+			codes:  []string{"idempotency_key_required", "unknown_payee", "payee_closed", "wrong_currency", "order_sum"},
 		}, {
 			method: "GET", path: "/v1/orders", id: "listOrders", summary: "List a payee's orders, newest first",
 			by: []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.PayeeOrders](), handle: (*call).listOrders,
@@ -423,7 +424,11 @@ func adminRoutes() []*route {
 		adminWrite("/cards/{id}/pin-reset", "givePINCode", "Get a code to set a new PIN", noted, code, http.StatusCreated, giveCode(processor.CodeResetsPIN), "unknown_card", "card_state"),
 		adminWrite("/payees", "addPayee", "Add a payee and get its API key", typeOf[api.NewPayee](), typeOf[api.AdminPayee](), http.StatusCreated, (*call).addPayee, "payee_exists", "handle_format"),
 		adminRead("/payees", "listPayees", "List payees", typeOf[api.Payees](), (*call).listPayees, page...),
-		adminWrite("/payees/{handle}/account", "movePayee", "Give a payee a new account", noted, typeOf[api.AdminPayee](), http.StatusOK, (*call).movePayee, "unknown_payee"),
+		adminRead("/payees/{handle}", "getAnyPayee", "Read a payee", typeOf[api.AdminPayee](), (*call).getAnyPayee).or("unknown_payee"),
+		adminWrite("/payees/{handle}/account", "movePayee", "Give a payee a new account, or one in another currency", typeOf[api.NewPayeeAccount](), typeOf[api.AdminPayee](), http.StatusOK, (*call).movePayee, "unknown_payee", "payee_closed"),
+		adminWrite("/payees/{handle}/closed", "closePayee", "Close a payee, or open it again", typeOf[api.PayeeClosed](), typeOf[api.AdminPayee](), http.StatusOK, (*call).closePayee, "unknown_payee"),
+		adminWrite("/payees/{handle}/name", "renamePayee", "Set the name of a payee that was verified", typeOf[api.VerifiedName](), typeOf[api.AdminPayee](), http.StatusOK, (*call).renamePayee, "unknown_payee"),
+		adminWrite("/payees/{handle}/aliases", "aliasPayee", "Make a handle lead to a payee as well, or no more", typeOf[api.PayeeAlias](), typeOf[api.AdminPayee](), http.StatusOK, (*call).aliasPayee, "unknown_payee", "payee_exists", "handle_format"),
 		adminWrite("/payees/{handle}/rehearsals", "setRehearsals", "Open a payee to rehearsals, or close it", typeOf[api.NewRehearsals](), typeOf[api.AdminPayee](), http.StatusOK, (*call).setRehearsals, "unknown_payee"),
 		adminRead("/accounts", "listAccounts", "List accounts", typeOf[api.Accounts](), (*call).listAccounts, page...),
 		adminRead("/accounts/{id}", "getAccount", "Read an account", typeOf[api.Account](), (*call).getAccount).or("unknown_account"),

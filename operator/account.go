@@ -26,14 +26,6 @@ func (c *Client) Payees(ctx context.Context) ([]api.AdminPayee, error) {
 	})
 }
 
-// MovePayee gives a payee a new account. Payments that were instructed before go to the old one.
-func (c *Client) MovePayee(ctx context.Context, handle, note string) (api.AdminPayee, error) {
-	if err := consent.CheckHandle(handle); err != nil {
-		return api.AdminPayee{}, err
-	}
-	return write[api.AdminPayee](ctx, c, "/v1/admin/payees/"+url.PathEscape(handle)+"/account", api.Noted{Note: note})
-}
-
 // SetRehearsals says whether payments to a payee may be rehearsed. Open only a payee that wants it, and whose programs know
 // a rehearsal from money.
 func (c *Client) SetRehearsals(ctx context.Context, handle string, allowed bool, note string) (api.AdminPayee, error) {

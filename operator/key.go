@@ -44,5 +44,5 @@ func (c *Client) RevokePayeeKey(ctx context.Context, handle, id, note string) (a
 }
 
 func keysPath(handle string) string {
-	return "/v1/admin/payees/" + url.PathEscape(handle) + "/api-keys"
+	return payeePath(handle) + "/api-keys"
 }

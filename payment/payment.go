@@ -126,6 +126,9 @@ type Terms struct {
 	InitiatorLabel string
 	Associated     DeviceID // the card's associated device at that time; empty in a decoy
 
+	// PayeeMoved says that the payee's account is another than the one that the card account paid last: the statement says so.
+	PayeeMoved bool
+
 	// Rehearsal is a payment that goes through every step and moves no money: it has no entry, ever, and ends Rehearsed where
 	// it would be settled.
 	Rehearsal bool

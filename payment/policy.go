@@ -70,15 +70,19 @@ type TapFacts struct {
 	TapSpentToday   int64 // what the card has already settled at level tap on this UTC day, minor units
 	IdentifiedToday int64 // what it settled on this UTC day, and may yet settle, by a number that was only read
 	CardLevel       Level // the least level the cardholder wants; 0 for no wish
+	PayeeMoved      bool  // the payee's account is another than the one that the card paid last
 }
 
 // Needs is the level of a payment: the strictest of the operator's policy, the tap's assurance and the cardholder's
-// rule. Where level tap is not open, authentication is asked for. A number that was only read, sent by another device
+// rule. Where level tap is not open, authentication is asked for; where the payee's account has changed, a confirmation. A number that was only read, sent by another device
 // than the associated one, always needs both confirmations.
 func (p Policy) Needs(t TapFacts) Level {
 	level := max(p.Level, t.CardLevel)
 	if level == LevelTap && !p.tapIsOpen(t) {
 		level = LevelAuthenticate
+	}
+	if t.PayeeMoved {
+		level = max(level, LevelConfirm) // a person has to be told, and to have said yes to it
 	}
 	if t.Assurance != Authentic && !t.FromAssociated {
 		level = LevelApprove

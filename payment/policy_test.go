@@ -16,6 +16,7 @@ type situation struct {
 	operator, holder            Level
 	authentic, own, allow       bool
 	bigForTap, muchTapped       bool // above the limit of level tap for a payment, or for the day
+	moved                       bool // the payee's account is another than the card has paid
 	muchIdentified, atItsLimits bool // above the day's limit of numbers that were only read; exactly at every limit
 }
 
@@ -27,7 +28,7 @@ func (s situation) expected() steps {
 	wish := func(l Level) bool { return s.operator == l || s.holder == l }
 	var want steps
 	want.Second = wish(LevelApprove) && !s.own
-	want.First = wish(LevelApprove) || wish(LevelConfirm)
+	want.First = wish(LevelApprove) || wish(LevelConfirm) || s.moved
 	free := s.own && !s.bigForTap && !s.muchTapped
 	if !s.authentic {
 		free = free && s.allow && !s.muchIdentified
@@ -42,7 +43,7 @@ func (s situation) asked() steps {
 		Level: s.operator, AllowIdentifiedTap: s.allow, TapLimit: 100, TapDailyLimit: 300,
 		IdentifiedLimit: 400, IdentifiedDailyLimit: 500,
 	}
-	f := TapFacts{Assurance: Identified, FromAssociated: s.own, Minor: 90, TapSpentToday: 200, IdentifiedToday: 400, CardLevel: s.holder}
+	f := TapFacts{Assurance: Identified, FromAssociated: s.own, Minor: 90, TapSpentToday: 200, IdentifiedToday: 400, CardLevel: s.holder, PayeeMoved: s.moved}
 	if s.authentic {
 		f.Assurance = Authentic
 	}
@@ -70,9 +71,9 @@ func TestStepsOfEveryKindOfTap(t *testing.T) {
 	both, n := []bool{false, true}, 0
 	for _, operator := range Levels {
 		for _, holder := range append([]Level{0}, Levels...) {
-			for flags := range 1 << 7 {
+			for flags := range 1 << 8 {
 				bit := func(i int) bool { return both[flags>>i&1] }
-				s := situation{operator, holder, bit(0), bit(1), bit(2), bit(3), bit(4), bit(5), bit(6)}
+				s := situation{operator, holder, bit(0), bit(1), bit(2), bit(3), bit(4), bit(7), bit(5), bit(6)}
 				n++
 				if diff := cmp.Diff(s.expected(), s.asked()); diff != "" {
 					t.Errorf("%+v (-want +got):\n%s", s, diff)
@@ -80,7 +81,7 @@ func TestStepsOfEveryKindOfTap(t *testing.T) {
 			}
 		}
 	}
-	if n != 4*5*128 {
+	if n != 4*5*256 {
 		t.Errorf("%d combinations", n)
 	}
 }

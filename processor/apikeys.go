@@ -144,7 +144,7 @@ func (c *MakeAPIKey) Do(u *Unit) error {
 		return err
 	}
 	if payee, _ := u.Payees.Get(c.Payee); payee.Closed {
-		return ErrUnknownPayee
+		return ErrPayeeClosed
 	}
 	if len(u.apiKeysOf[c.Payee]) >= MaxAPIKeys {
 		return ErrTooManyAPIKeys

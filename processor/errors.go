@@ -37,6 +37,7 @@ var (
 	ErrCardState         = errors.New("not possible in the card's state")
 	ErrTapUsed           = errors.New("the card's message was used before")
 	ErrPayeeExists       = errors.New("a payee with this handle is already there")
+	ErrPayeeClosed       = errors.New("the payee is closed")
 	ErrAlreadyEnrolled   = errors.New("the first operator is already enrolled")
 	ErrOperatorExists    = errors.New("an operator with this key is already there")
 	ErrNoRehearsals      = errors.New("the payee takes no rehearsals")

@@ -43,11 +43,15 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 		w.Orders = append(w.Orders, c.Order)
 	}
 	c.Challenge.want(w)
-	if payee, ok := u.Payees.rows[c.Payee]; ok {
-		w.Accounts = append(w.Accounts, payee.Account)
+	payee, known := u.Payees.rows[c.Payee]
+	if known {
+		if account, ok := payee.In(c.Amount.Currency); ok {
+			w.Accounts = append(w.Accounts, account)
+		}
 	}
 	u.eachCard(c.CardKeys, func(_ CardKey, card Card) {
 		w.Accounts = append(w.Accounts, card.Account)
+		w.wantPaid(payee, c.Amount.Currency, card.Account)
 		u.wantPasskeys(w, card, c.Device)
 		c.SUN.want(u, w, card.ID, c.Device)
 		if c.mayTapIdentified() {
@@ -69,7 +73,8 @@ func (c *Instruct) Do(u *Unit) error {
 	if !ok || payee.Closed {
 		return ErrUnknownPayee
 	}
-	if payee.Currency != c.Amount.Currency {
+	account, ok := payee.In(c.Amount.Currency)
+	if !ok {
 		return ErrCurrency
 	}
 	if c.Rehearsal && !payee.Rehearsals {
@@ -102,7 +107,7 @@ func (c *Instruct) Do(u *Unit) error {
 	}
 	p := payment.Payment{Terms: payment.Terms{
 		ID: c.ID, Amount: c.Amount,
-		PayeeHandle: payee.Handle, PayeeName: payee.Name, PayeeAccount: payee.Account,
+		PayeeHandle: payee.Handle, PayeeName: payee.Name, PayeeAccount: account,
 		CardLast4: last4, CardKey: string(key),
 		OrderNumber: c.OrderNumber, OrderDescription: c.OrderDescription,
 		Initiator: c.Device, InitiatorLabel: device.Label, Rehearsal: c.Rehearsal,
@@ -115,17 +120,18 @@ func (c *Instruct) Do(u *Unit) error {
 	if known && card.State == CardActive {
 		p.Card, p.CardAccount, p.CardLabel, p.Associated = card.ID, card.Account, card.Label, card.Associated
 		p.CardVersion = card.Version
-		p.Level = c.Policy.Needs(c.facts(u, card, assurance))
+		p.PayeeMoved = u.moved(payee, c.Amount.Currency, card.Account)
+		p.Level = c.Policy.Needs(c.facts(u, card, assurance, p.PayeeMoved))
 	}
 	c.Payment, err = u.Do(p, payment.Command{Verb: payment.Instruct})
 	c.Passkeys = u.passkeysFor(c.Payment, card)
 	return err
 }
 
-func (c *Instruct) facts(u *Unit, card Card, a payment.Assurance) payment.TapFacts {
+func (c *Instruct) facts(u *Unit, card Card, a payment.Assurance, moved bool) payment.TapFacts {
 	f := payment.TapFacts{
 		Assurance: a, FromAssociated: c.Device == card.Associated, Minor: c.Amount.Minor, CardLevel: card.Level,
-		TapSpentToday: card.Tapped.on(u.Now),
+		TapSpentToday: card.Tapped.on(u.Now), PayeeMoved: moved,
 	}
 	if a != payment.Authentic && c.mayTapIdentified() {
 		f.IdentifiedToday = u.identifiedToday(card)

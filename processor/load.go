@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"tapline/order"
 	"tapline/payment"
@@ -18,6 +19,7 @@ type asked struct {
 	challengesOf map[payment.DeviceID]bool
 	passkeys     map[payment.CardID]bool
 	apiKeysOf    map[payment.Handle]bool
+	paid         map[PaidID]bool
 	signInsOf    map[SignInOwner]bool
 	anyOf        bool
 }
@@ -30,12 +32,13 @@ func newUnit() *Unit {
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
-			apiKeysOf: map[payment.Handle]bool{},
+			apiKeysOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
 			signInsOf: map[SignInOwner]bool{},
 		},
 		challengesOf: map[payment.DeviceID][]ChallengeID{},
 		passkeysOf:   map[payment.CardID][]string{},
 		apiKeysOf:    map[payment.Handle][]string{},
+		paid:         map[PaidID]time.Time{},
 	}
 }
 
@@ -109,6 +112,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Payees: u.Payees.missing(w.Payees), Orders: u.Orders.missing(w.Orders), Refunds: u.Refunds.missing(w.Refunds), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
 		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys), APIKeysOf: fresh(u.asked.apiKeysOf, w.APIKeysOf),
+		Aliases: u.Aliases.missing(w.Aliases), Paid: fresh(u.asked.paid, w.Paid),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
 		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
 		SignIns: u.SignIns.missing(w.SignIns), SignInsOf: fresh(u.asked.signInsOf, w.SignInsOf),
@@ -119,7 +123,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
-		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps)
+		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -174,9 +178,7 @@ func (u *Unit) add(r Rows) {
 	for _, x := range r.Tries {
 		u.Tries.add(x.TriesID, x)
 	}
-	for _, x := range r.Payees {
-		u.Payees.add(x.Handle, x)
-	}
+	u.addPayees(r)
 	for _, x := range r.Orders {
 		u.Orders.add(x.ID, x)
 	}
@@ -199,6 +201,19 @@ func (u *Unit) add(r Rows) {
 	}
 	for _, x := range r.Keys {
 		u.Keys.add(x.KeyID, x)
+	}
+}
+
+// addPayees takes the rows about payees.
+func (u *Unit) addPayees(r Rows) {
+	for _, x := range r.Payees {
+		u.Payees.add(x.Handle, x)
+	}
+	for _, x := range r.Aliases {
+		u.Aliases.add(x.Alias, x)
+	}
+	for _, x := range r.Paid {
+		u.paid[x.PaidID] = x.At
 	}
 }
 

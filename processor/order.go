@@ -24,10 +24,13 @@ func (c *MakeOrder) Wants(_ *Unit, w *Wants) {
 // Do opens the order.
 func (c *MakeOrder) Do(u *Unit) error {
 	payee, ok := u.Payees.Get(c.Order.Payee)
-	if !ok || payee.Closed {
+	switch {
+	case !ok:
 		return ErrUnknownPayee
+	case payee.Closed:
+		return ErrPayeeClosed
 	}
-	if payee.Currency != c.Order.Amount.Currency {
+	if _, taken := payee.In(c.Order.Amount.Currency); !taken {
 		return ErrCurrency
 	}
 	if _, taken := u.Orders.Get(c.Order.ID); taken {

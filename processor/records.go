@@ -186,18 +186,6 @@ const (
 	Strangers = "strangers"
 )
 
-// Payee is whoever takes money, found by handle.
-type Payee struct {
-	Handle    payment.Handle
-	Name      string
-	Account   ledger.AccountID
-	Currency  money.Currency
-	Closed    bool
-	CreatedAt time.Time
-
-	Rehearsals bool // whether payments to it may be rehearsed: it has to know a rehearsal from money
-}
-
 // OperatorID is the RFC 7638 thumbprint of an operator's public key.
 type OperatorID string
 

@@ -13,7 +13,7 @@ func Statement(p payment.Payment) string {
 	s := consent.Statement{
 		Version: consent.VersionOf(p.Rehearsal), Payment: consent.PaymentID(p.ID), Rehearsal: p.Rehearsal,
 		Amount: p.Amount, AmountText: consent.AmountText(p.Amount, p.Rehearsal),
-		PayeeHandle: string(p.PayeeHandle), PayeeName: p.PayeeName, PayeeAccount: string(p.PayeeAccount),
+		PayeeHandle: string(p.PayeeHandle), PayeeName: p.PayeeName, PayeeAccount: string(p.PayeeAccount), PayeeMoved: p.PayeeMoved,
 		CardAccount: consent.MaskLast4(p.CardLast4), CardLabel: p.CardLabel,
 		Device: consent.DeviceID(p.Initiator), DeviceLabel: p.InitiatorLabel,
 		Order: string(p.Order), OrderNumber: p.OrderNumber, OrderText: p.OrderDescription, OrderHash: OrderHash(p),

@@ -128,6 +128,9 @@ type Wants struct {
 	SignIns    []string         // by credential id
 	SignInsOf  []SignInOwner    // all passkeys of these owners
 	Payees     []payment.Handle
+	Aliases    []payment.Handle
+	AliasesOf  []payment.Handle // all aliases of these payees
+	Paid       []PaidID         // when card accounts last paid to accounts of payees
 	Orders     []payment.OrderID
 	Refunds    []payment.RefundID
 	APIKeys    []string         // by MAC
@@ -155,6 +158,8 @@ type Rows struct {
 	Passkeys  []Passkey
 	SignIns   []SignIn
 	Payees    []Payee
+	Aliases   []Alias
+	Paid      []Paid // only of those that did
 	Orders    []order.Order
 	Refunds   []payment.Refund // never change
 	APIKeys   []APIKey

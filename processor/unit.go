@@ -25,6 +25,7 @@ type Unit struct {
 	Passkeys  table[string, Passkey]
 	SignIns   table[string, SignIn]
 	Payees    table[payment.Handle, Payee]
+	Aliases   table[payment.Handle, Alias]
 	Orders    table[payment.OrderID, order.Order]
 	Refunds   table[payment.RefundID, payment.Refund]
 	APIKeys   table[string, APIKey]
@@ -47,6 +48,7 @@ type Unit struct {
 	challengesOf map[payment.DeviceID][]ChallengeID
 	passkeysOf   map[payment.CardID][]string
 	apiKeysOf    map[payment.Handle][]string
+	paid         map[PaidID]time.Time
 	asked        asked
 }
 
@@ -247,7 +249,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps}
+		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps, &u.Aliases}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -304,6 +306,7 @@ func (u *Unit) changes() Changes {
 	c.New.Passkeys, c.Changed.Passkeys = u.Passkeys.split()
 	c.New.SignIns, c.Changed.SignIns = u.SignIns.split()
 	c.New.Payees, c.Changed.Payees = u.Payees.split()
+	c.New.Aliases, c.Changed.Aliases = u.Aliases.split()
 	c.New.Orders, c.Changed.Orders = u.Orders.split()
 	c.New.Refunds, c.Changed.Refunds = u.Refunds.split()
 	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()

@@ -37,7 +37,10 @@ var (
 	challengesOf = challenges.by("", "device")
 	ofCard       = passkeys.by("", "card")
 	apiKeysOf    = apiKeys.by("", "payee")
-	anyOf        = plain("SELECT " + operators.list() + " FROM operators WHERE confirmed_at > 0 ORDER BY id LIMIT 2")
+	aliasesOf    = aliases.by("", "payee")
+	lastPaid     = plain("SELECT p.at FROM postings p JOIN entries e ON e.number = p.entry"+
+		" WHERE p.debit = $1 AND p.credit = $2 AND e.action IN ('post', 'post_hold') ORDER BY p.at DESC LIMIT 1", isText, isText)
+	anyOf = plain("SELECT " + operators.list() + " FROM operators WHERE confirmed_at > 0 ORDER BY id LIMIT 2")
 
 	ofOperator = signIns.by("", "operator")
 	ofAPIKey   = signIns.by("", "api_key")
@@ -116,6 +119,21 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 		func(c processor.TapChallenge) processor.ChallengeID { return c.ChallengeID })
 	found.Passkeys = join(found.Passkeys, pick(r, passkeys, ofCard, single(w.PasskeysOf)),
 		func(k processor.Passkey) string { return k.ID })
+	guarded = guarded[:0]
+	for _, handle := range w.Aliases {
+		guarded = append(guarded, "handle "+string(handle)) // of a payee or an alias, and of one only
+	}
+	r.guard(guarded...)
+	found.Aliases = join(pick(r, aliases, aliases.byKey, single(w.Aliases)), pick(r, aliases, aliasesOf, single(w.AliasesOf)),
+		func(a processor.Alias) payment.Handle { return a.Alias })
+	for _, id := range w.Paid {
+		r.query(lastPaid, func(to binder) {
+			to.text(string(id.Card))
+			to.text(string(id.Payee))
+		}, func(from scanner) {
+			found.Paid = append(found.Paid, processor.Paid{PaidID: id, At: fromMicros(from.integer(0))})
+		})
+	}
 	guarded = guarded[:0]
 	for _, payee := range w.APIKeysOf {
 		guarded = append(guarded, "API keys of "+string(payee))

@@ -47,11 +47,21 @@ var wakeUps = newTable("wake_ups", 2,
 var payees = newTable("payees", 1,
 	text("handle", func(p *processor.Payee) *payment.Handle { return &p.Handle }),
 	text("name", func(p *processor.Payee) *string { return &p.Name }),
+	text("kind", func(p *processor.Payee) *processor.PayeeKind { return &p.Kind }),
 	text("account", func(p *processor.Payee) *ledger.AccountID { return &p.Account }),
 	text("currency", func(p *processor.Payee) *money.Currency { return &p.Currency }),
 	boolean("closed", func(p *processor.Payee) *bool { return &p.Closed }),
 	boolean("rehearsals", func(p *processor.Payee) *bool { return &p.Rehearsals }),
+	encoded("further", func(p *processor.Payee) *[]processor.PayeeAccount { return &p.Further },
+		func(all []processor.PayeeAccount) bool { return len(all) == 0 }),
 	fixed(instant("created_at", func(p *processor.Payee) *time.Time { return &p.CreatedAt })),
+).seldomChanged()
+
+var aliases = newTable("payee_aliases", 1,
+	text("alias", func(a *processor.Alias) *payment.Handle { return &a.Alias }),
+	fixed(text("payee", func(a *processor.Alias) *payment.Handle { return &a.Payee })),
+	fixed(instant("created_at", func(a *processor.Alias) *time.Time { return &a.CreatedAt })),
+	instant("removed_at", func(a *processor.Alias) *time.Time { return &a.RemovedAt }),
 ).seldomChanged()
 
 var apiKeys = newTable("api_keys", 1,

@@ -78,6 +78,7 @@ var codeHints = map[string]string{
 	"no_rehearsals":          `an operator opens a payee that wants it: "tapline payee rehearsals HANDLE on"`,
 	"rehearsal":              "nothing was paid, so there is nothing to prove",
 	"card_exists":            `find it with "tapline card list --operator"`,
+	"payee_closed":           `an operator opens it again: "tapline payee close HANDLE --reopen"`,
 	"payee_exists":           `find it with "tapline payee list"`,
 	"already_enrolled":       `ask an operator to run "tapline operator add" with your public key`,
 	"card_state":             `see its state with "tapline card list"`,

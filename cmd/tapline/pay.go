@@ -335,7 +335,7 @@ func statementFacts(s consent.Statement) []pair {
 		{"card account", s.CardAccount + "  " + s.CardLabel},
 		{"amount", s.AmountText},
 		{"payee", fmt.Sprintf("%s (%s)", s.PayeeName, s.PayeeHandle)},
-		{"payee account", s.PayeeAccount},
+		{"payee account", s.PayeeAccount + map[bool]string{true: "  CHANGED since this card last paid there"}[s.PayeeMoved]},
 		{"order", s.OrderNumber},
 		{"for", s.OrderText},
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
+	"tapline/api"
 	"tapline/consent"
 	"tapline/device"
 	"tapline/money"
@@ -30,7 +32,10 @@ func (p *payer) orderOf() (device.Order, error) {
 		}
 		return p.client.Pay(placed)
 	}
-	payee, err := p.client.Payee(p.ctx, p.cmd.Payee)
+	payee, err := p.client.PayeeIn(p.ctx, p.cmd.Payee, p.amount.Currency)
+	if problem, ok := errors.AsType[*api.Problem](err); ok && problem.Code == "wrong_currency" {
+		payee, err = p.client.Payee(p.ctx, p.cmd.Payee) // the order then says which it takes
+	}
 	if err != nil {
 		return device.Order{}, err
 	}

@@ -12,7 +12,12 @@ type payeeCmd struct {
 	Show payeeShowCmd `cmd:"" help:"Look a payee up, as a device does before it pays."`
 	Add  payeeAddCmd  `cmd:"" help:"Add a payee (operator)."`
 	List payeeListCmd `cmd:"" help:"List all payees (operator)."`
-	Move payeeMoveCmd `cmd:"" help:"Give a payee a new account (operator)."`
+	Move payeeMoveCmd `cmd:"" help:"Give a payee a new account, or one in another currency (operator)."`
+
+	Inspect payeeInspectCmd `cmd:"" help:"Show all there is to know of a payee (operator)."`
+	Rename  payeeRenameCmd  `cmd:"" help:"Set a name that you have verified (operator)."`
+	Alias   payeeAliasCmd   `cmd:"" help:"Let another handle lead to a payee (operator)."`
+	Close   payeeCloseCmd   `cmd:"" help:"Close a payee, or open it again (operator)."`
 
 	Key payeeKeyCmd `cmd:"" help:"The API keys of a payee."`
 
@@ -37,7 +42,7 @@ func (cmd *payeeShowCmd) Run(a *app) error {
 		return err
 	}
 	return a.result(cmd.JSON, p,
-		pair{"handle", p.Handle}, pair{"name", p.Name}, pair{"account", p.Account}, pair{"currency", string(p.Currency)},
+		pair{"handle", p.Handle}, pair{"name", p.Name}, pair{"kind", p.Kind}, pair{"account", p.Account}, pair{"currency", string(p.Currency)},
 		pair{"rehearsals", onOff[p.Rehearsals]})
 }
 
@@ -47,6 +52,7 @@ type payeeAddCmd struct {
 	writeFlags
 	Handle   string `required:"" placeholder:"books@shop" help:"Its handle: lower case, with one @."`
 	Name     string `required:"" placeholder:"TEXT" help:"What payers are shown. Verify it: the service vouches for it."`
+	Kind     string `enum:"company,person" default:"company" help:"What the name is the name of: company or person (${default})."`
 	Currency string `default:"CNY" env:"TAPLINE_CURRENCY" help:"In which currency it is paid (${default})."`
 	jsonFlag
 }
@@ -67,7 +73,7 @@ func (cmd *payeeAddCmd) Run(a *app) error {
 		return err
 	}
 	return cmd.once(a, func(a *app) error {
-		p, err := client.AddPayee(a.ctx, api.NewPayee{Handle: cmd.Handle, Name: cmd.Name, Currency: currency, Note: cmd.Note})
+		p, err := client.AddPayee(a.ctx, api.NewPayee{Handle: cmd.Handle, Name: cmd.Name, Kind: cmd.Kind, Currency: currency, Note: cmd.Note})
 		if err != nil {
 			return err
 		}
@@ -77,8 +83,18 @@ func (cmd *payeeAddCmd) Run(a *app) error {
 }
 
 func payeeFacts(p api.AdminPayee) []pair {
-	return []pair{{"handle", p.Handle}, {"name", p.Name}, {"account", p.Account}, {"currency", string(p.Currency)},
-		{"rehearsals", onOff[p.Rehearsals]}}
+	facts := []pair{{"handle", p.Handle}, {"name", p.Name}, {"kind", p.Kind}, {"account", p.Account}, {"currency", string(p.Currency)}}
+	for _, a := range p.Further {
+		if a.Until == nil {
+			facts = append(facts, pair{"account in " + string(a.Currency), a.Account})
+		} else {
+			facts = append(facts, pair{"account in " + string(a.Currency) + " until " + when(*a.Until), a.Account})
+		}
+	}
+	for _, alias := range p.Aliases {
+		facts = append(facts, pair{"alias", alias})
+	}
+	return append(facts, pair{"closed", map[bool]string{true: "yes"}[p.Closed]}, pair{"rehearsals", onOff[p.Rehearsals]})
 }
 
 // onOff are the words for what can be switched.
@@ -102,38 +118,9 @@ func (cmd *payeeListCmd) Run(a *app) error {
 	}
 	var rows [][]string
 	for _, p := range payees {
-		rows = append(rows, []string{p.Handle, p.Name, p.Account, string(p.Currency), onOff[p.Rehearsals]})
+		rows = append(rows, []string{p.Handle, p.Name, p.Account, string(p.Currency), onOff[p.Rehearsals], map[bool]string{true: "yes"}[p.Closed]})
 	}
-	return a.list(cmd.JSON, api.Payees{Payees: payees}, []string{"HANDLE", "NAME", "ACCOUNT", "CURRENCY", "REHEARSALS"}, rows)
-}
-
-// payeeMoveCmd moves a payee.
-type payeeMoveCmd struct {
-	operatorFlags
-	writeFlags
-	Handle string `arg:"" help:"The payee's handle."`
-	jsonFlag
-}
-
-// Help explains what moves.
-func (*payeeMoveCmd) Help() string {
-	return `The handle gets a new, empty account. Payments that were instructed before still go to the old one, and so does the
-money that is there.`
-}
-
-// Run moves the payee.
-func (cmd *payeeMoveCmd) Run(a *app) error {
-	client, err := cmd.client(a)
-	if err != nil {
-		return err
-	}
-	return cmd.once(a, func(a *app) error {
-		p, err := client.MovePayee(a.ctx, cmd.Handle, cmd.Note)
-		if err != nil {
-			return fmt.Errorf("move %s: %w", cmd.Handle, err)
-		}
-		return a.result(cmd.JSON, p, payeeFacts(p)...)
-	})
+	return a.list(cmd.JSON, api.Payees{Payees: payees}, []string{"HANDLE", "NAME", "ACCOUNT", "CURRENCY", "REHEARSALS", "CLOSED"}, rows)
 }
 
 // payeeRehearsalsCmd opens a payee to rehearsals, or closes it.

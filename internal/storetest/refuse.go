@@ -77,6 +77,8 @@ func (s *suite) references() {
 		"payment's initiator":           change(func(p *payment.Payment) { p.Initiator = "none" }),
 		"payment's associated device":   change(func(p *payment.Payment) { p.Associated = "none" }),
 		"payee's account":               {New: processor.Rows{Payees: []processor.Payee{{Handle: "x", Account: "none", Currency: "CNY"}}}},
+		"alias's payee":                 {New: processor.Rows{Aliases: []processor.Alias{{Alias: "x", Payee: "none"}}}},
+		"alias of itself":               {New: processor.Rows{Aliases: []processor.Alias{{Alias: "shop", Payee: "shop"}}}},
 		"API key's payee":               {New: processor.Rows{APIKeys: []processor.APIKey{{ID: "x", MAC: "x", Payee: "none"}}}},
 		"card's account":                {New: processor.Rows{Cards: []processor.Card{strange}}},
 		"card's associated device":      {New: processor.Rows{Cards: []processor.Card{unbound}}},

@@ -35,6 +35,8 @@ func (s *suite) changesComeBack() {
 	r.Devices[0].Label, r.Devices[0].UsedAt, r.Devices[0].RevokedAt, r.Devices[0].Push = "Old", noon, later, processor.PushSubscription{}
 	r.WakeUps[0].Until, r.WakeUps[0].NextAt, r.WakeUps[0].Attempts, r.WakeUps[0].Version = later, later, 0, 8
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
+	r.Payees[0].Kind, r.Payees[0].Further = processor.Person, []processor.PayeeAccount{{Currency: "CNY", Account: "shop1", Until: later}, {Currency: "JPY", Account: "blank"}}
+	r.Aliases[0].RemovedAt = later
 	r.APIKeys[0].RevokedAt, r.APIKeys[0].ExpiresAt, r.APIKeys[0].UsedAt, r.APIKeys[0].ReplacedBy = later, noon, later, "k9"
 	r.Operators[0].Name = "Beth"
 	r.TopUps[0].State, r.TopUps[0].DecidedBy, r.TopUps[0].DecidedAt = processor.TopUpRejected, "op", later
@@ -53,7 +55,7 @@ func (s *suite) changesComeBack() {
 	r.Challenges[0].UsedAt = later
 	r.Orders[0].State, r.Orders[0].Payment, r.Orders[0].Version, r.Orders[0].EndedAt = order.Paid, "p1", 7, later
 	s.save(processor.Changes{Changed: processor.Rows{
-		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1],
+		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1], Aliases: r.Aliases[:1],
 		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1],
 	}})
@@ -218,6 +220,9 @@ func (s *suite) rowsByOtherColumns() {
 	s.holds(processor.Wants{ChallengesOf: []payment.DeviceID{"phone1", "none"}},
 		processor.Rows{Challenges: []processor.TapChallenge{c.New.Challenges[0], c.New.Challenges[2]}})
 	s.holds(processor.Wants{APIKeysOf: []payment.Handle{"shop", "shut"}, APIKeys: []string{"1.aaa"}}, processor.Rows{APIKeys: c.New.APIKeys})
+	s.holds(processor.Wants{Paid: []processor.PaidID{{Card: "issuance", Payee: "card1"}, {Card: "card1", Payee: "issuance"}, {}}},
+		processor.Rows{Paid: []processor.Paid{{PaidID: processor.PaidID{Card: "issuance", Payee: "card1"}, At: noon.Add(-time.Hour)}}})
+	s.holds(processor.Wants{AliasesOf: []payment.Handle{"shop", "none"}}, processor.Rows{Aliases: c.New.Aliases})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1", "c2"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{PasskeysOf: []payment.CardID{"c1"}, Passkeys: []string{"key1"}}, processor.Rows{Passkeys: c.New.Passkeys})
 	s.holds(processor.Wants{AnyOf: true}, processor.Rows{Operators: c.New.Operators[:2]})
@@ -243,6 +248,7 @@ func (s *suite) newRowIsThere() {
 		"API key":           {New: processor.Rows{APIKeys: r.APIKeys[:1]}},
 		"API key's id":      {New: processor.Rows{APIKeys: []processor.APIKey{sameID}}},
 		"API key's place":   {New: processor.Rows{APIKeys: []processor.APIKey{samePlace}}},
+		"alias":             {New: processor.Rows{Aliases: r.Aliases[:1]}},
 		"operator":          {New: processor.Rows{Operators: r.Operators[:1]}},
 		"card":              {New: processor.Rows{Cards: r.Cards[:1]}},
 		"card number":       {New: processor.Rows{Cards: []processor.Card{again}}},

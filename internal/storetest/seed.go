@@ -111,6 +111,7 @@ func everything() processor.Changes {
 	c.New.Accounts = append(c.New.Accounts, ledger.Account{ID: "blank", Kind: ledger.CardAccount, Currency: "JPY"})
 	c.New.Cards = append(c.New.Cards, processor.Card{ID: "c3", Key: "1.key3", Account: "blank", Currency: "JPY",
 		State: processor.CardIssued, Replaces: "c2", Code: processor.OneUseCode{Purpose: processor.CodeReplaces}})
+	c.New.Aliases = []processor.Alias{{Alias: "books", Payee: "shop", CreatedAt: noon}}
 	c.New.APIKeys = []processor.APIKey{{ID: "k1", MAC: "1.aaa", Payee: "shop", CreatedAt: noon},
 		{ID: "k2", MAC: "1.bbb", Payee: "shop", Name: "till", Scopes: []processor.Scope{"orders", "read"}, Hint: "tapline_test_x7Kd…",
 			CreatedBy: "key:k1", CreatedAt: noon, ExpiresAt: noon.Add(2 * time.Hour), RevokedAt: noon.Add(time.Hour), UsedAt: noon, ReplacedBy: "k3"}}
@@ -189,6 +190,7 @@ func everythingWants() processor.Wants {
 	w.Devices = append(w.Devices, "lost")
 	w.Accounts = append(w.Accounts, "blank")
 	w.Cards = append(w.Cards, "c3")
+	w.Aliases = []payment.Handle{"books"}
 	w.APIKeys = []string{"1.aaa", "1.bbb"}
 	w.Payees = append(w.Payees, "shut")
 	w.Tries = []processor.TriesID{{Card: "1.key1", By: processor.Owner}, {Card: "1.unknown", By: processor.Strangers}}

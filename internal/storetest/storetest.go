@@ -143,6 +143,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Payees = by(r.Payees, func(p processor.Payee) string { return string(p.Handle) })
 	r.Orders = by(r.Orders, func(o order.Order) string { return string(o.ID) })
 	r.Refunds = by(r.Refunds, func(f payment.Refund) string { return string(f.ID) })
+	r.Aliases = by(r.Aliases, func(a processor.Alias) string { return string(a.Alias) })
 	r.APIKeys = by(r.APIKeys, func(k processor.APIKey) string { return k.MAC })
 	r.Operators = by(r.Operators, func(o processor.Operator) string { return string(o.ID) })
 	r.Keys = by(r.Keys, func(k processor.Key) string { return string(k.Principal) + " " + k.Key })

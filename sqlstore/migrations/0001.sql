@@ -66,15 +66,29 @@ CREATE TABLE wake_ups (
 
 CREATE INDEX wake_ups_to_send ON wake_ups (next_at) WHERE next_at > 0;
 
+-- further is a JSON array of accounts in other currencies, and of former ones. Payments and postings refer to accounts that are
+-- there, so that no money goes to one that is not.
 CREATE TABLE payees (
   handle     TEXT   NOT NULL PRIMARY KEY CHECK (handle <> ''),
   name       TEXT   NOT NULL,
+  kind       TEXT   NOT NULL CHECK (kind IN ('', 'company', 'person')),
   account    TEXT   NOT NULL REFERENCES accounts (id),
   currency   TEXT   NOT NULL CHECK (length(currency) = 3 AND currency = upper(currency)),
   closed     BIGINT NOT NULL CHECK (closed IN (0, 1)),
   rehearsals BIGINT NOT NULL CHECK (rehearsals IN (0, 1)),
+  further    TEXT   NOT NULL,
   created_at BIGINT NOT NULL CHECK (created_at >= 0)
 ) BY KEY;
+
+CREATE TABLE payee_aliases (
+  alias      TEXT   NOT NULL PRIMARY KEY CHECK (alias <> ''),
+  payee      TEXT   NOT NULL REFERENCES payees (handle),
+  created_at BIGINT NOT NULL CHECK (created_at >= 0),
+  removed_at BIGINT NOT NULL CHECK (removed_at >= 0),
+  CHECK (alias <> payee)
+) BY KEY;
+
+CREATE INDEX payee_aliases_by_payee ON payee_aliases (payee);
 
 -- scopes is a JSON array. created_by is a principal, and outlives the key that it names.
 CREATE TABLE api_keys (
@@ -282,6 +296,7 @@ CREATE TABLE payments (
   payee_handle      TEXT   NOT NULL REFERENCES payees (handle),
   payee_name        TEXT   NOT NULL,
   payee_account     TEXT   NOT NULL REFERENCES accounts (id),
+  payee_moved       BIGINT NOT NULL CHECK (payee_moved IN (0, 1)),
   card              TEXT   REFERENCES cards (id),
   card_account      TEXT   REFERENCES accounts (id),
   card_last4        TEXT   NOT NULL CHECK (length(card_last4) <= 4),

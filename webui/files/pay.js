@@ -370,7 +370,7 @@ async function passkey(under, view, gesture) {
   screen(t('confirm.title'), statementCard(statement), linesOf(under.asked.terms), time(under, view), trouble,
     button(t('passkey.confirm', { amount: show(statement.amount) }), ask, { icon: 'key' }),
     button(t('passkey.use_pin'), () => pin(under, view), { kind: 'second' }), cancel(under));
-  if (gesture) await ask();
+  if (gesture && !statement.payee_account_changed) await ask(); // that is to be read first
 }
 
 /** @param {any} under @param {any} view */

@@ -98,6 +98,7 @@ export function second(text, view) {
 export function statementCard(s) {
   return h('section.statement', { 'aria-label': t('statement.title') },
     s.rehearsal && notice('note', t('statement.rehearsal')),
+    s.payee_account_changed && notice('bad', t('statement.moved')),
     h('p.amount', {}, show(s.amount)),
     facts([
       [t('fact.payee'), h('span', {}, h('b', {}, h('bdi', {}, s.payee_name)), ' ', h('bdi.quiet', {}, s.payee_handle))],
