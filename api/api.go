@@ -210,6 +210,13 @@ type Event struct {
 	At      time.Time `json:"at"`
 }
 
+// Events are those after one that is known.
+type Events struct {
+	Events []Event `json:"events"`
+	Next   string  `json:"next" doc:"To be given as after, the next time."`
+	Reset  bool    `json:"reset,omitempty" doc:"Too much was missed, or nothing is known yet: read everything anew."`
+}
+
 // Problem is an error (RFC 9457). Code is for programs and listed in docs/api.md; nothing of what was refused is
 // repeated.
 type Problem struct {

@@ -164,7 +164,7 @@ func (s *Service) Handler() http.Handler {
 func (s *Service) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
-		if r.admin || r.path == "/v1/token" || r.path == "/v1/service" || r.path == "/v1/events" || strings.HasPrefix(r.path, "/v1/sign-in-") {
+		if r.admin || r.path == "/v1/token" || r.path == "/v1/service" || r.path == "/v1/events" || r.path == "/v1/events/next" || strings.HasPrefix(r.path, "/v1/sign-in-") {
 			mux.HandleFunc(r.method+" "+r.path, s.serve(r))
 		}
 	}

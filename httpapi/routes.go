@@ -339,6 +339,15 @@ func eventRoutes() []*route {
 				"anew. A comment comes every 15 seconds. The stream ends with the token, or soon after whoever holds it was revoked.",
 			by: []credential{byDevice, byPayee, byOperator}, scope: processor.ScopeRead, status: http.StatusOK, handle: (*call).streamEvents,
 			codes: []string{"too_many_streams", "invalid_field"},
+		}, {
+			method: "GET", path: "/v1/events/next", id: "nextEvents", summary: "Be told of changes, or wait for the next",
+			text: "The same as the stream tells, for clients that no stream gets through to. Begin without after.",
+			by:   []credential{byDevice, byPayee, byOperator}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Events](), handle: (*call).nextEvents,
+			query: []param{
+				{name: "wait", doc: "How many seconds to wait for an event.", integer: true, max: maxWait},
+				{name: "after", doc: "The next of the answer before.", integer: true, max: 1<<62 - 1},
+			},
+			codes: []string{"too_many_streams"},
 		},
 	}
 }

@@ -253,24 +253,39 @@ func TestServiceThatIsGoneAndBackIsNoticed(t *testing.T) {
 }
 
 func TestWithoutAStreamThePageAsks(t *testing.T) {
-	w := openWorld(t)
-	in := browser(t)
-	phone, payer := newPerson(t, in, "phone"), newPerson(t, in, "payer")
-	w.activate(phone)
-	if _, err := chromedp.Call(phone.ctx, network.Enable, network.EnableParams{}); err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		blocked []string
+		waits   bool // for each change; otherwise it asks every few seconds
+	}{
+		"for changes": {[]string{"*://*:*/v1/events"}, true},
+		"for all":     {[]string{"*://*:*/v1/events", "*://*:*/v1/events/next", "*://*:*/v1/events/next?*"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := openWorld(t)
+			in := browser(t)
+			phone, payer := newPerson(t, in, "phone"), newPerson(t, in, "payer")
+			w.activate(phone)
+			if _, err := chromedp.Call(phone.ctx, network.Enable, network.EnableParams{}); err != nil {
+				t.Fatal(err)
+			}
+			var params network.SetBlockedURLsParams
+			for _, pattern := range c.blocked {
+				params.URLPatterns = append(params.URLPatterns, &network.BlockPattern{URLPattern: pattern, Block: true})
+			}
+			if _, err := chromedp.Call(phone.ctx, network.SetBlockedURLs, params); err != nil {
+				t.Fatal(err)
+			}
+			phone.open(w.url + "/approve")
+			phone.see("Nothing to approve")
+			phone.see("Not live: this page asks for changes instead.")
+			w.requests()
+			payer.asks(w)
+			phone.see("Is this your payment?")
+			if waits := slices.Contains(w.requests(), "GET /v1/events/next"); waits != c.waits {
+				t.Errorf("it waits for changes: %v, want %v", waits, c.waits)
+			}
+		})
 	}
-	_, err := chromedp.Call(phone.ctx, network.SetBlockedURLs, network.SetBlockedURLsParams{
-		URLPatterns: []*network.BlockPattern{{URLPattern: "*://*:*/v1/events", Block: true}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	phone.open(w.url + "/approve")
-	phone.see("Nothing to approve")
-	phone.see("Not live: this page asks every few seconds.")
-	payer.asks(w)
-	phone.see("Is this your payment?")
 }
 
 func TestDeviceOfNoCardIsSentToSetItUp(t *testing.T) {

@@ -137,7 +137,12 @@ func made() map[string][]string {
 	for _, c := range httpapi.Codes() {
 		codes = append(codes, c.Code)
 	}
+	var kinds []string
+	for _, k := range processor.WakeKinds {
+		kinds = append(kinds, string(k))
+	}
 	return map[string][]string{
+		"wake.": kinds, "wake.text_": kinds,
 		"problem.": codes, "end.": ends, "end.reason.": slices.DeleteFunc(reasons, func(r string) bool { return r == "settled" }),
 		"me.event.": cardEvents, "me.state.": cardStates(), "me.level.": levels, "me.level_text.": levels,
 		"op.section.": {"payments", "cards", "accounts", "funnel", "alarms", "audit", "operators"},

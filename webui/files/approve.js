@@ -9,6 +9,8 @@ import { show } from '/ui/money.js';
 import { second, statementCard } from '/ui/statement.js';
 import { tapping } from '/ui/ways.js';
 import { duration, explain, t, when } from '/ui/words.js';
+import { canScan, scan } from '/approve/scan.js';
+import { seen, tellWords, waking } from '/approve/wake.js';
 
 /** @typedef {any} Request a payment that waits, with what its statement says in "said", or why that cannot be in "wrong" */
 
@@ -28,13 +30,19 @@ const decided = new Set();
 let refresh = () => {};
 /** What was drawn where nothing is being decided: the same is not drawn again, or it would take the focus. */
 let drawn = '';
-/** Stops whatever waits for a card. */
+/** The worker, where the browser has such. @type {Promise<ServiceWorkerRegistration | undefined>} */
+let worker = Promise.resolve(undefined);
+/** Whether this device is woken: made once, so that what it says is not lost when something else changes. @type {any} */
+let wake;
+/** Whether this browser reads codes with the camera. */
+let scans = false;
+/** Stops whatever waits for a card or a code. */
 let stopTap = () => {};
 
 const address = '/approve-worker.js';
 /** The worker's address, which the content policy has vouched for where the browser has Trusted Types. @type {string} */
 // @ts-ignore: not in the type library
-const worker = globalThis.trustedTypes?.createPolicy('tapline-worker', { createScriptURL: () => address }).createScriptURL('') ?? address;
+const script = globalThis.trustedTypes?.createPolicy('tapline-worker', { createScriptURL: () => address }).createScriptURL('') ?? address;
 
 const status = h('p.live', { role: 'status' });
 const others = h('div');
@@ -47,7 +55,10 @@ export async function start(tap) {
   brought = tap;
   frame(t('approve.title'), { links: { [t('nav.me')]: '/me', [t('nav.approve')]: '/approve' } });
   screen(t('pay.loading'));
-  navigator.serviceWorker?.register(worker, { scope: '/approve', updateViaCache: 'none' }).catch(() => {}); // it can do without
+  worker = Promise.resolve(navigator.serviceWorker?.register(script, { scope: '/approve', updateViaCache: 'none' })
+    .then(() => navigator.serviceWorker.getRegistration('/approve'))).catch(() => undefined); // it can do without
+  tellWords().catch(() => {});
+  scans = await canScan();
   refresh = keepLive({ read: look, told, failed: fail, signal: new AbortController().signal });
 }
 
@@ -65,6 +76,7 @@ async function look(signal) {
   ]);
   const before = waiting;
   cards = list.cards.filter((/** @type {any} */ c) => c.associated_device === id);
+  worker.then((w) => w && seen(w)).catch(() => {});
   waiting = payments.filter((/** @type {any} */ p) => p.statement).reverse().map(said);
   for (const old of before) {
     if (!decided.has(old.id) && !waiting.some((p) => p.id === old.id)) await missed(old, signal);
@@ -113,7 +125,7 @@ function draw() {
   screen(t('approve.nothing'), status, h('div.mark.calm', {}, icon('wait')), elsewhere(), brought && notice('note', t('approve.tap_for_nothing')),
     h('p', {}, t('approve.nothing_text')),
     h('ul.cards', {}, cards.map((c) => h('li.panel', {}, h('span.what', {}, h('b', {}, h('bdi', {}, c.label)),
-      h('span.quiet', {}, h('bdi', {}, c.card_account), c.state === 'frozen' && ' · ' + t('approve.frozen')))))), install());
+      h('span.quiet', {}, h('bdi', {}, c.card_account), c.state === 'frozen' && ' · ' + t('approve.frozen')))))), wake ??= waking(worker), install());
 }
 
 /** What there is to draw. */
@@ -156,10 +168,13 @@ function ask(p, problem) {
   if (brought) byBrought(p, means, trouble); else byCode(p, means, trouble);
 }
 
-/** With the digits of the other screen. @param {Request} p @param {HTMLElement} means @param {HTMLElement} trouble */
-function byCode(p, means, trouble) {
+/**
+ * With the digits of the other screen, typed or seen by the camera: its user presses in either case.
+ * @param {Request} p @param {HTMLElement} means @param {HTMLElement} trouble @param {string} [digits]
+ */
+function byCode(p, means, trouble, digits = '') {
   stopTap();
-  const code = field(t('approve.code'), { inputmode: 'numeric', maxlength: 6, class: 'digits' }, t('approve.code_help'));
+  const code = field(t('approve.code'), { inputmode: 'numeric', maxlength: 6, class: 'digits', value: digits }, t('approve.code_help'));
   const go = button(t('approve.approve', { amount: show(p.said.amount) }), async () => {
     const digits = code.input.value.replace(/\D/g, '');
     if (digits.length < 2) return code.tell(t('approve.code_missing'));
@@ -167,7 +182,27 @@ function byCode(p, means, trouble) {
     await answer(p, 'approve', { code: digits }, trouble, (e) => { code.input.value = ''; code.tell(explain(e)); });
   }, { icon: 'done' });
   means.replaceChildren(h('form', { onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); go.click(); } }, code.row, go),
+    scans && button(t('approve.scan'), () => byCamera(p, means, trouble), { kind: 'second', icon: 'code' }) || '',
     p.next.methods?.includes('tap') && button(t('approve.tap_instead'), () => byTap(p, means, trouble), { kind: 'second', icon: 'tap' }) || '');
+}
+
+/** With the digits that the camera sees on the other screen. @param {Request} p @param {HTMLElement} means @param {HTMLElement} trouble */
+async function byCamera(p, means, trouble) {
+  stopTap();
+  trouble.replaceChildren();
+  const over = new AbortController();
+  stopTap = () => over.abort();
+  const found = (/** @type {string} */ digits) => {
+    over.abort();
+    announce(t('approve.scanned'));
+    byCode(p, means, trouble, digits);
+  };
+  try {
+    means.replaceChildren(await scan(p.id, found, () => byCode(p, means, trouble), over.signal));
+  } catch {
+    byCode(p, means, trouble);
+    trouble.replaceChildren(notice('bad', t('approve.no_camera')));
+  }
 }
 
 /**

@@ -3,9 +3,11 @@
 // a card's own address is tapped (/t). Where the payment is, the service says; a reload comes back to it.
 import { device, newer, Offline, Problem, read, write } from '/ui/api.js';
 import { newID } from '/ui/key.js';
+import { toCamera } from '/ui/digits.js';
 import { announce, button, countdown, facts, field, frame, h, icon, notice, pinPad, screen } from '/ui/dom.js';
 import { parse, show } from '/ui/money.js';
 import { confirm as byPasskey } from '/ui/passkey.js';
+import { qr } from '/ui/qr.js';
 import { backLink, linesOf, termsOf } from '/ui/order.js';
 import { receiptCard } from '/ui/receipt.js';
 import { Differs, first, statementCard } from '/ui/statement.js';
@@ -384,9 +386,12 @@ async function confirm(under, view) {
 }
 
 /** The associated device is asked. @param {any} under @param {any} view */
-function waiting(under, view) {
+async function waiting(under, view) {
+  const { signal } = watching;
+  const camera = qr(await toCamera(under.asked.id, view.code), t('wait.qr'));
+  if (signal.aborted) return; // it went on meanwhile
   screen(t('wait.title'), payment(view), h('p', {}, t('wait.text')),
-    h('p.code', { 'aria-label': t('wait.code', { code: [...view.code].join(' ') }) }, view.code), time(under, view), cancel(under));
+    h('p.code', { 'aria-label': t('wait.code', { code: [...view.code].join(' ') }) }, view.code), camera, time(under, view), cancel(under));
   announce(t('wait.code', { code: [...view.code].join(' ') }));
 }
 

@@ -1,7 +1,8 @@
 // @ts-check
-// Keeping what a page shows up to date: by the event stream, and where that does not come through, by asking every few
-// seconds. A page says which of the two it is: what is not live may be old.
-import { listen, Offline, pause } from './api.js';
+// Keeping what a page shows up to date: by the event stream; where that does not come through, by requests that each wait for
+// the next event; and where those fail, too, by asking every few seconds. A page says when it is not live: what it shows may
+// be old.
+import { listen, Offline, pause, read as get } from './api.js';
 
 /** How a page hears of changes: at once, by asking, or not at all. @typedef {'live' | 'asking' | 'lost'} How */
 
@@ -19,7 +20,7 @@ export function keepLive({ read, told, failed, signal, bearer }) {
   /** @type {How | ''} */
   let state = '';
   let up = false, sign = performance.now(), stream = new AbortController(), attempt = new AbortController();
-  let reading = false, again = false;
+  let reading = false, again = false, waits = false;
   const tell = (/** @type {How} */ now) => { if (now !== state) told(state = now); };
   const refresh = async () => {
     again = true;
@@ -64,7 +65,25 @@ export function keepLive({ read, told, failed, signal, bearer }) {
       await pause(askEvery, signal).catch(() => {});
       if (signal.aborted) return;
       if (up && performance.now() - sign > silence) restart();
-      else if (!up) refresh();
+      else if (!up && !waits) refresh();
+    }
+  })();
+  (async () => {
+    for (let after = ''; !signal.aborted;) {
+      try {
+        if (!up) {
+          const next = await get('/v1/events/next' + (after && '?wait=25&after=' + after), { bearer, signal });
+          waits = !up;
+          setTimeout(() => { if (waits && !up && !signal.aborted && state !== 'lost') tell('asking'); }, Math.max(0, sign + askEvery - performance.now()));
+          if (after && (next.reset || next.events.length)) refresh();
+          after = next.next;
+          if (!after) throw new Error('no number');
+          continue;
+        }
+      } catch { /* asking every few seconds is left */ }
+      waits = false;
+      after = '';
+      await pause(askEvery / 2, signal).catch(() => {});
     }
   })();
   open();
