@@ -52,9 +52,10 @@ type secret [keySize]byte
 //
 // The keys stand behind pointers so that even a careless "%+v" of a struct around a Keyring prints addresses.
 type Keyring struct {
-	secrets map[Purpose]map[int]*secret
-	signers map[int]*Signer
-	current map[Purpose]int
+	secrets  map[Purpose]map[int]*secret
+	signers  map[int]*Signer
+	current  map[Purpose]int
+	versions map[Purpose][]int // of secrets, newest first
 }
 
 // Versioned is a MAC with the version of the key that made it; both are stored.
@@ -84,25 +85,25 @@ func (k *Keyring) MACAt(p Purpose, version int, parts ...[]byte) ([]byte, error)
 
 // MACs is MAC under every version of the key, newest first: what to look up when the version is not known.
 func (k *Keyring) MACs(p Purpose, parts ...[]byte) []Versioned {
-	var sums []Versioned
-	for _, version := range newestFirst(k.secrets[p]) {
-		sums = append(sums, Versioned{version, k.secrets[p][version].mac(p, parts)})
+	sums := make([]Versioned, len(k.versions[p]))
+	for i, version := range k.versions[p] {
+		sums[i] = Versioned{version, k.secrets[p][version].mac(p, parts)}
 	}
 	return sums
 }
 
 func (s *secret) mac(p Purpose, parts [][]byte) []byte {
-	h := hmac.New(sha256.New, s[:])
+	text := make([]byte, 0, 256)
 	frame := func(part []byte) {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		h.Write(size[:])
-		h.Write(part)
+		text = binary.BigEndian.AppendUint64(text, uint64(len(part)))
+		text = append(text, part...)
 	}
 	frame([]byte("tapline/mac/1/" + p))
 	for _, part := range parts {
 		frame(part)
 	}
+	h := hmac.New(sha256.New, s[:])
+	h.Write(text)
 	return h.Sum(nil)
 }
 
@@ -129,13 +130,14 @@ func (k *Keyring) LogValue() slog.Value {
 
 // newKeyring checks that there is a key for every purpose and that no two are the same.
 func newKeyring(secrets map[Purpose]map[int]*secret, receipts map[int]*ecdsa.PrivateKey) (*Keyring, error) {
-	k := &Keyring{secrets: secrets, signers: make(map[int]*Signer), current: make(map[Purpose]int)}
+	k := &Keyring{secrets: secrets, signers: make(map[int]*Signer), current: make(map[Purpose]int), versions: make(map[Purpose][]int)}
 	seen := make(map[secret]bool)
 	for _, p := range Purposes {
 		if len(secrets[p]) == 0 {
 			return nil, missing(string(p))
 		}
-		k.current[p] = newestFirst(secrets[p])[0]
+		k.versions[p] = newestFirst(secrets[p])
+		k.current[p] = k.versions[p][0]
 		for _, key := range secrets[p] {
 			if seen[*key] {
 				return nil, errors.New("two key files hold the same key; hint: restore the folder from its backup")
