@@ -32,6 +32,25 @@ func TestEveryProblemOfTheDocumentHasWords(t *testing.T) {
 	}
 }
 
+// Pages of payers, approvers and cardholders are not served the words of operators and payees (staffWords in webui.go).
+func TestPayerPagesUseNoWordsOfStaff(t *testing.T) {
+	staff := regexp.MustCompile(`^(operator|till|demo|words)[/.]|^ui/ask\.js$`)
+	foreign := regexp.MustCompile(`'(?:op|till)\.[a-z_.]*'|'/ui/ask\.js'`)
+	looked := 0
+	for name, text := range scripts(t) {
+		if staff.MatchString(name) {
+			continue
+		}
+		looked++
+		if m := foreign.FindString(text); m != "" {
+			t.Errorf("%s uses %s", name, m)
+		}
+	}
+	if looked < 20 {
+		t.Errorf("looked at %d scripts only", looked)
+	}
+}
+
 // A text that says only that something failed tells nobody what to do.
 func TestNoTextSaysThatSomethingWentWrong(t *testing.T) {
 	empty := regexp.MustCompile(`(?i)something (went|is|has gone) wrong|went wrong|unknown error|unexpected error|an error (has )?occurred|^error\.?$|^oops|出了点?问题|出错了|未知错误|发生错误|^错误。?$`)

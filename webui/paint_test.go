@@ -23,7 +23,7 @@ func (w *world) places() []place {
 	o := w.placed(nil)
 	return []place{
 		{order, "Tap your card"}, {"/pay/" + o.ID, "Tap your card"}, {"/pay", "Tap your card"}, {"/approve", "Live:"}, {"/me", "Live:"},
-		{"/till", "Live:"}, {"/operator", "Payee"}, {"/", "tapline"}, {"/docs", "/v1/payments"},
+		{"/till", "Sign in to the till"}, {"/operator", "Payee"}, {"/", "tapline"}, {"/docs", "/v1/payments"},
 	}
 }
 
@@ -35,7 +35,6 @@ func TestPagesPaintAtOnceAndStayWhereTheyAre(t *testing.T) {
 	p := newPerson(t, browser(t), "visitor")
 	w.activate(p)
 	w.newOperator(p)
-	w.keepsKey(p)
 	p.always(watchPaint)
 	empty := foreign(t, "<p>nothing else")
 	const most = 300 * time.Millisecond
@@ -83,16 +82,6 @@ func (p *person) painted(url, ready string) time.Duration {
 		p.Errorf("%s moves by %.4f, want less than %v: %v", url, sum, still, shifts)
 	}
 	return time.Duration(took * float64(time.Millisecond))
-}
-
-// keepsKey signs a person in at the till, whose key stays in this tab.
-func (w *world) keepsKey(p *person) {
-	p.Helper()
-	p.open(w.url + "/till")
-	p.fill("API key", w.shop.APIKey)
-	p.do(chromedp.Click(".option input"))
-	p.press("Sign in")
-	p.see("Type the amount")
 }
 
 // TestPayerPagesTransferLittle counts every byte that the service writes to a browser that has nothing yet, answers of the API,

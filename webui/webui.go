@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -78,7 +79,12 @@ func load() map[string]file {
 			return err
 		}
 		text, err := files.ReadFile(name)
-		served[strings.TrimPrefix(name, "files/")] = newFile(name, text)
+		name = strings.TrimPrefix(name, "files/")
+		if dir, language := path.Split(name); dir == "words/" {
+			served[dir+"staff/"+language] = newFile(name, text)
+			text = staffWords.ReplaceAll(text, []byte("\n"))
+		}
+		served[name] = newFile(name, text)
 		return err
 	})
 	if err != nil {
@@ -86,6 +92,10 @@ func load() map[string]file {
 	}
 	return served
 }
+
+// staffWords are lines of a catalogue that only operators and payees see, which is a third of it. Other pages are served the
+// catalogue without them.
+var staffWords = regexp.MustCompile(`(?m)^  "(?:op|till)\.[^\n]*\n`)
 
 // uncommented is a script without the lines that are comments only, which are for those who read files. Lines keep their
 // numbers.

@@ -1,8 +1,11 @@
 // @ts-check
 // Words for people, in the language of the browser or the one that they chose. Each language is one catalogue.
 
+/** Where they are: only the pages of operators and payees are told the words that only those use. */
+const place = /^\/(operator|till)\b/.test(location.pathname) ? '/words/staff/' : '/words/';
+
 /** @type {Record<string, () => Promise<{words: Record<string, string>}>>} */
-const catalogues = { en: () => import('/words/en.js'), zh: () => import('/words/zh.js') };
+const catalogues = { en: () => import(`${place}en.js`), zh: () => import(`${place}zh.js`) };
 
 /** The languages there are, each in its own words. */
 export const languages = { en: 'English', zh: '简体中文' };
