@@ -81,7 +81,8 @@ type Payee struct {
 	Alias      string           `json:"alias,omitempty" doc:"The alias by which it was looked up. What is signed has the handle."`
 	Currencies []money.Currency `json:"currencies,omitempty" doc:"Those it takes, its first before all others; told where a payee is looked up."`
 
-	Rehearsals bool `json:"rehearsals,omitempty" doc:"Whether payments to it may be rehearsed; told where a payee is looked up."`
+	Rehearsals bool  `json:"rehearsals,omitempty" doc:"Whether payments to it may be rehearsed; told where a payee is looked up."`
+	Undo       int64 `json:"undo_seconds,omitempty" doc:"How long payments to it may be undone before their money moves; told where a payee is looked up."`
 }
 
 // Order is what the payer gets for the money.
@@ -104,12 +105,13 @@ const (
 	ActionConfirm      = "confirm"
 	ActionApprove      = "approve"
 	ActionWait         = "wait_for_approval"
+	ActionUndo         = "undo" // nothing more is needed: it settles by itself, unless somebody undoes it
 	ActionDone         = "done"
 )
 
 // Next says what the payment waits for, from the side of the one who asks.
 type Next struct {
-	Action    string   `json:"action" enum:"authenticate,confirm,approve,wait_for_approval,done"`
+	Action    string   `json:"action" enum:"authenticate,confirm,approve,wait_for_approval,undo,done"`
 	Methods   []string `json:"methods,omitempty" doc:"How: passkey, pin, signature or code."`
 	ExpiresIn int      `json:"expires_in" doc:"Seconds until the wait is over."`
 }
@@ -118,7 +120,7 @@ type Next struct {
 type Payment struct {
 	ID          string       `json:"id"`
 	Role        string       `json:"role" enum:"initiator,approver,payee"`
-	State       string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected,rehearsed"`
+	State       string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,undoable,settled,declined,cancelled,expired,rejected,rehearsed"`
 	Reason      string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
 	Rehearsal   bool         `json:"rehearsal,omitempty" doc:"No money moves, whatever else it says: it ends rehearsed, not settled."`
 	Version     int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
@@ -131,6 +133,8 @@ type Payment struct {
 	Passkeys    []string     `json:"passkeys,omitempty" doc:"For an initiator that is bound to the card: the credentials, in base64url, one of which may authenticate and confirm the statement in one gesture."`
 	Code        string       `json:"code,omitempty" doc:"For the initiator while approval is awaited: the digits to tell the approver."`
 	Next        Next         `json:"next"`
+
+	UndoUntil *time.Time `json:"undo_until,omitempty" doc:"Until then payer or payee may cancel it; from then on its money moves by itself. Where the payee wants that, once all was given that it needs."`
 
 	Refunded *money.Amount `json:"refunded,omitempty" doc:"What its payee gave back of it since it was settled; GET /v1/refunds?payment=… tells more."`
 

@@ -42,6 +42,11 @@ type APIKeys struct {
 	APIKeys []APIKey `json:"api_keys"`
 }
 
+// NewUndo says how long payments to a payee may be undone before their money moves.
+type NewUndo struct {
+	Undo int64 `json:"undo_seconds" minimum:"0" maximum:"86400" doc:"Seconds; 0 for not at all. For payments that are instructed from now on."`
+}
+
 // Self is whose an API key is, and what it may do.
 type Self struct {
 	Payee  Payee  `json:"payee"`

@@ -9,7 +9,7 @@ import (
 // AdminPayment is a payment as an operator sees it: all of it but what somebody could act with.
 type AdminPayment struct {
 	ID        string       `json:"id"`
-	State     string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,settled,declined,cancelled,expired,rejected,rehearsed"`
+	State     string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,undoable,settled,declined,cancelled,expired,rejected,rehearsed"`
 	Reason    string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
 	Rehearsal bool         `json:"rehearsal,omitempty" doc:"No money moves."`
 	Decoy     bool         `json:"decoy,omitempty" doc:"The card is unknown, or could not pay when it was tapped: nobody can authenticate this payment."`
@@ -31,6 +31,8 @@ type AdminPayment struct {
 	Assurance  string `json:"assurance" enum:"identified,authentic" doc:"What the tap proved."`
 	WrongCodes int    `json:"wrong_codes,omitempty" doc:"How often the approval code was mistyped."`
 
+	UndoUntil *time.Time `json:"undo_until,omitempty" doc:"Until then payer or payee may cancel it, or could."`
+
 	Refunded *money.Amount `json:"refunded,omitempty" doc:"What its payee gave back of it."`
 
 	InstructedAt time.Time  `json:"instructed_at"`
@@ -42,7 +44,7 @@ type AdminPayment struct {
 
 // TimelineStep is one step in the life of a payment.
 type TimelineStep struct {
-	Step        string    `json:"step" enum:"instructed,authenticated,confirmed,approved,ended,refunded"`
+	Step        string    `json:"step" enum:"instructed,authenticated,confirmed,approved,undoable,ended,refunded"`
 	At          time.Time `json:"at"`
 	Millis      int64     `json:"milliseconds" doc:"Since the step before."`
 	By          string    `json:"by" enum:"initiator,approver,payee,service"`

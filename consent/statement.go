@@ -88,6 +88,7 @@ type Statement struct {
 	OrderNumber  string       `json:"order_number"`
 	OrderText    string       `json:"order_description"`
 	OrderHash    string       `json:"order_hash"`             // see OrderHash, and TermsHash for an order that the payee made
+	Undo         int64        `json:"undo_seconds,omitempty"` // how long it may be undone, once all was given that it needs
 	Nonce        string       `json:"nonce"`                  // fresh for each payment
 	ExpiresAt    Instant      `json:"expires_at"`             // the confirmation must arrive before
 	FirstDigest  string       `json:"first_digest,omitempty"` // second only: StatementDigest of the first
@@ -175,6 +176,7 @@ func (s Statement) Validate() error {
 		{"order_description", clean(s.OrderText, MaxOrderDescription)},
 		{"order", s.Order == "" || CheckOrderID(payment.OrderID(s.Order)) == nil},
 		{"order_hash", s.Order == "" && s.OrderHash == s.ownHash() || s.Order != "" && digestForm.MatchString(s.OrderHash)},
+		{"undo_seconds", s.Undo >= 0 && s.Undo <= int64(payment.MaxUndo/time.Second)},
 		{"nonce", nonceForm.MatchString(s.Nonce)},
 		{"expires_at", s.ExpiresAt.Year() >= 2000 && s.ExpiresAt.Year() <= 9999 && At(s.ExpiresAt.Time).Equal(s.ExpiresAt)},
 		{"first_digest", s.Role == First && s.FirstDigest == "" || s.Role == Second && digestForm.MatchString(s.FirstDigest)},

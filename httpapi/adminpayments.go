@@ -119,6 +119,9 @@ func adminPayment(p payment.Payment) api.AdminPayment {
 	} else {
 		v.Deadline = &p.Deadline
 	}
+	if until := p.UndoUntil(); !until.IsZero() {
+		v.UndoUntil = &until
+	}
 	v.Refunded = refunded(p)
 	return v
 }
@@ -202,6 +205,7 @@ func timeline(p payment.Payment, evidence []processor.Evidence, devices []proces
 		method = "tap"
 	}
 	add(p.ApprovedAt, api.TimelineStep{Step: "approved", By: api.RoleApprover, Method: method, Digest: p.SecondDigest, Signed: hasSecond})
+	add(p.UndoableAt, api.TimelineStep{Step: "undoable", By: roleService})
 	end := endedBy(p)
 	add(p.EndedAt, api.TimelineStep{Step: "ended", By: end, Signed: end == api.RoleApprover && hasSecond})
 	return steps

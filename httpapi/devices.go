@@ -68,11 +68,13 @@ func (c *call) getPayee() (answer, error) {
 	}
 	currency := money.Currency(cmp.Or(c.query["currency"], string(p.Currency)))
 	account, takes := p.In(currency)
+	currencies := p.Currencies()
 	if !takes {
 		return answer{}, processor.ErrCurrency
 	}
-	view := payeeView(p.Handle, p.Name, string(account), currency)
-	view.Kind, view.Currencies, view.Rehearsals, view.Alias = string(p.Kind), p.Currencies(), p.Rehearsals, string(alias)
+	p.Account, p.Currency = account, currency
+	view := wholePayee(p)
+	view.Currencies, view.Alias = currencies, string(alias)
 	return ok(view)
 }
 
@@ -102,6 +104,13 @@ func (c *call) findPayee(handle payment.Handle) (p processor.Payee, alias paymen
 func payeeView(handle payment.Handle, name, account string, currency money.Currency) api.Payee {
 	last4 := account[max(0, len(account)-4):]
 	return api.Payee{Handle: string(handle), Name: name, Account: consent.MaskLast4(last4), Currency: currency}
+}
+
+// wholePayee is a payee as whoever looks it up sees it.
+func wholePayee(p processor.Payee) api.Payee {
+	v := payeeView(p.Handle, p.Name, string(p.Account), p.Currency)
+	v.Kind, v.Currencies, v.Rehearsals, v.Undo = string(p.Kind), p.Currencies(), p.Rehearsals, int64(p.Undo/time.Second)
+	return v
 }
 
 // What POST /v1/token takes (RFC 6749 §4.4.2, RFC 7523 §2.2).

@@ -32,6 +32,11 @@ func keyRoutes() []*route {
 			by: []credential{byPayee}, scope: anyScope, status: http.StatusOK, out: typeOf[api.Self](), handle: (*call).getSelf,
 			codes: []string{"unknown_payee"},
 		}, {
+			method: "POST", path: "/v1/payee/undo", id: "setUndo", summary: "Set how long payments may be undone before their money moves",
+			text: "Payer and payee may cancel such a payment though all was given that it needs. The money is held so long.",
+			by:   []credential{byPayee}, scope: processor.ScopeOrders, in: typeOf[api.NewUndo](), status: http.StatusOK, out: typeOf[api.Payee](),
+			handle: (*call).setUndo, codes: []string{"idempotency_key_required", "unknown_payee"},
+		}, {
 			method: "POST", path: "/v1/api-keys", id: "makeAPIKey", summary: "Make an API key",
 			text: "With no scope that the key that asks has not, and for no longer than that. The key is told this once.",
 			by:   []credential{byPayee}, scope: processor.ScopeKeys, in: typeOf[api.NewAPIKey](), status: http.StatusCreated, out: key,
@@ -238,10 +243,7 @@ func (c *call) getSelf() (answer, error) {
 	if len(rows.Payees) == 0 {
 		return answer{}, processor.ErrUnknownPayee
 	}
-	p := rows.Payees[0]
-	view := payeeView(p.Handle, p.Name, string(p.Account), p.Currency)
-	view.Rehearsals = p.Rehearsals
-	return ok(api.Self{Payee: view, APIKey: apiKeyView(c.by.key, "")})
+	return ok(api.Self{Payee: wholePayee(rows.Payees[0]), APIKey: apiKeyView(c.by.key, "")})
 }
 
 // apiKeyView is an API key, with its text if that was made just now.

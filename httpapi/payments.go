@@ -354,6 +354,9 @@ func (c *call) cancel() (answer, error) {
 		return answer{}, err
 	}
 	a, err := c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {
+		if p := command.After; command.Device != "" && command.Device != p.Initiator {
+			role = api.RoleApprover
+		}
 		return http.StatusOK, encode(c.paymentView(command.After, role, now))
 	}})
 	if errors.Is(err, payment.ErrFinal) {

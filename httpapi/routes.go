@@ -152,8 +152,9 @@ func paymentRoutes() []*route {
 			codes: append([]string{"statement_mismatch", "wrong_code", "tap_refused", "tap_used", "payee_unavailable"}, stepCodes...),
 		}, {
 			method: "POST", path: "/v1/payments/{id}/cancel", id: "cancelPayment", summary: "Cancel a payment before money moves",
-			text: "By the initiating device, signed; or by the payee with its key, an Idempotency-Key and no body.",
-			by:   []credential{bySignature, byPayee}, scope: processor.ScopeOrders, typ: consent.TypCancellation, claims: typeOf[consent.Cancellation](),
+			text: "By the initiating device, or while it may be undone the card's associated device, signed; or by the payee with its key, " +
+				"an Idempotency-Key and no body.",
+			by: []credential{bySignature, byPayee}, scope: processor.ScopeOrders, typ: consent.TypCancellation, claims: typeOf[consent.Cancellation](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).cancel,
 			codes: []string{"id_mismatch", "unknown_payment", "too_late", "expired", "idempotency_key_required"},
 		}, {

@@ -38,6 +38,9 @@ func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api
 	if p.State.Final() {
 		v.EndedAt = &p.EndedAt
 	}
+	if until := p.UndoUntil(); p.State == payment.Undoable {
+		v.UndoUntil = &until
+	}
 	v.Refunded = refunded(p)
 	if role == api.RolePayee {
 		return v
@@ -98,6 +101,8 @@ func (s *Service) next(p payment.Payment, role string, now time.Time) api.Next {
 		n.Action, n.Methods = api.ActionAuthenticate, []string{"pin"}
 	case role == api.RoleInitiator && p.State == payment.ConfirmationRequired:
 		n.Action, n.Methods = api.ActionConfirm, []string{"signature"}
+	case p.State == payment.Undoable:
+		n.Action = api.ActionUndo
 	case role == api.RoleApprover && p.State == payment.ApprovalRequired:
 		n.Action, n.Methods = api.ActionApprove, []string{"code"}
 		if p.Assurance == payment.Authentic || s.Authorities != nil {

@@ -126,7 +126,7 @@ func (o Order) Payable(now time.Time) error {
 // ErrClaimed or ErrClosed means that the payment must not take this step.
 func (o Order) Follow(p payment.Payment, now time.Time) (Order, error) {
 	mine := o.State == Claimed && o.Payment == p.ID
-	claims := p.State == payment.ConfirmationRequired || p.State == payment.ApprovalRequired || p.State.Complete()
+	claims := p.State == payment.ConfirmationRequired || p.State == payment.ApprovalRequired || p.State == payment.Undoable || p.State.Complete()
 	if claims && !mine {
 		if err := o.Payable(now); err != nil {
 			return o, err
@@ -153,7 +153,8 @@ func (o Order) Cancel(now time.Time) (Order, error) {
 	return o.end(Cancelled, "", now), nil
 }
 
-// Expire ends an order whose time is over. One that is claimed waits for its payment, whose time is over as well.
+// Expire ends an order whose time is over. One that is claimed waits for its payment, whose time is
+// over as well, unless all that is left of it is the time to undo it.
 func (o Order) Expire(now time.Time) (Order, error) {
 	if !o.Due(now) || o.State == Claimed {
 		return o, ErrClaimed

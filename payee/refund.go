@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strconv"
+	"time"
 
 	"tapline/api"
 )
@@ -39,6 +40,16 @@ func (c *Client) Refunds(ctx context.Context, q RefundQuery) (page api.Refunds, 
 	}
 	err = c.read(ctx, "/v1/refunds", query, &page)
 	return page, err
+}
+
+// SetUndo sets how long payments may be undone before their money moves, in whole seconds; 0 for not at all.
+func (c *Client) SetUndo(ctx context.Context, d time.Duration) (api.Payee, error) {
+	return write[api.Payee](ctx, c, "/v1/payee/undo", api.NewUndo{Undo: int64(d / time.Second)})
+}
+
+// CancelPayment ends a payment before its money moves: its payer has not finished, or it may still be undone.
+func (c *Client) CancelPayment(ctx context.Context, id string) (api.Payment, error) {
+	return write[api.Payment](ctx, c, "/v1/payments/"+url.PathEscape(id)+"/cancel", nil)
 }
 
 // Payment is a payment to the payee as it is now.

@@ -67,6 +67,7 @@ func TestNoStepIsSkippedAndNoMoneyIsLost(t *testing.T) {
 			x = decoy(x)
 		}
 		x.Rehearsal = rapid.Bool().Draw(t, "rehearsal")
+		x.Undo = rapid.SampledFrom([]time.Duration{0, 40 * time.Second, time.Hour}).Draw(t, "undo")
 		l := newLife(x, funds)
 		for range rapid.IntRange(1, 25).Draw(t, "commands") {
 			l.now = l.now.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "seconds")) * time.Second)
@@ -101,6 +102,7 @@ func TestARehearsalTakesTheStepsOfThePayment(t *testing.T) {
 		if x.Level > LevelTap && rapid.Bool().Draw(t, "decoy") {
 			x = decoy(x)
 		}
+		x.Undo = rapid.SampledFrom([]time.Duration{0, 40 * time.Second}).Draw(t, "undo")
 		actual, rehearsed := newLife(x, 2000), newLife(rehearsal(x), 2000)
 		for _, verb := range append([]Verb{Instruct}, rapid.SliceOfN(rapid.SampledFrom(Verbs), 1, 12).Draw(t, "verbs")...) {
 			by := map[Verb]DeviceID{Authenticate: "kiosk", Confirm: "kiosk", FailAuthentication: "kiosk", Decline: "kiosk",
@@ -155,7 +157,13 @@ func (l *life) prove(t *rapid.T, funds int64) {
 		if p.Decoy() {
 			t.Fatalf("a decoy was %s: %v", p.State, l.seen)
 		}
-	case ApprovalRequired:
+		if p.Undo > 0 && (!slices.Contains(l.seen, Undoable) || p.EndedAt.Before(p.UndoUntil())) {
+			t.Fatalf("%s at %v, though it could be undone until %v: %v", p.State, p.EndedAt, p.UndoUntil(), l.seen)
+		}
+	case ApprovalRequired, Undoable:
+		if p.State == Undoable && (p.Undo == 0 || !p.Deadline.Equal(p.UndoUntil())) {
+			t.Fatalf("undoable for %v until %v", p.Undo, p.Deadline)
+		}
 		if !p.Rehearsal {
 			held = p.Amount.Minor
 		}
@@ -172,7 +180,7 @@ func (l *life) prove(t *rapid.T, funds int64) {
 	if p.State != "" && p.ExpiresAt.Sub(p.InstructedAt) != WholeLife {
 		t.Fatalf("the whole life is %v", p.ExpiresAt.Sub(p.InstructedAt))
 	}
-	if !p.State.Final() && p.Deadline.After(p.ExpiresAt) {
+	if !p.State.Final() && p.State != Undoable && p.Deadline.After(p.ExpiresAt) {
 		t.Fatalf("the wait ends at %v, after the payment's life at %v", p.Deadline, p.ExpiresAt)
 	}
 }

@@ -36,6 +36,7 @@ const (
 	AuthenticationRequired State = "authentication_required"
 	ConfirmationRequired   State = "confirmation_required"
 	ApprovalRequired       State = "approval_required"
+	Undoable               State = "undoable" // all was given that it needs, and payer or payee may undo it yet
 	Settled                State = "settled"
 	Declined               State = "declined"
 	Cancelled              State = "cancelled"
@@ -45,7 +46,7 @@ const (
 )
 
 // States lists every state in the order of a payment's life.
-var States = []State{AuthenticationRequired, ConfirmationRequired, ApprovalRequired, Settled, Declined, Cancelled, Expired, Rejected, Rehearsed}
+var States = []State{AuthenticationRequired, ConfirmationRequired, ApprovalRequired, Undoable, Settled, Declined, Cancelled, Expired, Rejected, Rehearsed}
 
 // Final reports whether nothing can happen to a payment in this state any more.
 func (s State) Final() bool {
@@ -86,8 +87,11 @@ const (
 	AuthenticationWait = 120 * time.Second
 	ConfirmationWait   = 120 * time.Second
 	ApprovalWait       = 180 * time.Second
-	WholeLife          = 10 * time.Minute
+	WholeLife          = 10 * time.Minute // without the time in which it can be undone
 )
+
+// MaxUndo bounds how long a payee may let payments be undone.
+const MaxUndo = 24 * time.Hour
 
 // CodeTries is how often the approval code may be typed before the payment is declined.
 const CodeTries = 3
@@ -133,6 +137,10 @@ type Terms struct {
 	// it would be settled.
 	Rehearsal bool
 
+	// Undo is how long payer and payee may undo it before its money moves, once all was given that it needs: as the payee has
+	// it when the instruction arrives, in whole seconds.
+	Undo time.Duration
+
 	Level     Level // the steps it needs
 	Assurance Assurance
 	Nonce     string // fresh for each payment: makes its statements unique, and its approval code underivable
@@ -157,6 +165,7 @@ type Payment struct {
 	AuthenticatedAt time.Time // zero if it was not needed or has not happened; likewise below
 	ConfirmedAt     time.Time
 	ApprovedAt      time.Time
+	UndoableAt      time.Time
 	EndedAt         time.Time
 }
 
@@ -174,9 +183,27 @@ func (p Payment) NeedsSecond() bool {
 }
 
 // Held reports whether the payment holds money on the card account.
-func (p Payment) Held() bool { return p.State == ApprovalRequired && !p.Rehearsal }
+func (p Payment) Held() bool {
+	return (p.State == ApprovalRequired || p.State == Undoable) && !p.Rehearsal
+}
 
-// Due reports whether the payment's wait is over by now: only Expire can happen to it then.
+// UndoUntil is the time until which it can be undone, or could be; zero if it never could.
+func (p Payment) UndoUntil() time.Time {
+	if p.UndoableAt.IsZero() {
+		return time.Time{}
+	}
+	return p.UndoableAt.Add(p.Undo)
+}
+
+// Due reports whether the payment's wait is over by now: only what Overdue says can happen to it then.
 func (p Payment) Due(now time.Time) bool {
 	return p.State != "" && !p.State.Final() && !now.Before(p.Deadline)
+}
+
+// Overdue is what is to be done to the payment when it is due: one that could be undone is settled, any other expires.
+func (p Payment) Overdue() Verb {
+	if p.State == Undoable {
+		return Settle
+	}
+	return Expire
 }

@@ -46,7 +46,7 @@ var (
 )
 
 // Step does one command to a payment at time now. An error means that nothing has changed: ErrFinal in a final state,
-// ErrExpired when the wait is over (Expire is then all that can be done, and somebody has to do it), ErrNotAllowed
+// ErrExpired when the wait is over (what Overdue says is then all that can be done, and somebody has to do it), ErrNotAllowed
 // when the table has no line for it, ErrNotYours when the line belongs to another device.
 //
 // Whether the ledger takes the entry, or would take the trial, is the ledger's to say; if it refuses, the outcome is
@@ -55,11 +55,8 @@ func Step(p Payment, c Command, now time.Time) (Outcome, error) {
 	if p.State.Final() {
 		return Outcome{}, fmt.Errorf("%w: %s while %s", ErrFinal, c.Verb, p.State)
 	}
-	if due := p.Due(now); due != (c.Verb == Expire) {
-		if due {
-			return Outcome{}, fmt.Errorf("%w: %s while %s", ErrExpired, c.Verb, p.State)
-		}
-		return Outcome{}, fmt.Errorf("%w: %s before the deadline", ErrNotAllowed, c.Verb)
+	if err := p.timely(c.Verb, now); err != nil {
+		return Outcome{}, err
 	}
 	t, ok := find(p, c.Verb)
 	if !ok {
@@ -81,10 +78,23 @@ func Step(p Payment, c Command, now time.Time) (Outcome, error) {
 	return o, nil
 }
 
+// timely refuses what comes too late, and what ends a payment too early. One that is to be settled late can also be rejected
+// then: the ledger may not take it.
+func (p Payment) timely(v Verb, now time.Time) error {
+	due, over := p.Due(now), v == p.Overdue()
+	switch {
+	case due && !over && !(p.State == Undoable && v == Reject):
+		return fmt.Errorf("%w: %s while %s", ErrExpired, v, p.State)
+	case !due && over:
+		return fmt.Errorf("%w: %s before the deadline", ErrNotAllowed, v)
+	}
+	return nil
+}
+
 // lastStep is when the payment took its last step.
 func (p Payment) lastStep() time.Time {
 	last := p.InstructedAt
-	for _, at := range []time.Time{p.AuthenticatedAt, p.ConfirmedAt} {
+	for _, at := range []time.Time{p.AuthenticatedAt, p.ConfirmedAt, p.ApprovedAt, p.UndoableAt} {
 		if at.After(last) {
 			last = at
 		}
@@ -116,7 +126,8 @@ func (p Payment) mayCommand(who actor, by DeviceID) bool {
 	return false
 }
 
-// advance writes down what a transition changes. The wait that begins is cut short by the end of the whole life.
+// advance writes down what a transition changes. The wait that begins is cut short by the end of the whole life,
+// but for the time to undo it, which is the payee's promise.
 func (p Payment) advance(t transition, c Command, now time.Time) Payment {
 	if t.from == "" {
 		p.InstructedAt, p.ExpiresAt = now, now.Add(WholeLife)
@@ -124,7 +135,9 @@ func (p Payment) advance(t transition, c Command, now time.Time) Payment {
 			p.ExpiresAt = p.PayBy
 		}
 	}
-	if t.to != t.from && !t.to.Final() {
+	if t.to == Undoable {
+		p.UndoableAt, p.Deadline = now, now.Add(p.Undo)
+	} else if t.to != t.from && !t.to.Final() {
 		p.Deadline = now.Add(t.to.wait())
 		if p.ExpiresAt.Before(p.Deadline) {
 			p.Deadline = p.ExpiresAt
@@ -209,13 +222,13 @@ func event(p Payment) Event {
 }
 
 // ShownToAssociated reports whether the associated device is told of the payment: it was asked to approve it, or money
-// has moved, or would have.
+// has moved, or would have, if only once it cannot be undone any more.
 func (p Payment) ShownToAssociated() bool {
-	return p.State.Complete() || p.NeedsSecond() && !p.ConfirmedAt.IsZero()
+	return p.State.Complete() || !p.UndoableAt.IsZero() || p.NeedsSecond() && !p.ConfirmedAt.IsZero()
 }
 
-// ShownToPayee reports whether the payee is told of the payment: the payer has confirmed it, or money has moved, or
-// would have.
+// ShownToPayee reports whether the payee is told of the payment: the payer has confirmed it, or all was given that it
+// needs.
 func (p Payment) ShownToPayee() bool {
-	return p.State.Complete() || !p.ConfirmedAt.IsZero()
+	return p.State.Complete() || !p.UndoableAt.IsZero() || !p.ConfirmedAt.IsZero()
 }

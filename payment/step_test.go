@@ -37,6 +37,11 @@ func rehearsal(t Terms) Terms {
 	return t
 }
 
+func undo(t Terms) Terms {
+	t.Undo = 30 * time.Second
+	return t
+}
+
 // kinds are the payments that the golden file goes through: each level, and what makes a difference within one.
 var kinds = []struct {
 	name string
@@ -53,6 +58,13 @@ var kinds = []struct {
 	{"rehearsal of authenticate", Payment{Terms: rehearsal(terms(LevelAuthenticate, "kiosk"))}},
 	{"rehearsal of confirm", Payment{Terms: rehearsal(terms(LevelConfirm, "kiosk"))}},
 	{"rehearsal of approve from another device", Payment{Terms: rehearsal(terms(LevelApprove, "kiosk"))}},
+	{"tap, may be undone", Payment{Terms: undo(terms(LevelTap, "phone"))}},
+	{"authenticate, may be undone", Payment{Terms: undo(terms(LevelAuthenticate, "kiosk"))}},
+	{"confirm, may be undone", Payment{Terms: undo(terms(LevelConfirm, "kiosk"))}},
+	{"approve from another device, may be undone", Payment{Terms: undo(terms(LevelApprove, "kiosk"))}},
+	{"rehearsal of tap, may be undone", Payment{Terms: undo(rehearsal(terms(LevelTap, "phone")))}},
+	{"rehearsal of approve, may be undone", Payment{Terms: undo(rehearsal(terms(LevelApprove, "kiosk")))}},
+	{"decoy, may be undone", Payment{Terms: undo(decoy(terms(LevelApprove, "kiosk")))}},
 	{"rehearsal, decoy", Payment{Terms: rehearsal(decoy(terms(LevelApprove, "kiosk")))}},
 }
 
@@ -61,6 +73,9 @@ func in(p Payment, s State) Payment {
 	p.State = s
 	if s != "" {
 		p.Version, p.InstructedAt, p.ExpiresAt, p.Deadline = 1, start, start.Add(WholeLife), start.Add(s.wait())
+	}
+	if s == Undoable {
+		p.UndoableAt, p.Deadline = start, start.Add(p.Undo)
 	}
 	if s == ApprovalRequired {
 		p.AuthenticatedAt, p.ConfirmedAt, p.FirstDigest = start, start, "first"
@@ -75,6 +90,9 @@ func TestStepMatchesTheGoldenFile(t *testing.T) {
 	for _, k := range kinds {
 		fmt.Fprintf(&b, "== %s\n", k.name)
 		for _, s := range append([]State{""}, States...) {
+			if s == Undoable && k.Undo == 0 {
+				continue // it never is
+			}
 			for _, v := range Verbs {
 				fmt.Fprintf(&b, "%s", or(string(s), "(new)"))
 				fmt.Fprintf(&b, " · %s\n", v)

@@ -23,10 +23,11 @@ const (
 	Cancel             Verb = "cancel"              // by payer, payee, or because the card changed
 	Reject             Verb = "reject"              // it cannot be done: see Reason
 	Expire             Verb = "expire"              // the wait is over
+	Settle             Verb = "settle"              // the time to undo it is over
 )
 
 // Verbs lists every verb.
-var Verbs = []Verb{Instruct, Authenticate, FailAuthentication, Confirm, Approve, MistypeCode, Decline, Disown, Cancel, Reject, Expire}
+var Verbs = []Verb{Instruct, Authenticate, FailAuthentication, Confirm, Approve, MistypeCode, Decline, Disown, Cancel, Reject, Expire, Settle}
 
 // actor says which device may give a command. What the service does by itself, and what a payee may ask for, names no
 // device.
@@ -62,6 +63,11 @@ func (c condition) rehearsed() condition {
 	return condition{strings.TrimPrefix(c.text+", rehearsal", ", "), func(p Payment) bool { return p.Rehearsal && c.holds(p) }}
 }
 
+// undoable is the condition where the payment can be undone.
+func (c condition) undoable() condition {
+	return condition{strings.TrimPrefix(c.text+", may be undone", ", "), func(p Payment) bool { return p.Undo > 0 && c.holds(p) }}
+}
+
 var (
 	tapIsEnough            = condition{"level tap", func(p Payment) bool { return p.Level == LevelTap }}
 	authenticationIsEnough = condition{"level authenticate", func(p Payment) bool { return p.Level == LevelAuthenticate }}
@@ -76,11 +82,13 @@ var (
 // transitions is the whole life of a payment. For a state and verb the first line whose condition holds counts; where
 // there is none, the command is not allowed. What a line does to the money it only tries, or leaves, in a rehearsal.
 var transitions = []transition{
+	{"", Instruct, service, tapIsEnough.undoable(), Undoable, ledger.Hold},
 	{"", Instruct, service, tapIsEnough.rehearsed(), Rehearsed, ledger.Post},
 	{"", Instruct, service, tapIsEnough, Settled, ledger.Post},
 	{"", Instruct, service, needsMore, AuthenticationRequired, ""},
 	{"", Reject, service, condition{}, Rejected, ""},
 
+	{AuthenticationRequired, Authenticate, initiator, authenticationIsEnough.undoable(), Undoable, ledger.Hold},
 	{AuthenticationRequired, Authenticate, initiator, authenticationIsEnough.rehearsed(), Rehearsed, ledger.Post},
 	{AuthenticationRequired, Authenticate, initiator, authenticationIsEnough, Settled, ledger.Post},
 	{AuthenticationRequired, Authenticate, initiator, needsFirst, ConfirmationRequired, ""},
@@ -89,6 +97,7 @@ var transitions = []transition{
 	{AuthenticationRequired, Reject, service, condition{}, Rejected, ""},
 	{AuthenticationRequired, Expire, service, condition{}, Expired, ""},
 
+	{ConfirmationRequired, Confirm, initiator, firstIsEnough.undoable(), Undoable, ledger.Hold},
 	{ConfirmationRequired, Confirm, initiator, firstIsEnough.rehearsed(), Rehearsed, ledger.Post},
 	{ConfirmationRequired, Confirm, initiator, firstIsEnough, Settled, ledger.Post},
 	{ConfirmationRequired, Confirm, initiator, needsSecond, ApprovalRequired, ledger.Hold},
@@ -97,6 +106,7 @@ var transitions = []transition{
 	{ConfirmationRequired, Reject, service, condition{}, Rejected, ""},
 	{ConfirmationRequired, Expire, service, condition{}, Expired, ""},
 
+	{ApprovalRequired, Approve, associated, condition{}.undoable(), Undoable, ""},
 	{ApprovalRequired, Approve, associated, condition{}.rehearsed(), Rehearsed, ""},
 	{ApprovalRequired, Approve, associated, condition{}, Settled, ledger.PostHold},
 	{ApprovalRequired, MistypeCode, associated, codeTriesLeft, ApprovalRequired, ""},
@@ -106,6 +116,11 @@ var transitions = []transition{
 	{ApprovalRequired, Cancel, anyone, condition{}, Cancelled, ledger.Release},
 	{ApprovalRequired, Reject, service, condition{}, Rejected, ledger.Release},
 	{ApprovalRequired, Expire, service, condition{}, Expired, ledger.Release},
+
+	{Undoable, Settle, service, condition{}.rehearsed(), Rehearsed, ""},
+	{Undoable, Settle, service, condition{}, Settled, ledger.PostHold},
+	{Undoable, Cancel, anyone, condition{}, Cancelled, ledger.Release},
+	{Undoable, Reject, service, condition{}, Rejected, ledger.Release},
 }
 
 // wait is how long a payment may stay in a state.

@@ -213,7 +213,8 @@ func (c *Approve) refuse(u *Unit, p payment.Payment) (err error) {
 	return nil
 }
 
-// Cancel ends a payment before money moves, for its payer or its payee.
+// Cancel ends a payment before money moves, for its payer or its payee. While a payment can be undone, the card's associated
+// device may do it as well: the payer may have left the other one.
 type Cancel struct {
 	Payment payment.ID
 	Device  payment.DeviceID // the payer's device, or
@@ -235,7 +236,7 @@ func (c *Cancel) Do(u *Unit) (err error) {
 	var p payment.Payment
 	reason := payment.ByPayer
 	if c.Device != "" {
-		if p, err = u.initiated(c.Payment, c.Device); err != nil {
+		if p, err = u.undoable(c.Payment, c.Device); err != nil {
 			return err
 		}
 	} else {
@@ -250,6 +251,19 @@ func (c *Cancel) Do(u *Unit) (err error) {
 	}
 	c.After, err = u.Do(p, payment.Command{Verb: payment.Cancel, By: c.Device, Reason: reason})
 	return err
+}
+
+// undoable returns an open payment that a device may end: its initiator at any time, and its associated device while all was
+// given that it needs.
+func (u *Unit) undoable(id payment.ID, device payment.DeviceID) (payment.Payment, error) {
+	p, ok := u.Payments.Get(id)
+	if !ok || p.UndoableAt.IsZero() || p.Associated != device {
+		return u.initiated(id, device)
+	}
+	if _, err := u.activeDevice(device); err != nil {
+		return p, err
+	}
+	return p, open(p)
 }
 
 // Touch loads payments and orders and does nothing to them but what every load does: end those whose time is over.

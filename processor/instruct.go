@@ -1,6 +1,8 @@
 package processor
 
 import (
+	"time"
+
 	"tapline/consent"
 	"tapline/money"
 	"tapline/payment"
@@ -111,7 +113,7 @@ func (c *Instruct) Do(u *Unit) error {
 		CardLast4: last4, CardKey: string(key),
 		OrderNumber: c.OrderNumber, OrderDescription: c.OrderDescription,
 		Initiator: c.Device, InitiatorLabel: device.Label, Rehearsal: c.Rehearsal,
-		Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: assurance, Nonce: c.Nonce,
+		Undo: payee.Undo, Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: assurance, Nonce: c.Nonce,
 	}}
 	if o != nil {
 		p.Order, p.OrderHash, p.PayBy = o.ID, consent.TermsHash(o.Terms), o.ExpiresAt
@@ -146,25 +148,44 @@ func (c *Instruct) mayTapIdentified() bool {
 
 // identifiedToday is what a card has settled today by its number alone, and may yet settle: the open payments that have
 // been authenticated, so that many at once cannot pass a limit that each of them keeps. They count until they end, on
-// whatever day.
+// whatever day. What may still be undone is counted already.
 func (u *Unit) identifiedToday(card Card) int64 {
 	sum := card.Identified.on(u.Now)
 	for _, p := range u.OpenOf(card.ID) {
-		if p.Assurance != payment.Authentic && !p.Rehearsal {
+		if p.Assurance != payment.Authentic && !p.Rehearsal && p.State != payment.Undoable {
 			sum += p.Amount.Minor
 		}
 	}
 	return sum
 }
 
-// countSpent adds a payment that settles to its card's sums of the day.
-func (u *Unit) countSpent(p payment.Payment) {
+// countSpent adds a payment to its card's sums of the day, once all was given that it needs, and takes one that was undone out
+// again, if the day is still the same.
+func (u *Unit) countSpent(from payment.State, p payment.Payment) {
+	minor := p.Amount.Minor
+	switch {
+	case p.Rehearsal:
+		return
+	case from == payment.Undoable && p.State != payment.Settled:
+		minor = -minor
+	case from == payment.Undoable || p.State != payment.Settled && p.State != payment.Undoable:
+		return
+	}
 	card, _ := u.Cards.Get(p.Card)
 	if p.Level == payment.LevelTap {
-		card.Tapped.add(p.Amount.Minor, u.Now)
+		card.Tapped.count(minor, u.Now, p.UndoableAt)
 	}
 	if p.Assurance != payment.Authentic {
-		card.Identified.add(p.Amount.Minor, u.Now)
+		card.Identified.count(minor, u.Now, p.UndoableAt)
 	}
 	u.Cards.Put(card.ID, card)
+}
+
+// count adds what is spent now, or takes out what was added at a time.
+func (s *DaySum) count(minor int64, now, added time.Time) {
+	if minor >= 0 {
+		s.add(minor, now)
+	} else if s.Day.Equal(day(added)) {
+		s.Minor = max(0, s.Minor+minor)
+	}
 }

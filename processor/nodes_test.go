@@ -154,6 +154,56 @@ func TestTwoNodesDoNotSpendTheSameMoneyTwice(t *testing.T) {
 	nodes[1].expectMoney(1000, 0, 9000)
 }
 
+func TestUndoingAndSettlingOnTwoNodesAgree(t *testing.T) {
+	nodes := openNodes(t)
+	nodes[0].must(&SetUndo{By: payee, Undo: time.Minute})
+	undone, settled := int64(0), int64(0)
+	for range 4 {
+		p, err := nodes[0].confirm(nodes[0].authenticated(phone, 10))
+		if err != nil || p.State != payment.Undoable {
+			t.Fatal(p.State, err)
+		}
+		nodes[0].clock.Advance(time.Minute - time.Millisecond)
+		together(nodes, 3, func(n *shop, i int) {
+			switch {
+			case n == nodes[0]:
+				if err := n.do(&Cancel{Payment: p.ID, Device: phone}); err != nil && !errors.Is(err, payment.ErrFinal) {
+					t.Error(err)
+				}
+			default:
+				n.clock.Advance(time.Millisecond)
+				n.must(&Touch{Payments: []payment.ID{p.ID}})
+			}
+		})
+		switch p = nodes[1].now(p.ID); p.State {
+		case payment.Cancelled:
+			undone++
+		case payment.Settled:
+			settled += 10
+		default:
+			t.Errorf("the payment is %s", p.State)
+		}
+		nodes[0].clock.Advance(time.Hour)
+	}
+	nodes[0].expectMoney(10000-settled, 0, settled)
+	t.Logf("%d were undone, %d settled", undone, settled/10)
+}
+
+func TestManyNodesSettleOnce(t *testing.T) {
+	nodes := openNodes(t)
+	nodes[0].must(&SetUndo{By: payee, Undo: time.Minute})
+	p, err := nodes[0].confirm(nodes[0].authenticated(phone, 1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes[0].clock.Advance(time.Minute)
+	together(nodes, 8, func(n *shop, _ int) { n.must(&Touch{Payments: []payment.ID{p.ID}}) })
+	if got := nodes[1].now(p.ID); got.State != payment.Settled || got.Version != p.Version+1 {
+		t.Errorf("the payment is %s, version %d after %d", got.State, got.Version, p.Version)
+	}
+	nodes[1].expectMoney(9000, 0, 1000)
+}
+
 func TestTwoNodesDoNotRefundMoreThanWasPaid(t *testing.T) {
 	nodes := openNodes(t)
 	for round := range 3 {

@@ -64,18 +64,22 @@ func (c *CancelOrder) Do(u *Unit) error {
 	if !ok || o.Payee != c.Payee {
 		return ErrUnknownOrder
 	}
-	if o.State == order.Claimed {
+	cancelled := o.State == order.Claimed
+	if cancelled {
 		p, _ := u.Payments.Get(o.Payment)
 		if _, err := u.Do(p, payment.Command{Verb: payment.Cancel, Reason: payment.ByPayee}); err != nil {
 			return err
 		}
 		o, _ = u.Orders.Get(c.ID)
 	}
-	after, err := o.Cancel(u.Now)
-	if err != nil {
-		return &OrderError{err, o.State}
+	after := o
+	if !o.State.Ended() || !cancelled { // with its payment an order ends whose time is over
+		var err error
+		if after, err = o.Cancel(u.Now); err != nil {
+			return &OrderError{err, o.State}
+		}
+		u.putOrder(after)
 	}
-	u.putOrder(after)
 	c.After = after
 	c.Of, _ = u.Payees.Get(c.Payee)
 	return nil

@@ -30,6 +30,8 @@ type Payee struct {
 	// Further are the accounts in other currencies, and all that the payee had before.
 	Further []PayeeAccount
 
+	Undo time.Duration // how long payments to it may be undone before their money moves; in whole seconds, 0 for not at all
+
 	Rehearsals bool // whether payments to it may be rehearsed: it has to know a rehearsal from money
 }
 

@@ -26,12 +26,13 @@ func (c *Refund) Wants(u *Unit, w *Wants) {
 	w.Payments = append(w.Payments, c.Payment)
 	w.Refunds = append(w.Refunds, c.Refund.ID)
 	w.Payees = append(w.Payees, c.By)
-	if payee, ok := u.Payees.rows[c.By]; ok {
-		w.Accounts = append(w.Accounts, payee.Account)
-	}
 	p, ok := u.Payments.rows[c.Payment]
 	if !ok || !p.ShownToPayee() {
 		return // the payee must not learn by the clock whether a card is known
+	}
+	if payee, ok := u.Payees.rows[c.By]; ok {
+		account, _ := payee.In(p.Amount.Currency)
+		w.Accounts = append(w.Accounts, account)
 	}
 	w.Accounts = append(w.Accounts, p.CardAccount)
 	for id, n := p.Card, 0; id != "" && n <= successors; n++ {
@@ -55,14 +56,15 @@ func (c *Refund) Do(u *Unit) error {
 	if _, taken := u.Refunds.Get(c.Refund.ID); taken {
 		return ErrConflict // of 128 random bits
 	}
-	if p.State == payment.Settled && payee.Currency != p.Amount.Currency {
-		return ErrCurrency // the payee's account is in another currency since
+	account, has := payee.In(p.Amount.Currency)
+	if p.State == payment.Settled && !has {
+		return ErrCurrency // the payee has no account in the payment's currency any more
 	}
 	if p.State == payment.Settled && !u.asked.boundTo[p.Card] {
 		return ErrInProgress // settled in this very batch: its rows are not loaded
 	}
 	asked := c.Refund
-	asked.PayeeAccount = payee.Account
+	asked.PayeeAccount = account
 	after, refund, entry, err := p.Refund(asked, u.Now)
 	if err != nil {
 		return &RefundError{err, p.State}

@@ -1,6 +1,8 @@
 package processor
 
 import (
+	"time"
+
 	"tapline/consent"
 	"tapline/payment"
 )
@@ -17,7 +19,7 @@ func Statement(p payment.Payment) string {
 		CardAccount: consent.MaskLast4(p.CardLast4), CardLabel: p.CardLabel,
 		Device: consent.DeviceID(p.Initiator), DeviceLabel: p.InitiatorLabel,
 		Order: string(p.Order), OrderNumber: p.OrderNumber, OrderText: p.OrderDescription, OrderHash: OrderHash(p),
-		Nonce: p.Nonce, ExpiresAt: consent.At(p.Deadline),
+		Undo: int64(p.Undo / time.Second), Nonce: p.Nonce, ExpiresAt: consent.At(p.Deadline),
 	}
 	switch p.State {
 	case payment.AuthenticationRequired:

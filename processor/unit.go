@@ -207,9 +207,9 @@ func (u *Unit) OpenOf(id payment.CardID) []payment.Payment {
 	return open
 }
 
-// authenticated reports whether an open payment is past authentication.
+// authenticated reports whether an open payment is past authentication, or needs none.
 func authenticated(p payment.Payment) bool {
-	return p.State == payment.ConfirmationRequired || p.State == payment.ApprovalRequired
+	return p.State == payment.ConfirmationRequired || p.State == payment.ApprovalRequired || p.State == payment.Undoable
 }
 
 // BoundTo returns the devices bound to a card whose BoundTo was wanted, with those that the running command binds.
@@ -342,9 +342,7 @@ func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error)
 	case err != nil:
 		return p, err
 	}
-	if out.Payment.State == payment.Settled {
-		u.countSpent(out.Payment)
-	}
+	u.countSpent(p.State, out.Payment)
 	u.Payments.Put(out.Payment.ID, out.Payment)
 	u.tellPayment(out.Event)
 	u.wakeFor(p.State, out.Payment)

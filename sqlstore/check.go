@@ -145,18 +145,18 @@ var rules = []rule{
 		FROM entries e JOIN payments p ON p.id = e.reference JOIN postings l ON l.entry = e.number
 		WHERE p.card IS NOT NULL AND (l.line <> 0 OR l.amount <> p.amount OR l.currency <> p.currency
 			OR l.debit <> p.card_account OR l.credit <> p.payee_account)`),
-	newRule("a payment that waits for approval holds its money", `
+	newRule("a payment that waits for approval, or may be undone, holds its money", `
 		SELECT p.id, 'there is no entry ' || p.id || '/hold that holds it' FROM payments p
 		LEFT JOIN entries e ON e.id = p.id || '/hold' AND e.reference = p.id AND e.action = 'hold'
-		WHERE p.ended_at = 0 AND p.state = 'approval_required' AND p.rehearsal = 0 AND e.id IS NULL`),
-	newRule("money is held for payments that wait for approval only", `
+		WHERE p.ended_at = 0 AND p.state IN ('approval_required', 'undoable') AND p.rehearsal = 0 AND e.id IS NULL`),
+	newRule("money is held for payments that wait for approval, or may be undone, only", `
 		SELECT h.id, CASE WHEN p.id IS NULL THEN 'there is no payment ' || h.reference
-			WHEN p.state = 'approval_required' THEN 'the payment waits for approval, but there is entry ' || e.id
+			WHEN p.state IN ('approval_required', 'undoable') THEN 'the payment is ' || p.state || ', but there is entry ' || e.id
 			ELSE 'the payment is ' || p.state || ', but the hold was neither posted nor released' END
 		FROM entries h LEFT JOIN payments p ON p.id = h.reference
 		LEFT JOIN entries e ON e.id IN (h.reference || '/post', h.reference || '/release')
 			AND e.action IN ('post_hold', 'release')
-		WHERE h.action = 'hold' AND (p.id IS NULL OR (p.state = 'approval_required') = (e.id IS NOT NULL))`),
+		WHERE h.action = 'hold' AND (p.id IS NULL OR (p.state IN ('approval_required', 'undoable')) = (e.id IS NOT NULL))`),
 	newRule("a hold is taken back or posted once, after it was made", `
 		SELECT e.id, CASE WHEN h.id IS NULL THEN 'there is no entry ' || e.reference || '/hold before it'
 			ELSE 'there is entry ' || b.id || ', too' END
@@ -206,11 +206,11 @@ var rules = []rule{
 	newRule("an order is claimed by the one payment that names it, is open, and has been authenticated", `
 		SELECT o.id, 'it is claimed by ' || COALESCE(o.payment, 'no payment') || ', which is ' || COALESCE(p.state, 'not there')
 		FROM orders o LEFT JOIN payments p ON p.id = o.payment
-		WHERE o.state = 'claimed' AND (p.id IS NULL OR p.ended_at > 0 OR p.authenticated_at = 0 OR p.order_id IS NULL OR p.order_id <> o.id)
+		WHERE o.state = 'claimed' AND (p.id IS NULL OR p.ended_at > 0 OR (p.authenticated_at = 0 AND p.undoable_at = 0) OR p.order_id IS NULL OR p.order_id <> o.id)
 		UNION ALL
 		SELECT p.id, 'it is ' || p.state || ', but does not claim ' || p.order_id || ', which is ' || COALESCE(o.state, 'not there')
 		FROM payments p LEFT JOIN orders o ON o.id = p.order_id
-		WHERE p.ended_at = 0 AND p.authenticated_at > 0 AND p.order_id IS NOT NULL
+		WHERE p.ended_at = 0 AND (p.authenticated_at > 0 OR p.undoable_at > 0) AND p.order_id IS NOT NULL
 			AND (o.id IS NULL OR o.state <> 'claimed' OR o.payment IS NULL OR o.payment <> p.id)`),
 	newRule("a payment has payee, amount and texts of its order", `
 		SELECT p.id, 'it is ' || CAST(p.amount AS TEXT) || ' ' || p.currency || ' to ' || p.payee_handle || ', its order ' || o.id ||

@@ -46,7 +46,7 @@ func ordersWhere(more string, kinds ...kind) *statement {
 var (
 	ordersByPayee     = ordersWhere("")
 	ordersByReference = ordersWhere(" AND reference = $7", isText)
-	dueOrders         = plain("SELECT id FROM orders WHERE ended_at = 0 AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2",
+	dueOrders         = plain("SELECT id FROM orders WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2",
 		isInteger, isInteger)
 )
 

@@ -29,7 +29,7 @@ func (r *rows) end() {
 
 // Statements that select rows by something else than their key.
 var (
-	openOf       = payments.by("ended_at = 0 AND authenticated_at > 0", "card")
+	openOf       = payments.by("ended_at = 0 AND (authenticated_at > 0 OR undoable_at > 0)", "card")
 	cardsByNo    = cards.by("", "number_key")
 	boundTo      = bindings.by("removed_at = 0", "card")
 	cardsOf      = bindings.by("removed_at = 0", "device")

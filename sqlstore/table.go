@@ -91,6 +91,14 @@ func boolean[R any](name string, field func(*R) *bool) column[R] {
 	}
 }
 
+// seconds is a time span in whole seconds.
+func seconds[R any](name string, field func(*R) *time.Duration) column[R] {
+	return column[R]{name: name, kind: isInteger,
+		bind: func(to binder, r *R) { to.integer(int64(*field(r) / time.Second)) },
+		scan: func(from scanner, i int, r *R) { *field(r) = time.Duration(from.integer(i)) * time.Second },
+	}
+}
+
 func instant[R any](name string, field func(*R) *time.Time) column[R] {
 	return column[R]{name: name, kind: isInteger,
 		bind: func(to binder, r *R) { to.integer(micros(*field(r))) },

@@ -54,6 +54,7 @@ var payees = newTable("payees", 1,
 	boolean("rehearsals", func(p *processor.Payee) *bool { return &p.Rehearsals }),
 	encoded("further", func(p *processor.Payee) *[]processor.PayeeAccount { return &p.Further },
 		func(all []processor.PayeeAccount) bool { return len(all) == 0 }),
+	seconds("undo", func(p *processor.Payee) *time.Duration { return &p.Undo }),
 	fixed(instant("created_at", func(p *processor.Payee) *time.Time { return &p.CreatedAt })),
 ).seldomChanged()
 

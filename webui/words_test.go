@@ -144,10 +144,10 @@ func made() map[string][]string {
 	return map[string][]string{
 		"wake.": kinds, "wake.text_": kinds,
 		"problem.": codes, "end.": ends, "end.reason.": slices.DeleteFunc(reasons, func(r string) bool { return r == "settled" }),
-		"me.event.": cardEvents, "me.state.": cardStates(), "me.level.": levels, "me.level_text.": levels,
+		"me.event.": append(slices.Clone(cardEvents), "refunded"), "me.state.": cardStates(), "me.level.": levels, "me.level_text.": levels,
 		"op.section.": {"payments", "cards", "accounts", "funnel", "alarms", "audit", "operators"},
 		"op.state.":   paymentStates(), "op.reason.": paymentReasons(), "op.level.": levels, "op.assurance.": {"identified", "authentic"},
-		"op.step.": {"instructed", "authenticated", "confirmed", "approved", "refunded"}, "op.by.": {"initiator", "approver", "service"},
+		"op.step.": {"instructed", "authenticated", "confirmed", "approved", "undoable", "refunded"}, "op.by.": {"initiator", "approver", "service"},
 		"op.method.": {"tap", "pin", "passkey", "signature", "code"}, "op.kind.": {"card", "payee", "issuance"},
 		"op.stage.": {"instructed", "authentication", "confirmation", "approval", "settlement"}, "op.span.": {"hour", "day", "week", "month"},
 		"op.event.": append(slices.Clone(cardEvents), "top_up.requested", "top_up.confirmed", "top_up.rejected",

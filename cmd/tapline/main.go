@@ -33,6 +33,7 @@ type root struct {
 	Card     cardCmd     `cmd:"" help:"Read, issue, activate, freeze and rebind cards."`
 	Reader   readerCmd   `cmd:"" help:"Let a web page wait for a tap on this computer's card reader."`
 	Order    orderCmd    `cmd:"" help:"Make, show, list and cancel orders (payee)."`
+	Payment  paymentCmd  `cmd:"" help:"Show a payment, and undo it before its money moves."`
 	Refund   refundCmd   `cmd:"" help:"Give money of settled payments back (payee)."`
 	Payee    payeeCmd    `cmd:"" help:"Look payees up, add and list them."`
 	Account  accountCmd  `cmd:"" help:"Top accounts up and report their entries (operator)."`

@@ -263,6 +263,8 @@ func (p *payer) pay(draft *device.Draft) (api.Payment, error) {
 			view, err = p.firstConfirmation()
 		case api.ActionWait:
 			view, err = p.secondConfirmation()
+		case api.ActionUndo:
+			return p.undoable()
 		default:
 			return view, fmt.Errorf("%w: next action %q", device.ErrAnswer, view.Next.Action)
 		}
@@ -337,7 +339,7 @@ func statementFacts(s consent.Statement) []pair {
 		{"payee", fmt.Sprintf("%s (%s)", s.PayeeName, s.PayeeHandle)},
 		{"payee account", s.PayeeAccount + map[bool]string{true: "  CHANGED since this card last paid there"}[s.PayeeMoved]},
 		{"order", s.OrderNumber},
-		{"for", s.OrderText},
+		{"for", s.OrderText}, {"may be undone", undoFor(s.Undo)},
 	}
 }
 
@@ -366,6 +368,9 @@ func errNotPaid(how string) error { return errors.New("not paid: " + how) }
 func (p *payer) finish(view api.Payment) error {
 	if err := p.step(step{Step: "result", Payment: &view}); err != nil {
 		return err
+	}
+	if view.UndoUntil != nil {
+		return p.notYet(view)
 	}
 	if p.cmd.Rehearse {
 		return p.rehearsed(view)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"tapline/api"
 	"tapline/money"
+	"tapline/payment"
 )
 
 // payeeCmd is about payees.
@@ -21,6 +23,7 @@ type payeeCmd struct {
 
 	Key payeeKeyCmd `cmd:"" help:"The API keys of a payee."`
 
+	Undo       payeeUndoCmd       `cmd:"" help:"Set how long payments to you may be undone before their money moves (payee)."`
 	Rehearsals payeeRehearsalsCmd `cmd:"" help:"Open a payee to rehearsals, or close it (operator)."`
 }
 
@@ -43,7 +46,41 @@ func (cmd *payeeShowCmd) Run(a *app) error {
 	}
 	return a.result(cmd.JSON, p,
 		pair{"handle", p.Handle}, pair{"name", p.Name}, pair{"kind", p.Kind}, pair{"account", p.Account}, pair{"currency", string(p.Currency)},
-		pair{"rehearsals", onOff[p.Rehearsals]})
+		pair{"rehearsals", onOff[p.Rehearsals]}, pair{"may be undone", undoFor(p.Undo)})
+}
+
+// payeeUndoCmd sets how long payments may be undone.
+type payeeUndoCmd struct {
+	payeeFlags
+	payeeWriteFlags
+	For time.Duration `arg:"" placeholder:"30s" help:"How long, in whole seconds: at most 24h, 0 for not at all."`
+	jsonFlag
+}
+
+// Help explains what it is good for.
+func (*payeeUndoCmd) Help() string {
+	return `Payer and payee may then undo a payment for so long after all was given that it needs. Its money is held meanwhile, and moves by
+itself when the time is over. It is for payments that are instructed from now on. Wait for payment.settled before you deliver.
+
+  tapline payee undo 30s`
+}
+
+// Run sets it.
+func (cmd *payeeUndoCmd) Run(a *app) error {
+	if cmd.For%time.Second != 0 || cmd.For < 0 || cmd.For > payment.MaxUndo {
+		return &usageError{"that is no number of whole seconds from 0 to 24h", "write it like 30s"}
+	}
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	return cmd.once(a, func(a *app) error {
+		p, err := client.SetUndo(a.ctx, cmd.For)
+		if err != nil {
+			return err
+		}
+		return a.result(cmd.JSON, p, pair{"handle", p.Handle}, pair{"may be undone", firstOf(undoFor(p.Undo), "no")})
+	})
 }
 
 // payeeAddCmd adds a payee.

@@ -12,7 +12,8 @@ import (
 // Books are the changes of a short life, whose books are right: two cards are topped up, and then payment "direct" is
 // settled at once, "approved" after a hold, "declined" and "expired" after theirs, "held" waits for its approval,
 // "waiting" for authentication, "decoy" for nothing. "rehearsed" is a rehearsal that went all the way, "rehearsing" waits for
-// its approval, "dropped" was declined there: none of them has entries. Refund "refund" gives 5.00 of "approved" back. Order "o1" was paid by "paying", and "claiming" claims
+// its approval, "dropped" was declined there: none of them has entries. "undoable" may be undone, "undone"
+// was, and "late" was settled when it could not be any more. Refund "refund" gives 5.00 of "approved" back. Order "o1" was paid by "paying", and "claiming" claims
 // "o2", which it is about to pay.
 func Books() []processor.Changes {
 	b := books{accounts: map[ledger.AccountID]ledger.Account{}, settled: map[payment.ID]payment.Payment{}}
@@ -33,6 +34,9 @@ func Books() []processor.Changes {
 	b.live(rehearsal("rehearsed"), payment.Authenticate, payment.Confirm, payment.Approve)
 	b.live(rehearsal("rehearsing"), payment.Authenticate, payment.Confirm)
 	b.live(rehearsal("dropped"), payment.Authenticate, payment.Confirm, payment.Disown)
+	b.live(undo(openPayment("undoable")), payment.Authenticate, payment.Confirm, payment.Approve)
+	b.live(undo(openPayment("undone")), payment.Authenticate, payment.Confirm, payment.Approve, payment.Cancel)
+	b.live(undo(openPayment("late")), payment.Authenticate, payment.Confirm, payment.Approve, payment.Settle)
 	b.refund("approved", "refund", 500)
 	paid, claimed := placed("o1"), placed("o2")
 	b.all = append(b.all, processor.Changes{New: processor.Rows{Orders: []order.Order{paid, claimed}}})
@@ -112,7 +116,7 @@ func step(p payment.Payment, v payment.Verb) (payment.Outcome, payment.Payment) 
 		c.By = p.Associated
 	case payment.Cancel:
 		c.Reason = payment.ByPayer
-	case payment.Expire:
+	case payment.Expire, payment.Settle:
 		at = p.Deadline
 	}
 	if v == payment.Confirm || v == payment.Approve {

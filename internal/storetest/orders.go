@@ -95,7 +95,9 @@ func (s *suite) dueOrders() {
 	ended := placed("o9")
 	ended.State, ended.EndedAt, ended.ExpiresAt = order.Expired, noon, noon.Add(1)
 	ended.ExpiresAt = noon.Add(time.Microsecond)
-	all[2].State, all[2].Payment = order.Claimed, "p1" // its payment is over, too
+	waits := placed("o8") // for its payment, whatever becomes of that
+	waits.State, waits.Payment, waits.ExpiresAt = order.Claimed, "p1", noon.Add(time.Microsecond)
+	all = append(all, waits)
 	s.save(processor.Changes{New: processor.Rows{Orders: append(all, ended)}})
 	for _, c := range []struct {
 		now   time.Time

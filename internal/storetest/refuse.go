@@ -158,6 +158,35 @@ func (s *suite) impossiblePayments() {
 	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{rehearsed}}})
 }
 
+// impossibleUndoing tries payments that could be undone for another time than they may, or without all they need.
+func (s *suite) impossibleUndoing() {
+	s.save(world())
+	settled := stepped(openPayment("p1"), payment.Authenticate, payment.Confirm, payment.Approve)
+	undoable := stepped(undo(openPayment("p1")), payment.Authenticate, payment.Confirm, payment.Approve)
+	for what, change := range map[string]func() payment.Payment{
+		"undoable for longer than is allowed": func() payment.Payment { p := openPayment("p1"); p.Undo = payment.MaxUndo + time.Second; return p },
+		"undoable though it never is":         func() payment.Payment { p := undoable; p.Undo = 0; return p },
+		"undoable for less than its time":     func() payment.Payment { p := undoable; p.Deadline = p.Deadline.Add(-1000); return p },
+		"undoable without a time":             func() payment.Payment { p := undoable; p.UndoableAt = time.Time{}; return p },
+		"undoable without approval":           func() payment.Payment { p := undoable; p.ApprovedAt = time.Time{}; return p },
+		"undoable but ended":                  func() payment.Payment { p := undoable; p.EndedAt = noon; return p },
+		"undoable decoy": func() payment.Payment {
+			p := undoable
+			p.Card, p.CardAccount, p.Associated = "", "", ""
+			return p
+		},
+		"settled while it can be undone": func() payment.Payment {
+			p := stepped(undoable, payment.Settle)
+			p.EndedAt = p.EndedAt.Add(-1000)
+			return p
+		},
+		"settled though it never was undoable": func() payment.Payment { p := settled; p.Undo = time.Minute; return p },
+	} {
+		s.refused(what, processor.Changes{New: processor.Rows{Payments: []payment.Payment{change()}}})
+	}
+	s.save(processor.Changes{New: processor.Rows{Payments: []payment.Payment{stepped(undoable, payment.Settle)}}})
+}
+
 // impossibleCards tries cards that would pay though they were lost or stopped, and wrong counts of their passkeys.
 func (s *suite) impossibleCards() {
 	s.save(world())

@@ -208,10 +208,14 @@ func (s *suite) rowsByOtherColumns() {
 	second.Card, second.CardAccount, second.Associated = "c2", "card2", "phone2"
 	second = stepped(second, payment.Authenticate)
 	c.New.Payments = append(c.New.Payments, second, stepped(openPayment("p8"), payment.Authenticate, payment.Confirm))
+	tapped := undo(openPayment("p11"))
+	tapped.Level, tapped.Initiator, tapped.State, tapped.UndoableAt, tapped.Deadline = payment.LevelTap, "phone1", payment.Undoable, noon, noon.Add(time.Minute)
+	c.New.Payments = append(c.New.Payments, tapped)
 	c.New.Bindings = append(c.New.Bindings, processor.Binding{Card: "c1", Device: "lost", BoundAt: noon})
 	s.save(c)
+	last := len(c.New.Payments)
 	s.holds(processor.Wants{OpenOf: []payment.CardID{"c1"}},
-		processor.Rows{Payments: []payment.Payment{c.New.Payments[8]}}) // and not those that nobody has authenticated
+		processor.Rows{Payments: c.New.Payments[last-2 : last]}) // and not those that nobody has authenticated
 	s.holds(processor.Wants{OpenOf: []payment.CardID{"c2", "c3", ""}}, processor.Rows{Payments: []payment.Payment{second}})
 	s.holds(processor.Wants{BoundTo: []payment.CardID{"c1"}},
 		processor.Rows{Bindings: []processor.Binding{c.New.Bindings[0], c.New.Bindings[2]}})

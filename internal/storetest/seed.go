@@ -104,6 +104,12 @@ func rehearsal(id payment.ID) payment.Payment {
 	return p
 }
 
+// undo makes a payment one that may be undone for a minute.
+func undo(p payment.Payment) payment.Payment {
+	p.Undo = time.Minute
+	return p
+}
+
 // everything is world and at least one row of each of the other tables, with zero and other times.
 func everything() processor.Changes {
 	c := world()
@@ -116,7 +122,7 @@ func everything() processor.Changes {
 		{ID: "k2", MAC: "1.bbb", Payee: "shop", Name: "till", Scopes: []processor.Scope{"orders", "read"}, Hint: "tapline_test_x7Kd…",
 			CreatedBy: "key:k1", CreatedAt: noon, ExpiresAt: noon.Add(2 * time.Hour), RevokedAt: noon.Add(time.Hour), UsedAt: noon, ReplacedBy: "k3"}}
 	c.New.Payees = append(c.New.Payees, processor.Payee{Handle: "shut", Account: "shop1", Currency: "CNY", Closed: true,
-		Rehearsals: true})
+		Rehearsals: true, Undo: payment.MaxUndo})
 	c.New.Tries = []processor.Tries{
 		{TriesID: processor.TriesID{Card: "1.key1", By: processor.Owner}, Tries: consent.Tries{Used: 2, PausedUntil: noon}},
 		{TriesID: processor.TriesID{Card: "1.unknown", By: processor.Strangers}, Tries: consent.Tries{Used: 5, Locked: true}}}
@@ -145,7 +151,8 @@ func everything() processor.Changes {
 		stepped(ordered(openPayment("p3"), c.New.Orders[1]), payment.Authenticate, payment.Confirm, payment.MistypeCode, payment.Approve),
 		stepped(openPayment("p4"), payment.Authenticate, payment.Confirm, payment.Disown),
 		stepped(openPayment("p5"), payment.Expire), stepped(openPayment("p6"), payment.Authenticate, payment.Cancel),
-		stepped(rehearsal("p9"), payment.Authenticate, payment.Confirm, payment.Approve)}
+		stepped(rehearsal("p9"), payment.Authenticate, payment.Confirm, payment.Approve),
+		stepped(undo(openPayment("p10")), payment.Authenticate, payment.Confirm, payment.Approve, payment.Cancel)}
 	c.New.Payments[2].Refunded = 750
 	c.New.Refunds = []payment.Refund{refundOf("p3", "r1", 500, 500), refundOf("p3", "r2", 250, 750)}
 	c.New.Keys = []processor.Key{
@@ -200,7 +207,7 @@ func everythingWants() processor.Wants {
 	w.TopUps = []string{"t1", "t2", "t3"}
 	w.Orders = []payment.OrderID{"o1", "o2"}
 	w.Refunds = []payment.RefundID{"r1", "r2"}
-	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9"}
+	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9", "p10"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
 	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"overdrafts are refused", (*suite).overdrafts},
 		{"references to nothing are refused", (*suite).references},
 		{"payments that cannot be are refused", (*suite).impossiblePayments},
+		{"payments that cannot be undone so are refused", (*suite).impossibleUndoing},
 		{"cards that cannot be are refused", (*suite).impossibleCards},
 		{"evidence never changes", (*suite).evidenceStays},
 		{"payments are listed newest first", (*suite).paymentsListed},

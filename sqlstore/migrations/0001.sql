@@ -77,6 +77,7 @@ CREATE TABLE payees (
   closed     BIGINT NOT NULL CHECK (closed IN (0, 1)),
   rehearsals BIGINT NOT NULL CHECK (rehearsals IN (0, 1)),
   further    TEXT   NOT NULL,
+  undo       BIGINT NOT NULL CHECK (undo BETWEEN 0 AND 86400), -- seconds
   created_at BIGINT NOT NULL CHECK (created_at >= 0)
 ) BY KEY;
 
@@ -282,7 +283,7 @@ CREATE TABLE orders (
   CHECK ((ended_at = 0) = (state IN ('open', 'claimed')))
 ) BY ARRIVAL;
 
-CREATE INDEX orders_by_expiry ON orders (expires_at) WHERE ended_at = 0;
+CREATE INDEX orders_by_expiry ON orders (expires_at) WHERE state = 'open';
 CREATE INDEX orders_by_payee ON orders (payee, created_at);
 CREATE INDEX orders_by_reference ON orders (payee, reference, created_at);
 
@@ -312,11 +313,12 @@ CREATE TABLE payments (
   initiator_label   TEXT   NOT NULL,
   associated        TEXT   REFERENCES devices (id),
   rehearsal         BIGINT NOT NULL CHECK (rehearsal IN (0, 1)),
+  undo              BIGINT NOT NULL CHECK (undo BETWEEN 0 AND 86400), -- seconds
   level             BIGINT NOT NULL CHECK (level BETWEEN 1 AND 4),
   assurance         TEXT   NOT NULL CHECK (assurance IN ('identified', 'authentic')),
   nonce             TEXT   NOT NULL,
   state             TEXT   NOT NULL CHECK (state IN ('authentication_required', 'confirmation_required',
-                           'approval_required', 'settled', 'declined', 'cancelled', 'expired', 'rejected', 'rehearsed')),
+                           'approval_required', 'undoable', 'settled', 'declined', 'cancelled', 'expired', 'rejected', 'rehearsed')),
   reason            TEXT   NOT NULL,
   version           BIGINT NOT NULL CHECK (version >= 1),
   deadline          BIGINT NOT NULL CHECK (deadline >= 0),
@@ -329,11 +331,12 @@ CREATE TABLE payments (
   authenticated_at  BIGINT NOT NULL CHECK (authenticated_at >= 0),
   confirmed_at      BIGINT NOT NULL CHECK (confirmed_at >= 0),
   approved_at       BIGINT NOT NULL CHECK (approved_at >= 0),
+  undoable_at       BIGINT NOT NULL CHECK (undoable_at >= 0),
   ended_at          BIGINT NOT NULL CHECK (ended_at >= 0),
   CHECK ((card IS NULL) = (card_account IS NULL)),
   CHECK ((card IS NULL) = (associated IS NULL)),
-  CHECK (card IS NOT NULL OR state NOT IN ('confirmation_required', 'approval_required', 'settled', 'rehearsed')),
-  CHECK ((ended_at = 0) = (state IN ('authentication_required', 'confirmation_required', 'approval_required'))),
+  CHECK (card IS NOT NULL OR state NOT IN ('confirmation_required', 'approval_required', 'undoable', 'settled', 'rehearsed')),
+  CHECK ((ended_at = 0) = (state IN ('authentication_required', 'confirmation_required', 'approval_required', 'undoable'))),
   CHECK (ended_at > 0 OR deadline > 0),
   CHECK ((order_id IS NULL) = (order_hash = '') AND (order_id IS NULL) = (pay_by = 0)),
   CHECK (reason = '' OR (ended_at > 0 AND state NOT IN ('settled', 'rehearsed'))),
@@ -342,14 +345,17 @@ CREATE TABLE payments (
   CHECK (refunded = 0 OR state = 'settled'),
   CHECK (state NOT IN ('confirmation_required', 'approval_required') OR authenticated_at > 0),
   CHECK (state <> 'approval_required' OR confirmed_at > 0),
-  CHECK (state NOT IN ('settled', 'rehearsed') OR level < 2 OR authenticated_at > 0),
-  CHECK (state NOT IN ('settled', 'rehearsed') OR level < 3 OR confirmed_at > 0),
-  CHECK (state NOT IN ('settled', 'rehearsed') OR level < 4 OR initiator = associated OR approved_at > 0)
+  CHECK (undoable_at = 0 OR undo > 0),
+  CHECK (state <> 'undoable' OR (undoable_at > 0 AND deadline = undoable_at + 1000000 * undo)),
+  CHECK (state NOT IN ('settled', 'rehearsed') OR undo = 0 OR (undoable_at > 0 AND ended_at >= undoable_at + 1000000 * undo)),
+  CHECK (state NOT IN ('undoable', 'settled', 'rehearsed') OR level < 2 OR authenticated_at > 0),
+  CHECK (state NOT IN ('undoable', 'settled', 'rehearsed') OR level < 3 OR confirmed_at > 0),
+  CHECK (state NOT IN ('undoable', 'settled', 'rehearsed') OR level < 4 OR initiator = associated OR approved_at > 0)
 ) BY ARRIVAL;
 
 -- Open payments are few, so these two stay small.
 CREATE INDEX payments_by_deadline ON payments (deadline) WHERE ended_at = 0;
-CREATE INDEX payments_authenticated_by_card ON payments (card) WHERE ended_at = 0 AND authenticated_at > 0;
+CREATE INDEX payments_authenticated_by_card ON payments (card) WHERE ended_at = 0 AND (authenticated_at > 0 OR undoable_at > 0);
 
 -- An order is paid once, whatever goes wrong above.
 CREATE UNIQUE INDEX payments_settled_by_order ON payments (order_id) WHERE order_id IS NOT NULL AND state = 'settled';

@@ -304,6 +304,7 @@ async function step(under, view, gesture = false) {
   if (action === 'authenticate') return pin(under, shown);
   if (action === 'confirm') return confirm(under, shown);
   if (action === 'wait_for_approval') return waiting(under, shown);
+  if (action === 'undo') return undoable(under, shown);
   return result(under, shown);
 }
 
@@ -317,8 +318,8 @@ function follow(under, view, signal) {
   });
 }
 
-/** What one can do until money moves. @param {any} under */
-const cancel = (under) => button(t('pay.cancel'), async () => {
+/** What one can do until money moves. @param {any} under @param {string} [words] @param {string} [kind] */
+const cancel = (under, words = 'pay.cancel', kind = 'plain') => button(t(words), async () => {
   watching.abort();
   try {
     await step(under, await write(`/v1/payments/${under.asked.id}/cancel`, 'cancellation', { payment: under.asked.id }));
@@ -329,7 +330,7 @@ const cancel = (under) => button(t('pay.cancel'), async () => {
     forget(kept.order);
     ended(t('end.cancelled'), t('end.nothing_sent'), under.order);
   }
-}, { kind: 'plain' });
+}, { kind });
 
 /** How long there is. @param {any} under @param {any} view */
 const time = (under, view) => countdown(view.next.expires_in, (left) => t('pay.time_left', { time: duration(left) }), () => resume(under).catch(fail));
@@ -393,6 +394,11 @@ async function waiting(under, view) {
   screen(t('wait.title'), payment(view), h('p', {}, t('wait.text')),
     h('p.code', { 'aria-label': t('wait.code', { code: [...view.code].join(' ') }) }, view.code), camera, time(under, view), cancel(under));
   announce(t('wait.code', { code: [...view.code].join(' ') }));
+}
+
+/** All was given, and it can be undone yet: it is paid by itself. @param {any} under @param {any} view */
+function undoable(under, view) {
+  screen(t('undo.title'), h('div.mark.good', {}, icon('done')), payment(view), h('p', {}, t('undo.text')), time(under, view), cancel(under, 'undo.undo', 'second'));
 }
 
 /** What of a payment is shown at every step. @param {any} view */

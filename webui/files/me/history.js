@@ -92,7 +92,7 @@ function item(p, open) {
   const paid = p.state === 'settled', over = p.next.action === 'done';
   const more = h('div.stack');
   const element = h('details.item', { open }, h('summary', {},
-    h('span.what', {}, h('bdi', {}, p.payee.name), h('span.quiet', {}, `${when(p.instructed_at)} · ${over ? t('end.' + p.state) : t('me.open')}`)),
+    h('span.what', {}, h('bdi', {}, p.payee.name), h('span.quiet', {}, `${when(p.instructed_at)} · ${over ? t('end.' + p.state) : p.state === 'undoable' ? t('me.open_undoable') : t('me.open')}`)),
     h('span' + (paid ? '.sum' : '.sum.quiet'), {}, show(p.amount))), more);
   let filled = false;
   const fill = async () => {
@@ -114,7 +114,7 @@ function parts(p) {
   ]);
   return [
     reason && h('p', {}, reason),
-    facts([...details, [t('fact.device'), p.initiating_device_label && h('bdi', {}, p.initiating_device_label)]]),
+    facts([...details, [t('fact.refunded'), p.refunded && show(p.refunded)], [t('fact.device'), p.initiating_device_label && h('bdi', {}, p.initiating_device_label)]]),
     p.next.action === 'approve' && h('a.button.main', { href: '/approve' }, t('me.to_approve')),
     p.role === 'initiator' && p.next.action !== 'done' && h('a.button.second', { href: '/pay' }, t('pay.continue')),
   ].filter(Boolean);

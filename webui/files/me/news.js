@@ -108,6 +108,8 @@ async function words(e, seen) {
   if (!p) return '';
   seen(p);
   const values = { amount: show(p.amount), payee: p.payee.name, card: p.card_account };
+  if (p.refunded && e.type === 'payment.refunded') return t('me.refunded', { ...values, amount: show(p.refunded), whole: show(p.amount) });
   if (p.state === 'settled') return t('me.debited', values);
+  if (p.state === 'undoable') return t('me.undoable', values);
   return p.next.action === 'approve' ? t('me.asked', values) : '';
 }

@@ -6,7 +6,7 @@ import { show } from '/ui/money.js';
 import { locale, t, when } from '/ui/words.js';
 import { get, pages, short, took, where } from '/operator/session.js';
 
-export const states = ['authentication_required', 'confirmation_required', 'approval_required', 'settled', 'declined', 'cancelled', 'expired', 'rejected', 'rehearsed'];
+export const states = ['authentication_required', 'confirmation_required', 'approval_required', 'undoable', 'settled', 'declined', 'cancelled', 'expired', 'rejected', 'rehearsed'];
 
 /** What was looked for last, for going back. @type {Record<string, string>} */
 let sought = {};

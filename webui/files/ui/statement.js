@@ -5,7 +5,7 @@ import { base64url, sha256 } from './key.js';
 import { plain, show } from './money.js';
 import { facts, h, notice } from './dom.js';
 import { termsHash } from './order.js';
-import { t } from './words.js';
+import { duration, t } from './words.js';
 
 /**
  * What this device asked for.
@@ -105,6 +105,7 @@ export function statementCard(s) {
       [t('fact.payee_account'), h('bdi', {}, s.payee_account)],
       [t('fact.card'), h('span', {}, h('bdi', {}, s.card_account), s.card_label && ' ', s.card_label && h('bdi.quiet', {}, s.card_label))],
       [t('fact.order'), (s.order_number || s.order_description) && h('bdi', {}, [s.order_number, s.order_description].filter(Boolean).join(' · '))],
+      [t('fact.undo'), s.undo_seconds && t('statement.undo', { time: duration(s.undo_seconds) })],
       [t('fact.device'), s.role === 'second' && h('bdi', {}, s.initiating_device_label)],
     ]));
 }
