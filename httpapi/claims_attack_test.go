@@ -626,13 +626,13 @@ func (w *world) tokens() map[string]struct {
 	w.t.Helper()
 	other, err := w.operator.AddPayee(w.ctx, api.NewPayee{Handle: "other@shop", Name: "Other Shop", Currency: "CNY"})
 	w.must(err)
-	expired, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, w.audience(), w.clock.Now().Add(-consent.TokenLife))
+	expired, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, w.tokenAudience(), w.clock.Now().Add(-consent.TokenLife))
 	w.must(err)
-	elsewhere, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, strings.TrimSuffix(w.audience(), "test")+"live", w.clock.Now())
+	elsewhere, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, strings.TrimSuffix(w.audience(), "test")+"live "+testEpoch, w.clock.Now())
 	w.must(err)
-	lost, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, w.audience()+" an epoch", w.clock.Now())
+	lost, err := consent.IssueToken(w.keys, string(w.kiosk.ID()), consent.DeviceToken, w.audience(), w.clock.Now())
 	w.must(err)
-	unknown, err := consent.IssueToken(w.keys, string(w.newKey().ID()), consent.DeviceToken, w.audience(), w.clock.Now())
+	unknown, err := consent.IssueToken(w.keys, string(w.newKey().ID()), consent.DeviceToken, w.tokenAudience(), w.clock.Now())
 	w.must(err)
 	claims := string(payload(w.t, w.token(w.kiosk.Key)))
 	none := b64([]byte(`{"alg":"none","typ":"at+jwt","kid":"1"}`)) + "." + b64([]byte(claims)) + "."
@@ -652,7 +652,7 @@ func (w *world) tokens() map[string]struct {
 		"none":                    {nil, 401, "token_required"},
 		"expired":                 bearer(expired, 401, "token_expired"),
 		"of the live service":     bearer(elsewhere, 401, "invalid_token"),
-		"of another epoch":        bearer(lost, 401, "invalid_token"),
+		"of the epoch before":     bearer(lost, 401, "invalid_token"),
 		"of an unknown device":    bearer(unknown, 401, "invalid_token"),
 		"unsigned":                bearer(none, 401, "invalid_token"),
 		"signed by the device":    bearer(own, 401, "invalid_token"),

@@ -111,7 +111,7 @@ func bareWorld(t testing.TB, settings ...setting) *world {
 	metrics := httpapi.NewMetrics()
 	pc := processor.Config{Store: w.store, Keys: keys, Now: w.clock.Now, Log: log, OnBatch: metrics.OnBatch}
 	hc := httpapi.Config{
-		Store: w.store, Keys: keys, Policy: payment.DefaultPolicy, PublicURL: w.url, Environment: "test", Version: "test",
+		Store: w.store, Keys: keys, Policy: payment.DefaultPolicy, PublicURL: w.url, Environment: "test", Epoch: testEpoch, Version: "test",
 		PINs:       consent.NewPINHasher(keys, consent.PINParams{Memory: 64, Passes: 1, Lanes: 1}, 2, 200),
 		FirstToken: func() (string, bool) { return firstToken, true },
 		Metrics:    metrics, Now: w.clock.Now, Log: log,
@@ -409,6 +409,12 @@ func (w *world) token(key *consent.DeviceKey) string {
 }
 
 func (w *world) audience() string { return consent.Audience(w.url, "test") }
+
+// testEpoch is that of a database that was restored once.
+const testEpoch = "ANEPOCH"
+
+// tokenAudience is the audience of tokens.
+func (w *world) tokenAudience() string { return w.audience() + " " + testEpoch }
 
 func ptr[T any](v T) *T { return &v }
 

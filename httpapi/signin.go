@@ -154,7 +154,7 @@ func (c *call) signIn(challenge, text string) (answer, error) {
 	if kind == consent.PayeeToken {
 		subject = string(command.Payee)
 	}
-	token, life, err := consent.IssueSession(c.Keys, subject, kind, k.ID, c.audience, c.now())
+	token, life, err := consent.IssueSession(c.Keys, subject, kind, k.ID, c.tokenAudience(), c.now())
 	if err != nil {
 		return answer{}, err
 	}
@@ -238,11 +238,11 @@ func (c *call) inviteOperator() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	text, err := consent.IssueInvite(c.Keys, string(c.by.operator), c.audience, c.now())
+	text, err := consent.IssueInvite(c.Keys, string(c.by.operator), c.tokenAudience(), c.now())
 	if err != nil {
 		return answer{}, err
 	}
-	token, err := consent.CheckToken(c.Keys, text, c.audience, c.now())
+	token, err := consent.CheckToken(c.Keys, text, c.tokenAudience(), c.now())
 	if err != nil {
 		return answer{}, err
 	}
