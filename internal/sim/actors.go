@@ -10,7 +10,6 @@ import (
 
 	"tapline/consent"
 	"tapline/ledger"
-	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -461,33 +460,5 @@ func (r *run) cancel(id, device string) *request {
 	q.result = func(c processor.Command) string { return textOf(c.(*processor.Cancel).After) }
 	q.expect = func(m *model, now timeOf) string { return m.cancel(id, device, payee, now) }
 	q.told = func(s *sending) { r.see(s.command.(*processor.Cancel).After) }
-	return q
-}
-
-func (r *run) newOrder() *request {
-	id, payee, minor := r.next("order"), any1(r, r.payees), r.amount()
-	life := time.Duration(1+r.rng.IntN(20)) * time.Minute
-	q := r.payee(payee, "makes %s of %d", id, minor)
-	q.make = func() processor.Command {
-		return &processor.MakeOrder{Life: life, Order: order.Order{Terms: order.Terms{
-			ID: payment.OrderID(id), Payee: payment.Handle(payee), Amount: cny(minor), Reference: "1042", Description: "Books"}}}
-	}
-	q.result = func(c processor.Command) string { return string(c.(*processor.MakeOrder).Order.State) }
-	q.expect = func(m *model, now timeOf) string { return m.makeOrder(id, payee, minor, life, now) }
-	q.told = func(*sending) { r.orders = append(r.orders, id) }
-	return q
-}
-
-func (r *run) cancelOrder() *request {
-	if len(r.orders) == 0 {
-		return nil
-	}
-	id, payee := any1(r, r.orders), any1(r, r.payees)
-	q := r.payee(payee, "cancels %s", id)
-	q.make = func() processor.Command {
-		return &processor.CancelOrder{ID: payment.OrderID(id), Payee: payment.Handle(payee)}
-	}
-	q.result = func(c processor.Command) string { return string(c.(*processor.CancelOrder).After.State) }
-	q.expect = func(m *model, now timeOf) string { return m.cancelOrder(id, payee, now) }
 	return q
 }

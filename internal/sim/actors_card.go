@@ -20,8 +20,10 @@ func (r *run) choose() *request {
 		q := r.finishes[i]
 		r.finishes = append(r.finishes[:i], r.finishes[i+1:]...)
 		return q
-	case n < 78:
+	case n < 77:
 		return r.again()
+	case n < 80:
+		return r.refund()
 	case n < 82:
 		return r.newOrder()
 	case n < 83:

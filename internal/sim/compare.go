@@ -77,9 +77,9 @@ func (m *model) expected() lines {
 		if !p.open() {
 			deadline = time.Time{}
 		}
-		out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d",
+		out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d",
 			id, p.state, p.reason, p.version, p.minor, p.payeeAccount, p.card, p.level, p.codeFailures, p.order, at(deadline),
-			at(p.instructed), at(p.authenticated), at(p.confirmed), at(p.approved), at(p.ended))
+			at(p.instructed), at(p.authenticated), at(p.confirmed), at(p.approved), at(p.ended), p.refunded)
 	}
 	for id, k := range m.keys {
 		out.add("key %s %s: %s, done %v", id.Principal, id.Key, k.digest, k.done)
@@ -214,9 +214,9 @@ func (out *lines) payment(p payment.Payment) {
 	if p.State.Final() {
 		deadline = time.Time{}
 	}
-	out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d",
+	out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d",
 		p.ID, p.State, p.Reason, p.Version, p.Amount.Minor, p.PayeeAccount, p.Card, p.Level, p.CodeFailures, p.Order, at(deadline),
-		at(p.InstructedAt), at(p.AuthenticatedAt), at(p.ConfirmedAt), at(p.ApprovedAt), at(p.EndedAt))
+		at(p.InstructedAt), at(p.AuthenticatedAt), at(p.ConfirmedAt), at(p.ApprovedAt), at(p.EndedAt), p.Refunded)
 }
 
 // books are accounts with their entries.
@@ -267,7 +267,7 @@ var before = map[string][]string{
 	"authentication_required": {""},
 	"confirmation_required":   {"authentication_required"},
 	"approval_required":       {"confirmation_required", "approval_required"},
-	"settled":                 {"", "authentication_required", "confirmation_required", "approval_required"},
+	"settled":                 {"", "authentication_required", "confirmation_required", "approval_required", "settled"}, // and refunded
 	"rehearsed":               {"", "authentication_required", "confirmation_required", "approval_required"},
 	"declined":                {"confirmation_required", "approval_required"},
 	"cancelled":               {"authentication_required", "confirmation_required", "approval_required"},
@@ -297,6 +297,11 @@ func (r *run) proveLives() {
 	for _, o := range r.model.orders {
 		if o.state == "paid" {
 			r.stats.Orders++
+		}
+	}
+	for _, p := range r.model.payments {
+		if p.refunded > 0 {
+			r.stats.Refunded++
 		}
 	}
 	for _, t := range r.model.topUps {

@@ -77,6 +77,7 @@ type mPayment struct {
 	state, reason                                         string
 	version                                               int64
 	codeFailures                                          int
+	refunded                                              int64
 	instructed, authenticated, confirmed, approved, ended time.Time
 	deadline, expires, payBy                              time.Time
 }
@@ -146,7 +147,7 @@ var named = []error{
 	processor.ErrNoRehearsals, processor.ErrCurrency, processor.ErrStatement, processor.ErrLimitExceeded,
 	processor.ErrTooManyApprovals, processor.ErrTooManyChallenges, payment.ErrFinal, payment.ErrExpired, payment.ErrNotAllowed,
 	payment.ErrNotYours, consent.ErrPaused, consent.ErrLocked, consent.ErrPasskey, order.ErrClaimed, order.ErrClosed,
-	processor.ErrConflict,
+	processor.ErrConflict, processor.ErrPayeeBalance, payment.ErrNotRefundable, payment.ErrRefunded, payment.ErrRefundTooMuch,
 }
 
 // refused is an error in words.

@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
+	"tapline/payment"
 	"tapline/processor"
 )
 
@@ -36,4 +38,31 @@ func (m *model) cancelOrder(id, payee string, now time.Time) string {
 	o.state, o.payment = "cancelled", ""
 	m.orders[id] = o
 	return "cancelled"
+}
+
+// refund gives money of a settled payment back, out of the account that its payee has now: nothing of it, or all.
+func (m *model) refund(id, of, payee string, minor int64) string {
+	p, ok := m.payments[of]
+	if !ok || p.payee != payee || p.confirmed.IsZero() && p.state != "settled" && p.state != "rehearsed" {
+		return refused(processor.ErrUnknownPayment)
+	}
+	left, account := p.minor-p.refunded, m.payees[payee].account
+	if minor == 0 {
+		minor = left
+	}
+	switch {
+	case p.state != "settled":
+		return refused(payment.ErrNotRefundable)
+	case left == 0:
+		return refused(payment.ErrRefunded)
+	case minor > left:
+		return refused(payment.ErrRefundTooMuch)
+	case m.available(account) < minor:
+		return refused(processor.ErrPayeeBalance)
+	}
+	m.enter(id+"/post", "post", account, p.cardAccount, minor)
+	p.refunded += minor
+	p.version++
+	m.payments[of] = p
+	return fmt.Sprintf("%d of %d", p.refunded, p.minor)
 }

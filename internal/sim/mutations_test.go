@@ -69,6 +69,8 @@ var mutations = []mutation{
 		{"processor/passkey.go", "k.Device == c.Associated &&", "k.Device != \"\" &&"}}},
 	{"a tap challenge counts again", []edit{
 		{"processor/challenge.go", "	c.UsedAt = u.Now\n", ""}}},
+	{"more is refunded than was settled", []edit{
+		{"payment/refund.go", "r.Amount.Minor < 1 || r.Amount.Minor > left", "r.Amount.Minor < 1 || r.Amount.Minor > p.Amount.Minor"}}},
 	{"the number of second confirmations has no bound", []edit{
 		{"processor/decide.go", "if waiting >= OpenApprovals || card.Approvals >= HourlyApprovals {", "if waiting > 1000 {"}}},
 }
