@@ -150,6 +150,14 @@ func (r *run) newInstruction() *request {
 	}
 	in := instruction{id: r.next("pay"), device: device, payee: any1(r, r.payees), minor: r.amount(), tap: r.tap(c)}
 	in.rehearsal = r.rng.IntN(4) == 0 && r.model.payees[in.payee].rehearsals || r.rng.IntN(40) == 0
+	if r.crowded { // one card is asked for approvals again and again
+		c = r.cards[0]
+		in.tap, in.minor, in.rehearsal = r.fresh(c), 1, false
+		if in.device == r.model.cards[c.id].associated {
+			in.device = r.devices[1]
+		}
+		return r.instruct(in)
+	}
 	if len(r.orders) > 0 && r.rng.IntN(3) == 0 {
 		in.order = any1(r, r.orders)
 		if o := r.model.orders[in.order]; r.rng.IntN(10) > 0 {
@@ -248,6 +256,9 @@ func (r *run) goOn() *request {
 		}
 		return r.pin(id, device, seen)
 	case payment.ApprovalRequired:
+		if r.crowded && r.rng.IntN(4) > 0 {
+			return r.newInstruction()
+		}
 		return r.approve(id, seen)
 	}
 	return r.confirm(id, device, seen, nil)

@@ -67,6 +67,7 @@ type run struct {
 
 	held         chan struct{}
 	faults       bool
+	crowded      bool // everybody asks for approvals of one card
 	transactions int
 	running      *transaction
 	committed    []*transaction // not yet in the model
@@ -98,7 +99,10 @@ func Run(t *testing.T, seed uint64) (trace Trace, stats Stats) {
 				_ = r.shut()
 			}
 		}()
-		r.policy = r.anyPolicy()
+		r.policy, r.crowded = r.anyPolicy(), r.rng.IntN(5) == 0
+		if r.crowded {
+			r.policy.Level = payment.LevelApprove
+		}
 		r.model = newModel(r.policy)
 		r.open()
 		r.furnish()
@@ -277,9 +281,9 @@ func (r *run) clock() {
 		r.skew += time.Duration(r.rng.IntN(1500)) * time.Millisecond
 	case n < 66:
 		r.skew += time.Duration(r.rng.IntN(60)) * time.Second
-	case n < 67:
+	case n < 67 && !r.crowded:
 		r.skew += time.Duration(r.rng.IntN(20)) * time.Minute
-	case n < 68 && r.rng.IntN(2) == 0:
+	case n < 68 && r.rng.IntN(2) == 0 && !r.crowded:
 		r.skew += time.Duration(r.rng.IntN(40)) * time.Hour
 	case n < 73:
 		r.skew -= time.Duration(r.rng.IntN(5000)) * time.Millisecond
