@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -121,6 +122,7 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 	if path, err = locate(path, o.ReadOnly); err != nil {
 		return nil, err
 	}
+	defer func() { err = damagedHint(err) }()
 	d := &sqliteDB{readers: make(chan *sqliteConn, o.Readers), closing: make(chan struct{})}
 	var opened []*sqliteConn
 	defer func() {
@@ -145,6 +147,11 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 	opened = append(opened, first)
 	if err := first.identify(ctx, o, known, older); err != nil {
 		return nil, err
+	}
+	if !o.ReadOnly {
+		if err := first.quickCheck(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if o.ReadOnly {
 		d.readers <- first
@@ -239,6 +246,43 @@ func openConn(path string, readOnly bool) (*sqliteConn, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return c, nil
+}
+
+// errDamaged means that what is in the file cannot be.
+var errDamaged = errors.New("the database file is damaged")
+
+func damagedHint(err error) error {
+	if !errors.Is(err, errDamaged) {
+		return err
+	}
+	return fmt.Errorf(`%w; hint: copy it and the files beside it to a safe place, then restore the last backup with "tapline restore"`, err)
+}
+
+// quickCheckTime is how long opening may look for damage. It is enough for all of a small file; of a large one it is the part
+// that SQLite looks at first. "tapline check" looks at all of any.
+const quickCheckTime = 300 * time.Millisecond
+
+var quickCheck = plain("PRAGMA quick_check(1)")
+
+// quickCheck looks for damage to the file's structure, as long as there is time.
+func (c *sqliteConn) quickCheck(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, quickCheckTime)
+	defer cancel()
+	c.watch(limited)
+	defer c.rollBack()
+	found := ""
+	_, err := c.run(quickCheck, 1, nil, func(from scanner) {
+		if text := from.text(0); text != "ok" {
+			found = text
+		}
+	})
+	switch {
+	case found != "":
+		return fmt.Errorf("%w: %s", errDamaged, strings.Join(strings.Fields(found), " "))
+	case limited.Err() != nil:
+		return ctx.Err()
+	}
+	return err
 }
 
 // applicationID marks SQLite files as tapline's: "tapl", https://www.sqlite.org/fileformat2.html#application_id

@@ -1,11 +1,13 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -371,5 +373,51 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 	}
 	if err := s.View(t.Context(), func(processor.Reader) error { return nil }); !errors.Is(err, errClosed) {
 		t.Errorf("View after Close = %v, want %v", err, errClosed)
+	}
+}
+
+// Each page of a new database that is used is the root of a table or index: whichever is damaged, opening finds it.
+func TestADamagedDatabaseDoesNotOpen(t *testing.T) {
+	sound := filepath.Join(t.TempDir(), "sound.db")
+	closed(t, sound)
+	image, err := os.ReadFile(sound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096
+	if len(image) < 20*page {
+		t.Fatalf("the database has %d pages", len(image)/page)
+	}
+	for n := page; n < len(image); n += page {
+		damaged := filepath.Join(t.TempDir(), "damaged.db")
+		text := slices.Clone(image)
+		copy(text[n:], bytes.Repeat([]byte{0xa5}, 64))
+		if err := os.WriteFile(damaged, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), damaged, Options{Environment: "test"})
+		if err == nil { // a page that nothing uses
+			if found, err := s.Check(t.Context()); err != nil || len(found) > 0 {
+				t.Errorf("with page %d damaged it opens: %v %v", n/page+1, found, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		} else if !strings.Contains(err.Error(), "the database file is damaged") || !strings.Contains(err.Error(), `hint: copy it`) ||
+			!strings.Contains(err.Error(), `"tapline restore"`) {
+			t.Errorf("page %d: %v", n/page+1, err)
+		}
+	}
+}
+
+// closed makes a database and closes it.
+func closed(t *testing.T, path string) {
+	t.Helper()
+	s, err := Open(t.Context(), path, Options{Environment: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

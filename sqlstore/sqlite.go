@@ -288,6 +288,8 @@ func sqliteError(what string, err error) error {
 	switch code.ToPrimary() {
 	case sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultReadOnly, sqlite.ResultBusy, sqlite.ResultCantOpen:
 		return fmt.Errorf("%w: %s: %w", processor.ErrUnavailable, what, err)
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
+		return fmt.Errorf("%w: %s: %w", errDamaged, what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
