@@ -190,3 +190,33 @@ func (c *traced) Do(u *processor.Unit) error {
 	c.running.ran = append(c.running.ran, e)
 	return err
 }
+
+// recover finds out which of the transactions that nobody knows about the disk has kept.
+func (r *run) recover() {
+	known := r.model.clone()
+	r.model.restarted()
+	for _, t := range r.doubtful {
+		also := known.clone()
+		if wrong := also.do(t); len(wrong) > 0 {
+			continue
+		}
+		also.restarted()
+		if r.differs(also) == "" && r.differs(r.model) != "" {
+			r.note("transaction %d has come back", t.number)
+			r.stats.Revived++
+			r.model = also
+			break
+		}
+	}
+	r.doubtful = nil
+	r.compare("after a crash")
+}
+
+// restarted forgets the requests that were in progress.
+func (m *model) restarted() {
+	for id, k := range m.keys {
+		if !k.done {
+			delete(m.keys, id)
+		}
+	}
+}
