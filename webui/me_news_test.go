@@ -127,7 +127,7 @@ func TestHolderIsToldOfATapByAStranger(t *testing.T) {
 	stranger.open(w.url + "/pay?payee=books@shop&amount=12.50")
 	stranger.press("City card")
 	stranger.press("Send")
-	p.see("The card was read by a device that is not its own")
+	p.see("The card was tapped on a device that is not its own")
 	p.look("skim")
 }
 

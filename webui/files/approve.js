@@ -288,7 +288,7 @@ function ended(heading, p, text, good = false) {
   drawn = ' ';
   waiting = waiting.filter((other) => other.id !== p.id);
   screen(heading, h(good ? 'div.mark.good' : 'div.mark', {}, icon(good ? 'done' : 'stop')),
-    h('section.order', {}, h('p.amount', {}, show(p.amount)), h('p.payee', {}, h('b', {}, h('bdi', {}, p.payee.name)), ' ', h('bdi.quiet', {}, p.card_account))),
+    h('section.order', {}, h('p.amount', {}, show(p.amount)), h('p.payee', {}, h('b', {}, h('bdi', {}, p.payee.name)), ' ', h('bdi.quiet', {}, p.payee.handle)), h('p.quiet', {}, t('fact.card'), ' ', h('bdi', {}, p.card_account))),
     h('p', {}, text), button(t('approve.ok'), () => { shown = undefined; brought = undefined; news = []; draw(); refresh(); }));
 }
 

@@ -403,7 +403,7 @@ function undoable(under, view) {
 
 /** What of a payment is shown at every step. @param {any} view */
 const payment = (view) => h('section.order', {}, h('p.amount', {}, show(view.amount)),
-  h('p.payee', {}, h('b', {}, h('bdi', {}, view.payee.name)), ' ', h('bdi.quiet', {}, view.card_account)));
+  h('p.payee', {}, h('b', {}, h('bdi', {}, view.payee.name)), ' ', h('bdi.quiet', {}, view.payee.handle)), h('p.quiet', {}, t('fact.card'), ' ', h('bdi', {}, view.card_account)));
 
 /** @param {any} under @param {any} view */
 async function result(under, view) {

@@ -28,7 +28,7 @@ function own(e) {
   return at >= 0;
 }
 
-const alarms = ['skim_suspected', 'code_issued']; // of a card
+const alarms = ['code_issued']; // of a card: nothing that a holder does brings it
 
 /**
  * Keeps the news.

@@ -10,7 +10,7 @@ import { ofCard } from '/operator/payments.js';
 /** @type {import('/operator.js').Section} */
 export async function cards(place, _, signal) {
   const said = h('div', { 'aria-live': 'polite' });
-  const list = h('ul.items');
+  const list = h('ul.items.issued');
   const again = (/** @type {string} */ words) => cards(place, _, signal).then(() => place.prepend(notice('good', words)));
   const more = await pages(async (after) => {
     const page = await get('/cards' + (after && '?after=' + encodeURIComponent(after)), signal);

@@ -92,6 +92,6 @@ function table(f) {
 /** @param {any} f */
 function outcomes(f) {
   if (!f.outcomes.length) return h('p.quiet', {}, t('op.none'));
-  return h('ul.items', {}, f.outcomes.map((/** @type {any} */ o) => h('li.row', {}, h('span.badge.' + o.state, {}, t('op.state.' + o.state)),
+  return h('ul.items', {}, f.outcomes.map((/** @type {any} */ o) => h('li.row.outcome', {}, h('span.badge.' + o.state, {}, t('op.state.' + o.state)),
     h('span.what', {}, o.reason && t('op.reason.' + o.reason)), h('span.sum', {}, number(o.count)))));
 }

@@ -33,7 +33,7 @@ export async function welcome(begin, said) {
   const enrolling = enrolForm(begin, wrong);
   const other = h('details', { ontoggle: async () => { if (!other.children[1]) other.append(await handOver(begin, wrong)); } }, h('summary', {}, t('op.by_key')));
   if (known) screen(t('op.sign_in'), said, h('p', {}, t('op.sign_in_text')), trouble, enter, h('details', {}, h('summary', {}, t('op.by_invite')), enrolling), other);
-  else screen(t('op.not_enrolled'), said, invite ? notice('good', t('op.invited')) : h('p', {}, t('op.not_enrolled_text')), trouble, enrolling,
+  else screen(t(invite ? 'op.enrol' : 'op.not_enrolled'), said, invite ? notice('good', t('op.invited')) : h('p', {}, t('op.not_enrolled_text')), trouble, enrolling,
     passkeys ? enter : notice('note', t('signin.unusable')), !invite && other);
 }
 

@@ -442,7 +442,7 @@ export const words = {
   "me.undoable": "{amount} to {payee} was confirmed with the card {card}. It may be undone for a while.",
   "me.refunded": "{payee} refunded {amount} of {whole} to the card {card}.",
   "me.asked": "{amount} to {payee} waits for your approval.",
-  "me.event.skim_suspected": "The card was read by a device that is not its own, or taps of it were never used. If that was not you, freeze the card.",
+  "me.event.skim_suspected": "The card was tapped on a device that is not its own, or more often than the service knows of. If you paid on another device, that was it. If that was not you, freeze the card.",
   "me.event.code_issued": "The operator has issued a code for this card. With it another device can be bound or a new PIN set. If you did not ask for it, freeze the card now: that ends the code.",
   "me.event.bound": "A device was made the card’s associated device.",
   "me.event.device_removed": "A device was removed from the card. Open payments were cancelled.",

@@ -442,7 +442,7 @@ export const words = {
   "me.undoable": "已用卡 {card} 确认向 {payee} 付 {amount}，短时间内可撤销。",
   "me.refunded": "{payee} 已向卡 {card} 退款 {amount}（原付 {whole}）。",
   "me.asked": "向 {payee} 付 {amount} 的请求等待您确认。",
-  "me.event.skim_suspected": "卡被并非其绑定的设备读取，或有刷卡未被使用。若不是您本人，请冻结卡。",
+  "me.event.skim_suspected": "卡在并非其绑定的设备上被刷过，或被读取的次数多于本服务所知。若是您在别的设备上付款，则属正常；若不是您本人，请冻结卡。",
   "me.event.code_issued": "运营方为此卡签发了代码，可用于绑定其他设备或重设密码。若非您本人申请，请立即冻结卡：代码随即失效。",
   "me.event.bound": "卡的绑定设备已更换。",
   "me.event.device_removed": "一台设备已从卡中移除，未完成的付款已取消。",
