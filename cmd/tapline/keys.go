@@ -58,7 +58,7 @@ func (a *app) versions(asJSON bool, all []keyring.Version) error {
 
 type keysRotateCmd struct {
 	keysFlag
-	Purposes []string `arg:"" optional:"" help:"What for: number, pepper, digest, seal, token, code, apikey, sun, receipt. Default: all." placeholder:"PURPOSE"`
+	Purposes []string `arg:"" optional:"" help:"What for: number, pepper, digest, seal, token, code, apikey, sun, push, receipt. Default: all." placeholder:"PURPOSE"`
 	jsonFlag
 }
 
