@@ -8,6 +8,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"tapline/api"
+	"tapline/payee"
 )
 
 // another opens one more tab of the same person.
@@ -115,6 +116,27 @@ func TestAlarmIsToldThoughThePageWasClosed(t *testing.T) {
 	p.press("Freeze")
 	p.see("The card is frozen.")
 	p.see("The operator has issued a code for this card.")
+}
+
+func TestHolderSeesWhatWasGivenBackAndWhy(t *testing.T) {
+	w := openWorld(t)
+	p := holder(t, w)
+	p.payTimes(1)
+	p.do(chromedp.Reload())
+	p.see("Paid")
+	id := eval[string](p, `import('/ui/api.js').then(({ read }) => read('/v1/payments?role=initiator')).then(({ payments }) => payments[0].id)`)
+	amount := cny(40)
+	_, err := (&payee.Client{URL: w.url, APIKey: w.shop.APIKey}).Refund(w.ctx, api.NewRefund{Payment: id, Amount: &amount, Reason: "<i>one page</i> was missing"})
+	w.must(err)
+	p.see("Book Shop refunded CN¥0.40 of CN¥1.00")
+	p.see("CN¥199.40")
+	p.see("Paid · Refunded CN¥0.40")
+	p.do(chromedp.Click(".item > summary"))
+	p.see("<i>one page</i> was missing")
+	p.look("given back")
+	if n := strings.Count(p.text(), "was paid to Book Shop"); n > 1 {
+		t.Errorf("the payment is told %d times:\n%s", n, p.text())
+	}
 }
 
 func TestHolderIsToldOfATapByAStranger(t *testing.T) {

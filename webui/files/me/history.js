@@ -92,21 +92,24 @@ function item(p, open) {
   const paid = p.state === 'settled', over = p.next.action === 'done';
   const more = h('div.stack');
   const element = h('details.item', { open }, h('summary', {},
-    h('span.what', {}, h('bdi', {}, p.payee.name), h('span.quiet', {}, `${when(p.instructed_at)} · ${over ? t('end.' + p.state) : p.state === 'undoable' ? t('me.open_undoable') : t('me.open')}`)),
+    h('span.what', {}, h('bdi', {}, p.payee.name), h('span.quiet', {}, `${when(p.instructed_at)} · ${over ? t('end.' + p.state) : p.state === 'undoable' ? t('me.open_undoable') : t('me.open')}`,
+      p.refunded && ` · ${t('fact.refunded')} ${show(p.refunded)}`)),
     h('span' + (paid ? '.sum' : '.sum.quiet'), {}, show(p.amount))), more);
   let filled = false;
   const fill = async () => {
     if (filled || !element.open) return;
     filled = true;
-    more.replaceChildren(...parts(p));
+    /** @type {{refunds: any[]}} */
+    const { refunds } = p.refunded ? await read('/v1/refunds?limit=200&payment=' + p.id).catch(() => ({ refunds: [{ amount: p.refunded }] })) : { refunds: [] };
+    more.replaceChildren(...parts(p, refunds));
     if (paid) more.append(await receiptCard(p.id));
   };
   element.addEventListener('toggle', fill);
   return h('li', {}, element);
 }
 
-/** What is told of a payment besides its receipt. @param {any} p */
-function parts(p) {
+/** What is told of a payment besides its receipt. @param {any} p @param {any[]} refunds */
+function parts(p, refunds) {
   const reason = p.next.action === 'done' && p.state !== 'settled' && t('end.reason.' + (p.reason || p.state));
   const details = p.state === 'settled' ? [] : /** @type {[string, any][]} */ ([
     [t('fact.payee'), h('bdi', {}, p.payee.handle)], [t('fact.card'), p.card_account],
@@ -114,11 +117,14 @@ function parts(p) {
   ]);
   return [
     reason && h('p', {}, reason),
-    facts([...details, [t('fact.refunded'), p.refunded && show(p.refunded)], [t('fact.device'), p.initiating_device_label && h('bdi', {}, p.initiating_device_label)]]),
+    facts([...details, ...refunds.map(refund), [t('fact.device'), p.initiating_device_label && h('bdi', {}, p.initiating_device_label)]]),
     p.next.action === 'approve' && h('a.button.main', { href: '/approve' }, t('me.to_approve')),
     p.role === 'initiator' && p.next.action !== 'done' && h('a.button.second', { href: '/pay' }, t('pay.continue')),
   ].filter(Boolean);
 }
+
+/** What was given back, when and why. @param {any} r @returns {[string, any]} */
+const refund = (r) => [t('fact.refunded'), h('span', {}, show(r.amount), r.refunded_at && ` · ${when(r.refunded_at)}`, r.reason && ' · ', r.reason && h('bdi', {}, r.reason))];
 
 /** A payment that this device may see, if there is one. @param {string} id */
 export async function payment(id) {
