@@ -339,6 +339,7 @@ func (r *run) movePayee(o string) *request {
 	}
 	return r.plain(q, func(m *model) string {
 		p := m.payees[handle]
+		p.former += p.account + " "
 		p.account = account
 		m.payees[handle], m.accounts[account] = p, mAccount{}
 		return "done"

@@ -201,7 +201,7 @@ func (r *run) recover() {
 			continue
 		}
 		also.restarted()
-		if r.differs(also) == "" && r.differs(r.model) != "" {
+		if r.differs(also) == "" { // which looks for all that the other one knows, and for this transaction
 			r.note("transaction %d has come back", t.number)
 			r.stats.Revived++
 			r.model = also

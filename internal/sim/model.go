@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"tapline/consent"
@@ -34,6 +35,9 @@ type model struct {
 	keys      map[processor.KeyID]mKey
 	challenge map[string]mChallenge
 	evidence  map[string]string // "payment role": device
+
+	paid, paidBefore map[string]time.Time // "card-account payee-account": when it paid last; and when this transaction began
+	movedBefore      map[string]bool      // payees that had another account when this transaction began
 }
 
 type mAccount struct{ posted, held int64 } // held: of what was posted, or yet to come in
@@ -63,8 +67,8 @@ type mCard struct {
 }
 
 type mPayee struct {
-	account    string
-	rehearsals bool
+	account, former string // former: those that it had before, with a space after each
+	rehearsals      bool
 }
 
 type mPayment struct {
@@ -126,6 +130,7 @@ func newModel(policy payment.Policy) *model {
 		bound: map[string]bool{}, devices: map[string]bool{}, payees: map[string]mPayee{}, payments: map[string]mPayment{},
 		orders: map[string]mOrder{}, topUps: map[string]mTopUp{}, tries: map[string]mTries{}, passkeys: map[string]mPasskey{},
 		keys: map[processor.KeyID]mKey{}, challenge: map[string]mChallenge{}, evidence: map[string]string{},
+		paid: map[string]time.Time{},
 	}
 }
 
@@ -135,6 +140,7 @@ func (m *model) clone() *model {
 	c.bound, c.devices, c.payees, c.payments = maps.Clone(m.bound), maps.Clone(m.devices), maps.Clone(m.payees), maps.Clone(m.payments)
 	c.orders, c.topUps, c.tries, c.passkeys = maps.Clone(m.orders), maps.Clone(m.topUps), maps.Clone(m.tries), maps.Clone(m.passkeys)
 	c.keys, c.challenge, c.evidence = maps.Clone(m.keys), maps.Clone(m.challenge), maps.Clone(m.evidence)
+	c.paid = maps.Clone(m.paid)
 	return &c
 }
 
@@ -200,6 +206,30 @@ func (p mPayment) past() bool {
 
 func (p mPayment) needsSecond() bool {
 	return p.level == payment.LevelApprove && (p.associated == "" || p.associated != p.initiator)
+}
+
+// begin remembers what a transaction finds: it looks for it once.
+func (m *model) begin() {
+	m.paidBefore, m.movedBefore = maps.Clone(m.paid), map[string]bool{}
+	for handle, p := range m.payees {
+		m.movedBefore[handle] = p.former != ""
+	}
+}
+
+// moved reports whether a card account has paid a payee last while that had another account. A payee that is moved in the same
+// transaction has not been, as far as the others in it can tell.
+func (m *model) moved(payee, card string) bool {
+	if !m.movedBefore[payee] {
+		return false
+	}
+	p := m.payees[payee]
+	last := m.paidBefore[card+" "+p.account]
+	for former := range strings.FieldsSeq(p.former) {
+		if m.paidBefore[card+" "+former].After(last) {
+			return true
+		}
+	}
+	return false
 }
 
 // available is what a card account can spend.
@@ -297,6 +327,10 @@ func (m *model) step(id string, p mPayment, to, reason string, now time.Time) mP
 	}
 	orderNow := now
 	now = latest(now, p.instructed, p.authenticated, p.confirmed)
+	if to == "settled" {
+		way := p.cardAccount + " " + p.payeeAccount
+		m.paid[way] = latest(m.paid[way], now)
+	}
 	p.state, p.version = to, p.version+1
 	if wait := waits[to]; wait > 0 {
 		p.deadline = now.Add(wait)

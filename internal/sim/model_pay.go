@@ -141,7 +141,9 @@ func (m *model) tapped(p *mPayment, in instruction, now time.Time) error {
 	}
 	if known && c.state == "active" {
 		p.card, p.cardAccount, p.associated, p.cardVersion = id, c.account, c.associated, c.version
-		p.level = m.needs(*p, m.cards[id], now)
+		if p.level = m.needs(*p, m.cards[id], now); m.moved(in.payee, c.account) {
+			p.level = max(p.level, payment.LevelConfirm)
+		}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ var mutations = []mutation{
 			`{ApprovalRequired, MistypeCode, associated, codeTriesLeft, ApprovalRequired, ledger.Release}`}}},
 	{"the settling transaction forgets expiry", []edit{
 		{"processor/load.go", "p := u.Payments.rows[id]; p.Due(u.Now) {", "p := u.Payments.rows[id]; p.Due(u.Now) && p.State != payment.ApprovalRequired {"},
-		{"payment/step.go", "if due := p.Due(now); due", "if due := p.Due(now) && p.State != ApprovalRequired; due"}}},
+		{"payment/step.go", "due, over := p.Due(now), v ==", "due, over := p.Due(now) && p.State != ApprovalRequired, v =="}}},
 	{"a PIN is verified before a try is reserved", []edit{
 		{"processor/tries.go", "	u.Tries.Put(id, Tries{id, after})\n	return nil", "	_ = after\n	return nil"},
 		{"processor/tries.go", "	if right {\n		row =", "	if !right {\n		after, _ := row.Reserve(limits, u.Now)\n		row = Tries{id, after}\n		u.Tries.Put(id, row)\n	}\n	if right {\n		row ="}}},

@@ -361,6 +361,7 @@ func (r *run) settle() {
 
 // do does a transaction, and returns what was wrong about it.
 func (m *model) do(t *transaction) (wrong []string) {
+	m.begin()
 	for _, id := range t.expired {
 		if !m.expire(string(id), t.now) {
 			wrong = append(wrong, fmt.Sprintf("%s expired before its time", id))
