@@ -248,6 +248,7 @@ func lies() map[string]func(*consent.Statement) {
 		"order_number":            func(s *consent.Statement) { s.OrderNumber = "1043"; rehash(s) },
 		"order_description":       func(s *consent.Statement) { s.OrderText = "Three books"; rehash(s) },
 		"payee_account_changed":   nil, // a warning of the service: nothing that the device asked for
+		"undo_seconds":            nil, // in the payer's favour, and shown
 		"initiating_device_label": nil, // what the owner called it: nothing of the payment
 		"card_label":              nil,
 		"v":                       nil, // these five are checked by consent.ParseStatement
