@@ -94,7 +94,7 @@ func (c *call) findPayee(handle payment.Handle) (p processor.Payee, alias paymen
 		}
 	}
 	if len(rows.Payees) == 0 || rows.Payees[0].Closed {
-		c.missed()
+		c.chargeLookups(c.by.device, missCosts-1)
 		return p, "", processor.ErrUnknownPayee
 	}
 	return rows.Payees[0], alias, nil

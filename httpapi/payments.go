@@ -220,10 +220,18 @@ func (c *call) instruct() (answer, error) {
 		OrderNumber: order.Number, OrderDescription: order.Description, Order: payment.OrderID(order.ID), Rehearsal: m.Rehearsal,
 		Nonce: consent.NewNonce(c.Keys), Policy: c.Policy,
 	}
+	if err := c.lookUp(device); err != nil {
+		return answer{}, err
+	}
 	a, err := c.do(processor.Request{Key: key, Digest: c.digest(m), Command: command, Answer: func(now time.Time) (int, []byte) {
 		v := c.paymentView(command.Payment, api.RoleInitiator, now)
 		return http.StatusCreated, encode(offerPasskeys(v, command.Payment, command.Passkeys))
 	}})
+	if errors.Is(err, processor.ErrUnknownPayee) {
+		c.chargeLookups(device, missCosts-1)
+	} else {
+		c.chargeLookups(device, -1)
+	}
 	return a.created("/v1/payments/" + m.ID), err
 }
 

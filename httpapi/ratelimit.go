@@ -150,11 +150,25 @@ func (c *call) limitDevice(id payment.DeviceID) error {
 	return tooMany(c.limiters.device[c.route.limit].take(string(id), c.now()))
 }
 
-// missed counts a look-up that has found nothing as several.
-func (c *call) missed() {
+// lookUp takes a look-up for a device that names a payee in passing: nobody guesses handles by that more often than by asking
+// for them. Call chargeLookups with what it comes to cost: -1 if the payee is there.
+func (c *call) lookUp(device payment.DeviceID) error {
+	now, from := c.now(), c.limiters.from(c.r)
+	if err := tooMany(c.limiters.device[limitLookups].take(string(device), now)); err != nil {
+		return err
+	}
+	err := tooMany(c.limiters.address[limitLookups].take(from, now))
+	if err != nil {
+		c.limiters.device[limitLookups].charge(string(device), -1, now)
+	}
+	return err
+}
+
+// chargeLookups counts look-ups of a device that are not counted yet. One that has found nothing counts missCosts in all.
+func (c *call) chargeLookups(device payment.DeviceID, n float64) {
 	now := c.now()
-	c.limiters.device[c.route.limit].charge(string(c.by.device), missCosts-1, now)
-	c.limiters.address[c.route.limit].charge(c.limiters.from(c.r), missCosts-1, now)
+	c.limiters.device[limitLookups].charge(string(device), n, now)
+	c.limiters.address[limitLookups].charge(c.limiters.from(c.r), n, now)
 }
 
 func tooMany(wait time.Duration) error {

@@ -168,6 +168,26 @@ func TestHandlesCannotBeEnumerated(t *testing.T) {
 	lookUp(phone, handle, "192.0.2.1")().expect(200, "")
 }
 
+// TestPaymentsAreNoWayToGuessHandles: an instruction tells as much of a handle as a look-up, and there may be many more of those.
+func TestPaymentsAreNoWayToGuessHandles(t *testing.T) {
+	s := limited(t, Limits{Lookups: Rates{Device: 10, Address: 40}, Instructions: Rates{Device: 60, Address: 600}})
+	pay := func(handle string) func() reply {
+		return func() reply {
+			m := s.instruction(s.kiosk, cardNumber)
+			m.Payee = handle
+			return s.send("POST", "/v1/payments", s.jws(s.kiosk, consent.TypInstruction, m), "Content-Type", api.ContentJWS)
+		}
+	}
+	for range 20 {
+		pay(handle)().expect(201, "") // who misses nothing is not limited
+	}
+	s.refusedAfter(2, pay("guess@shop"))
+	pay(handle)().expect(429, "too_many_requests") // or the answer would tell
+	s.get("/v1/payees/"+handle, s.token(s.kiosk)).expect(429, "too_many_requests")
+	s.clock.add(2 * time.Minute)
+	pay(handle)().expect(201, "")
+}
+
 // TestAnUnknownAndAClosedPayeeAnswerAlike, but for the trace.
 func TestAnUnknownAndAClosedPayeeAnswerAlike(t *testing.T) {
 	s := openStation(t)

@@ -132,7 +132,8 @@ func wantCard(u *Unit, w *Wants, id payment.CardID) {
 		w.Accounts = append(w.Accounts, c.Account)
 	}
 	if u.asked.boundTo[id] {
-		w.Devices = append(append(w.Devices, ""), u.BoundTo(id)...) // one that is not there, for cards that have none
+		w.wakeable("") // one that is not there, for cards that have none
+		w.wakeable(u.BoundTo(id)...)
 	}
 }
 

@@ -167,7 +167,7 @@ func (c *Approve) Do(u *Unit) error {
 	}
 	var err error
 	c.After, err = u.Do(p, payment.Command{Verb: payment.Approve, By: c.Device, Digest: consent.StatementDigest(c.Statement)})
-	if err == nil && c.After.State.Complete() {
+	if err == nil && !c.After.ApprovedAt.IsZero() { // whether its money moves now, or once nobody has undone it
 		u.Sign(c.evidence(p))
 	}
 	return err

@@ -112,6 +112,9 @@ func TestKnownAndUnknownCardsTakeTheSameSteps(t *testing.T) {
 	for _, policy := range []payment.Policy{payment.DefaultPolicy, open} {
 		for name, turn := range map[string]func(*shop){
 			"active": func(*shop) {},
+			"active, its device woken": func(s *shop) {
+				s.must(&SetPush{Device: phone, Push: PushSubscription{Endpoint: "https://push.example/", Key: make([]byte, 65), Auth: make([]byte, 16), Version: 1}})
+			},
 			"frozen": func(s *shop) { s.must(&Freeze{Card: s.card, Device: phone}) },
 			"closed": func(s *shop) {
 				s.must(&SetCardState{Operated: Operated{By: chief}, Card: s.card, To: CardClosed})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tapline/consent"
 	"tapline/payment"
 	. "tapline/processor"
 )
@@ -113,6 +114,9 @@ func TestTheAssociatedDeviceUndoesWhatAnotherDeviceMade(t *testing.T) {
 		t.Fatalf("after the approval: %s, %v", a.After.State, err)
 	}
 	s.expectMoney(10000, 1000, 0)
+	if signed := s.load(Wants{Evidence: []payment.ID{p.ID}}).Evidence; len(signed) == 0 || signed[len(signed)-1].Role != consent.Second {
+		t.Errorf("the approval is not kept: %+v", signed)
+	}
 	s.must(&RegisterDevice{Device{ID: "stranger", PublicKey: []byte("{}")}})
 	for name, c := range map[string]*Cancel{"stranger": {Device: "stranger"}, "other payee": {Payee: "thief@shop"}, "nobody": {}} {
 		if c.Payment = p.ID; !errors.Is(s.do(c), ErrUnknownPayment) {

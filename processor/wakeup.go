@@ -53,12 +53,23 @@ type WakeUp struct {
 	Version  int64     // counts how often it was wanted
 }
 
+// wakeable names devices that may have to be woken, with their wake-ups: whether they can be woken or not, and with those of a
+// device that is not there, because a stranger must not learn by the clock whose card is known.
+func (w *Wants) wakeable(ids ...payment.DeviceID) {
+	w.Devices = append(w.Devices, ids...)
+	for _, id := range ids {
+		for _, kind := range WakeKinds {
+			w.WakeUps = append(w.WakeUps, WakeID{id, kind})
+		}
+	}
+}
+
 // wantWakeUps names the wake-ups of every loaded device that can be woken, and the device that each open payment may have
 // to wake.
 func (u *Unit) wantWakeUps(w *Wants) {
 	for _, id := range u.Payments.known {
 		if p := u.Payments.rows[id]; !p.State.Final() {
-			w.Devices = append(w.Devices, p.Associated)
+			w.wakeable(p.Associated)
 		}
 	}
 	for _, id := range u.Devices.known {
@@ -120,10 +131,7 @@ type SetPush struct {
 
 // Wants names the device, and its wake-ups, so that what happens in the same batch can wake it.
 func (c *SetPush) Wants(_ *Unit, w *Wants) {
-	w.Devices = append(w.Devices, c.Device)
-	for _, kind := range WakeKinds {
-		w.WakeUps = append(w.WakeUps, WakeID{c.Device, kind})
-	}
+	w.wakeable(c.Device)
 }
 
 // Do takes the subscription in the place of the one before.
