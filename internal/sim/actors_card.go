@@ -22,8 +22,10 @@ func (r *run) choose() *request {
 		return q
 	case n < 77:
 		return r.again()
-	case n < 80:
+	case n < 79:
 		return r.refund()
+	case n < 80:
+		return r.undo()
 	case n < 82:
 		return r.newOrder()
 	case n < 83:

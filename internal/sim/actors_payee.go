@@ -39,6 +39,20 @@ func (r *run) cancelOrder() *request {
 	return q
 }
 
+// undo says how long payments to a payee may be undone.
+func (r *run) undo() *request {
+	handle := any1(r, r.payees)
+	undo := any1(r, []time.Duration{0, 0, 5 * time.Second, time.Minute, 20 * time.Minute})
+	q := r.payee(handle, "lets payments be undone for %v", undo)
+	q.make = func() processor.Command { return &processor.SetUndo{By: payment.Handle(handle), Undo: undo} }
+	return r.plain(q, func(m *model) string {
+		p := m.payees[handle]
+		p.undo = undo
+		m.payees[handle] = p
+		return "done"
+	})
+}
+
 // refund gives some of a payment back, mostly one that is settled, or all.
 func (r *run) refund() *request {
 	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(r.views)), func(id string) bool {

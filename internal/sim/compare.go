@@ -77,9 +77,9 @@ func (m *model) expected() lines {
 		if !p.open() {
 			deadline = time.Time{}
 		}
-		out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d",
+		out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d, undoable %d",
 			id, p.state, p.reason, p.version, p.minor, p.payeeAccount, p.card, p.level, p.codeFailures, p.order, at(deadline),
-			at(p.instructed), at(p.authenticated), at(p.confirmed), at(p.approved), at(p.ended), p.refunded)
+			at(p.instructed), at(p.authenticated), at(p.confirmed), at(p.approved), at(p.ended), p.refunded, at(p.undoable))
 	}
 	for id, k := range m.keys {
 		out.add("key %s %s: %s, done %v", id.Principal, id.Key, k.digest, k.done)
@@ -214,9 +214,9 @@ func (out *lines) payment(p payment.Payment) {
 	if p.State.Final() {
 		deadline = time.Time{}
 	}
-	out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d",
+	out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d, undoable %d",
 		p.ID, p.State, p.Reason, p.Version, p.Amount.Minor, p.PayeeAccount, p.Card, p.Level, p.CodeFailures, p.Order, at(deadline),
-		at(p.InstructedAt), at(p.AuthenticatedAt), at(p.ConfirmedAt), at(p.ApprovedAt), at(p.EndedAt), p.Refunded)
+		at(p.InstructedAt), at(p.AuthenticatedAt), at(p.ConfirmedAt), at(p.ApprovedAt), at(p.EndedAt), p.Refunded, at(p.UndoableAt))
 }
 
 // books are accounts with their entries.
@@ -267,12 +267,13 @@ var before = map[string][]string{
 	"authentication_required": {""},
 	"confirmation_required":   {"authentication_required"},
 	"approval_required":       {"confirmation_required", "approval_required"},
-	"settled":                 {"", "authentication_required", "confirmation_required", "approval_required", "settled"}, // and refunded
-	"rehearsed":               {"", "authentication_required", "confirmation_required", "approval_required"},
+	"undoable":                {"", "authentication_required", "confirmation_required", "approval_required"},
+	"settled":                 {"", "authentication_required", "confirmation_required", "approval_required", "undoable", "settled"}, // and refunded
+	"rehearsed":               {"", "authentication_required", "confirmation_required", "approval_required", "undoable"},
 	"declined":                {"confirmation_required", "approval_required"},
-	"cancelled":               {"authentication_required", "confirmation_required", "approval_required"},
+	"cancelled":               {"authentication_required", "confirmation_required", "approval_required", "undoable"},
 	"expired":                 {"authentication_required", "confirmation_required", "approval_required"},
-	"rejected":                {"", "authentication_required", "confirmation_required", "approval_required"},
+	"rejected":                {"", "authentication_required", "confirmation_required", "approval_required", "undoable"},
 }
 
 // proveLives wants the events of each payment to tell of a life without a gap or a step that was skipped, from all events
@@ -348,6 +349,9 @@ func (r *run) count(p payment.Payment) {
 	}
 	if n := counts[p.State]; n != nil {
 		*n++
+	}
+	if !p.UndoableAt.IsZero() {
+		r.stats.Undoable++
 	}
 	if !p.ApprovedAt.IsZero() {
 		r.stats.Approved++

@@ -24,6 +24,7 @@ type transaction struct {
 	number  int
 	now     time.Time
 	expired []payment.ID
+	settled []payment.ID      // nobody had undone them in time
 	over    []payment.OrderID // orders that were overdue
 	ran     []*executed
 	saved   bool // came as far as to be committed
@@ -58,7 +59,7 @@ func (g *gate) Update(ctx context.Context, f func(processor.Tx) error) error {
 	g.running = nil
 	failed, dead := g.disk.Failed()
 	g.disk.Fail(simdisk.Fault{})
-	g.note("tx %d: %d ran, expired %v %v, saved %v, %v: %v, failed %v, dead %v", t.number, len(t.ran), t.expired, t.over, t.saved, plan, errText(err), failed, dead)
+	g.note("tx %d: %d ran, expired %v %v, settled %v, saved %v, %v: %v, failed %v, dead %v", t.number, len(t.ran), t.expired, t.over, t.settled, t.saved, plan, errText(err), failed, dead)
 	switch {
 	case err == nil:
 		g.commit(t)
@@ -146,6 +147,9 @@ func (s *spy) Save(c processor.Changes) error {
 	for _, p := range c.Changed.Payments {
 		if p.State == payment.Expired {
 			s.t.expired = append(s.t.expired, p.ID)
+		}
+		if was := s.model.payments[string(p.ID)]; p.State.Complete() && !p.UndoableAt.IsZero() && was.state != string(p.State) {
+			s.t.settled = append(s.t.settled, p.ID)
 		}
 	}
 	for _, o := range c.Changed.Orders {

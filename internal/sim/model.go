@@ -69,6 +69,7 @@ type mCard struct {
 type mPayee struct {
 	account, former string // former: those that it had before, with a space after each
 	rehearsals      bool
+	undo            time.Duration
 }
 
 type mPayment struct {
@@ -82,6 +83,8 @@ type mPayment struct {
 	version                                               int64
 	codeFailures                                          int
 	refunded                                              int64
+	undo                                                  time.Duration
+	undoable                                              time.Time
 	instructed, authenticated, confirmed, approved, ended time.Time
 	deadline, expires, payBy                              time.Time
 }
@@ -201,7 +204,15 @@ func (p mPayment) open() bool { return p.ended.IsZero() }
 
 // past reports whether an open payment's payer has authenticated.
 func (p mPayment) past() bool {
-	return p.state == "confirmation_required" || p.state == "approval_required"
+	return p.state == "confirmation_required" || p.held()
+}
+
+// held reports whether money is held for a payment, or would be were it no rehearsal.
+func (p mPayment) held() bool { return p.state == "approval_required" || p.state == "undoable" }
+
+// shown reports whether a payment's payee is told of it.
+func (p mPayment) shown() bool {
+	return p.state == "settled" || p.state == "rehearsed" || !p.undoable.IsZero() || !p.confirmed.IsZero()
 }
 
 func (p mPayment) needsSecond() bool {
@@ -291,16 +302,20 @@ var waits = map[string]time.Duration{
 func (m *model) step(id string, p mPayment, to, reason string, now time.Time) mPayment {
 	money := ""
 	switch {
-	case to == "approval_required":
+	case to == "approval_required" || to == "undoable":
 		money = "hold"
-	case to == "settled" && p.state == "approval_required":
+	case to == "settled":
 		money = "post_hold"
-	case to == "settled" || to == "rehearsed" && p.state != "approval_required":
-		money = "post"
-	case waits[to] == 0 && p.state == "approval_required":
+	case to != "rehearsed" && waits[to] == 0:
 		money = "release"
 	}
-	if p.order != "" && (to == "confirmation_required" || to == "approval_required" || to == "settled" || to == "rehearsed") {
+	switch {
+	case !p.held() && (money == "post_hold" || to == "rehearsed"):
+		money = "post"
+	case !p.held() && money == "release", p.held() && money == "hold":
+		money = ""
+	}
+	if p.order != "" && (waits[to] > 0 && to != "authentication_required" || to == "undoable" || to == "settled" || to == "rehearsed") {
 		if m.payable(p.order, id, now) != nil {
 			return m.step(id, p, "rejected", "order_unavailable", now)
 		}
@@ -315,24 +330,17 @@ func (m *model) step(id string, p mPayment, to, reason string, now time.Time) mP
 		}
 		m.enter(id+"/"+name, money, p.cardAccount, p.payeeAccount, p.minor)
 	}
-	if to == "settled" {
-		c := m.cards[p.card]
-		if p.level == payment.LevelTap {
-			c.tapped = c.tapped.plus(p.minor, now)
-		}
-		if !p.authentic {
-			c.identified = c.identified.plus(p.minor, now)
-		}
-		m.cards[p.card] = c
-	}
+	m.spent(p, to, now)
 	orderNow := now
-	now = latest(now, p.instructed, p.authenticated, p.confirmed)
+	now = latest(now, p.instructed, p.authenticated, p.confirmed, p.approved, p.undoable)
 	if to == "settled" {
 		way := p.cardAccount + " " + p.payeeAccount
 		m.paid[way] = latest(m.paid[way], now)
 	}
 	p.state, p.version = to, p.version+1
-	if wait := waits[to]; wait > 0 {
+	if to == "undoable" {
+		p.undoable, p.deadline = now, now.Add(p.undo)
+	} else if wait := waits[to]; wait > 0 {
 		p.deadline = now.Add(wait)
 		if p.expires.Before(p.deadline) {
 			p.deadline = p.expires
@@ -343,6 +351,30 @@ func (m *model) step(id string, p mPayment, to, reason string, now time.Time) mP
 	m.payments[id] = p
 	m.follow(id, p, orderNow)
 	return p
+}
+
+// spent counts a payment in its card's sums of the day, when all was given that it needs; and one that was undone no more.
+func (m *model) spent(p mPayment, to string, now time.Time) {
+	c := m.cards[p.card]
+	count := func(d mDay) mDay {
+		switch {
+		case p.state != "undoable" && (to == "settled" || to == "undoable"):
+			return d.plus(p.minor, now)
+		case p.state == "undoable" && to != "settled" && d.day == dayOf(p.undoable):
+			d.minor = max(0, d.minor-p.minor)
+		}
+		return d
+	}
+	if p.card == "" || p.rehearsal {
+		return
+	}
+	if p.level == payment.LevelTap {
+		c.tapped = count(c.tapped)
+	}
+	if !p.authentic {
+		c.identified = count(c.identified)
+	}
+	m.cards[p.card] = c
 }
 
 // follow does to a payment's order what the payment's step means for it.
@@ -367,10 +399,20 @@ func (m *model) follow(id string, p mPayment, now time.Time) {
 // expire ends a payment whose wait is over. It reports whether the wait was.
 func (m *model) expire(id string, now time.Time) bool {
 	p, ok := m.payments[id]
-	if !ok || !p.open() || now.Before(p.deadline) {
+	if !ok || !p.open() || now.Before(p.deadline) || p.state == "undoable" {
 		return false
 	}
 	m.step(id, p, "expired", "timed_out", now)
+	return true
+}
+
+// settle ends a payment that nobody has undone in time. It reports whether the time was over.
+func (m *model) settle(id string, now time.Time) bool {
+	p, ok := m.payments[id]
+	if !ok || p.state != "undoable" || now.Before(p.deadline) {
+		return false
+	}
+	m.step(id, p, p.complete(), "", now)
 	return true
 }
 
@@ -402,85 +444,3 @@ func (m *model) active(device string) error {
 
 // cny is an amount of the one currency of the simulation.
 func cny(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "CNY"} }
-
-// The pauses and locks after wrong PINs: three tries from one's own device before a pause of 15 minutes, the fifth locks;
-// others share two, and pauses that double up to a day.
-func (t mTries) take(own bool, now time.Time) (mTries, error) {
-	switch {
-	case t.locked:
-		return t, consent.ErrLocked
-	case now.Before(t.paused):
-		return t, consent.ErrPaused
-	}
-	t.used++
-	if own {
-		if t.used >= 3 {
-			t.paused = now.Add(15 * time.Minute)
-		}
-		t.locked = t.used >= 5
-		return t, nil
-	}
-	if t.used >= 2 {
-		pause := 15 * time.Minute
-		for range t.used - 2 {
-			pause = min(2*pause, 24*time.Hour)
-		}
-		t.paused = now.Add(pause)
-	}
-	return t, nil
-}
-
-// back gives a try back that was right.
-func (t mTries) back(own bool) mTries {
-	if own {
-		return mTries{}
-	}
-	t.used = max(t.used-1, 0)
-	if t.used < 2 {
-		t.paused = time.Time{}
-	}
-	return t
-}
-
-// left is how many tries there are before the next pause, and 0 in one.
-func (t mTries) left(own bool, now time.Time) int {
-	most := 2
-	if own {
-		most = 3
-	}
-	switch {
-	case t.locked, t.paused.Sub(now) >= time.Second: // it is told in whole seconds
-		return 0
-	case t.used < most:
-		return most - t.used
-	}
-	return 1
-}
-
-// count names the count of tries of a device at a card's key.
-func (m *model) count(key, device string) (name string, own bool) {
-	if id, ok := m.byKey[key]; ok && m.cards[id].associated == device {
-		return key + " owner", true
-	}
-	return key + " strangers", false
-}
-
-// try takes a try off.
-func (m *model) try(key, device string, now time.Time) error {
-	name, own := m.count(key, device)
-	t, err := m.tries[name].take(own, now)
-	if err == nil {
-		m.tries[name] = t
-	}
-	return err
-}
-
-// tried ends a try, and says how it went.
-func (m *model) tried(key, device string, right bool, now time.Time) (left int, text string) {
-	name, own := m.count(key, device)
-	if right {
-		m.tries[name] = m.tries[name].back(own)
-	}
-	left = m.tries[name].left(own, now)
-	return left, fmt.Sprintf("right %v, %d left", right, left)
-}

@@ -30,6 +30,9 @@ func (m *model) cancelOrder(id, payee string, now time.Time) string {
 			return "not expired"
 		}
 		m.step(o.payment, p, "cancelled", "payee", now)
+		if m.orders[id].state == "expired" { // with its payment, which could be undone for longer
+			return "expired"
+		}
 	}
 	if err := m.payable(id, "", now); err != nil {
 		return refused(err)
@@ -43,7 +46,7 @@ func (m *model) cancelOrder(id, payee string, now time.Time) string {
 // refund gives money of a settled payment back, out of the account that its payee has now: nothing of it, or all.
 func (m *model) refund(id, of, payee string, minor int64) string {
 	p, ok := m.payments[of]
-	if !ok || p.payee != payee || p.confirmed.IsZero() && p.state != "settled" && p.state != "rehearsed" {
+	if !ok || p.payee != payee || !p.shown() {
 		return refused(processor.ErrUnknownPayment)
 	}
 	left, account := p.minor-p.refunded, m.payees[payee].account

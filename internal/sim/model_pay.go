@@ -69,7 +69,7 @@ func (m *model) instruct(in instruction, now time.Time) string {
 	payee := m.payees[in.payee]
 	p := mPayment{
 		minor: in.minor, payee: in.payee, payeeAccount: payee.account, initiator: in.device, rehearsal: in.rehearsal,
-		level: max(m.policy.Level, payment.LevelAuthenticate), order: in.order, payBy: m.orders[in.order].expires,
+		level: max(m.policy.Level, payment.LevelAuthenticate), undo: payee.undo, order: in.order, payBy: m.orders[in.order].expires,
 	}
 	// A refusal leaves what it has looked at as it was.
 	undo := *m.clone()
@@ -83,7 +83,7 @@ func (m *model) instruct(in instruction, now time.Time) string {
 	}
 	to := "authentication_required"
 	if p.level == payment.LevelTap {
-		to = p.complete()
+		to = p.goal()
 	}
 	p = m.step(in.id, p, to, "", now)
 	return p.text()
@@ -148,6 +148,14 @@ func (m *model) tapped(p *mPayment, in instruction, now time.Time) error {
 	return nil
 }
 
+// goal is the state of a payment to which all was given that it needs.
+func (p mPayment) goal() string {
+	if p.undo > 0 {
+		return "undoable"
+	}
+	return p.complete()
+}
+
 // complete is the state of a payment that has gone all the way.
 func (p mPayment) complete() string {
 	if p.rehearsal {
@@ -183,7 +191,7 @@ func (m *model) needs(p mPayment, c mCard, now time.Time) payment.Level {
 func (m *model) identified(id string, c mCard, now time.Time) int64 {
 	sum := c.identified.at(now)
 	for _, p := range m.payments {
-		if p.card == id && p.past() && !p.authentic && !p.rehearsal && !p.due(now) {
+		if p.card == id && p.past() && p.state != "undoable" && !p.authentic && !p.rehearsal && !p.due(now) {
 			sum += p.minor
 		}
 	}
@@ -280,7 +288,7 @@ func (m *model) authenticated(id string, p mPayment, now time.Time) mPayment {
 	}
 	to := "confirmation_required"
 	if p.level == payment.LevelAuthenticate {
-		to = p.complete()
+		to = p.goal()
 	}
 	p = m.step(id, p, to, "", now)
 	if p.reason == "" {
@@ -361,7 +369,7 @@ func (m *model) answered(id string, p mPayment, g gesture, now time.Time) (mPaym
 
 // confirmed takes the step of the first confirmation.
 func (m *model) confirmed(id string, p mPayment, now time.Time) (mPayment, error) {
-	to := p.complete()
+	to := p.goal()
 	if p.needsSecond() {
 		to = "approval_required"
 		waiting := 0
@@ -400,7 +408,7 @@ func (m *model) approve(a approval, now time.Time) string {
 		return refused(err)
 	}
 	p, ok := m.payments[a.id]
-	asked := p.state == "settled" || p.state == "rehearsed" || p.needsSecond() && !p.confirmed.IsZero()
+	asked := p.state == "settled" || p.state == "rehearsed" || !p.undoable.IsZero() || p.needsSecond() && !p.confirmed.IsZero()
 	if !ok || p.associated != a.device || !asked {
 		return refused(processor.ErrUnknownPayment)
 	}
@@ -439,8 +447,11 @@ func (m *model) approve(a approval, now time.Time) string {
 		m.payments[a.id] = p
 		return "wrong code: " + p.text()
 	}
-	p = m.step(a.id, p, p.complete(), "", now)
-	p.approved = p.ended
+	if p = m.step(a.id, p, p.goal(), "", now); p.open() {
+		p.approved = p.undoable
+	} else {
+		p.approved = p.ended
+	}
 	m.payments[a.id] = p
 	m.evidence[a.id+" second"] = a.device
 	return p.text()
@@ -461,14 +472,16 @@ func (m *model) shown(t tap, p mPayment) string {
 func (m *model) cancel(id, device, payee string, now time.Time) string {
 	if device != "" {
 		p, err := m.initiated(id, device, now)
+		if p.associated == device && !p.undoable.IsZero() && m.devices[device] {
+			err = p.over(now)
+		}
 		if err != nil {
 			return refused(err)
 		}
 		return m.step(id, p, "cancelled", "payer", now).text()
 	}
 	p, ok := m.payments[id]
-	shown := p.state == "settled" || p.state == "rehearsed" || !p.confirmed.IsZero()
-	if !ok || p.payee != payee || !shown {
+	if !ok || p.payee != payee || !p.shown() {
 		return refused(processor.ErrUnknownPayment)
 	}
 	if err := p.over(now); err != nil {

@@ -71,6 +71,8 @@ var mutations = []mutation{
 		{"processor/challenge.go", "	c.UsedAt = u.Now\n", ""}}},
 	{"more is refunded than was settled", []edit{
 		{"payment/refund.go", "r.Amount.Minor < 1 || r.Amount.Minor > left", "r.Amount.Minor < 1 || r.Amount.Minor > p.Amount.Minor"}}},
+	{"a payment that was undone keeps its hold", []edit{
+		{"payment/table.go", "{Undoable, Cancel, anyone, condition{}, Cancelled, ledger.Release}", `{Undoable, Cancel, anyone, condition{}, Cancelled, ""}`}}},
 	{"the number of second confirmations has no bound", []edit{
 		{"processor/decide.go", "if waiting >= OpenApprovals || card.Approvals >= HourlyApprovals {", "if waiting > 1000 {"}}},
 }

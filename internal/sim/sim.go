@@ -41,9 +41,9 @@ type Trace string
 
 // Stats are what a run consisted of, so that a simulation in which nothing happens is noticed.
 type Stats struct {
-	Settled, Approved, Declined, Expired, Rejected, Cancelled, Rehearsed int
-	Commands, Refused, Replayed, Crashes, Failures, Revived, Unknown     int
-	TopUps, Orders, Refunded, Lost                                       int
+	Settled, Approved, Undoable, Declined, Expired, Rejected, Cancelled, Rehearsed int
+	Commands, Refused, Replayed, Crashes, Failures, Revived, Unknown               int
+	TopUps, Orders, Refunded, Lost                                                 int
 }
 
 // run is one run of the simulation.
@@ -365,6 +365,11 @@ func (m *model) do(t *transaction) (wrong []string) {
 	for _, id := range t.expired {
 		if !m.expire(string(id), t.now) {
 			wrong = append(wrong, fmt.Sprintf("%s expired before its time", id))
+		}
+	}
+	for _, id := range t.settled {
+		if !m.settle(string(id), t.now) {
+			wrong = append(wrong, fmt.Sprintf("%s was settled while it could be undone", id))
 		}
 	}
 	for _, id := range t.over {

@@ -218,6 +218,9 @@ func (r *run) furnish() {
 	}
 	r.sendAll(all)
 	all = nil
+	if r.rng.IntN(2) == 0 {
+		all = append(all, r.undo())
+	}
 	for i, c := range r.cards {
 		d := r.devices[i%len(r.devices)]
 		all = append(all, r.activate(d, c, r.fresh(c), c.code, c.pin), r.topUp("olga", c, 40_00), r.topUp("otto", c, 40_00))
