@@ -1,8 +1,8 @@
 // @ts-check
 // Words for people, in the language of the browser or the one that they chose. Each language is one catalogue.
 
-/** Where they are: only the pages of operators and payees are told the words that only those use. */
-const place = /^\/(operator|till)\b/.test(location.pathname) ? '/words/staff/' : '/words/';
+/** Where they are: only the pages of operators and payees, and the one that leads through a demo, are told the words that only those use. */
+const place = /^\/(operator|till|demo)\b/.test(location.pathname) ? '/words/staff/' : '/words/';
 
 /** @type {Record<string, () => Promise<{words: Record<string, string>}>>} */
 const catalogues = { en: () => import(`${place}en.js`), zh: () => import(`${place}zh.js`) };
