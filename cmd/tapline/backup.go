@@ -102,7 +102,8 @@ func (restoreCmd) Help() string {
 - payments that were open are cancelled, and what they held is released: their devices may show another state;
 - tokens of devices and operators are void;
 - counters of cards that prove themselves rise by --counter-margin, so that taps of the lost time cannot be used again;
-- payments, top-ups, revoked devices, frozen cards and new PINs of the lost time are not in it: --lost lists what can be found.
+- payments, top-ups, revoked devices and keys, frozen cards and new PINs of the lost time are not in it: --lost lists entries
+  and what operators did. One-use codes that were used in that time open once more: revoke them by giving new ones.
 
 No service may run on the database. It appears under its name when all of that is done and its books are proved.`
 }
