@@ -27,11 +27,11 @@ func archive(t *testing.T, dir string) []byte {
 }
 
 func TestArchiveGivesTheKeysBack(t *testing.T) {
-	dir, k := create(t)
+	dir, _ := create(t)
 	if _, err := Rotate(dir, Pepper, receipt); err != nil {
 		t.Fatal(err)
 	}
-	k = open(t, dir)
+	k := open(t, dir)
 	text := archive(t, dir)
 	for _, name := range []string{"new", "empty"} {
 		to := filepath.Join(t.TempDir(), name)

@@ -241,7 +241,7 @@ func (b *Browser) sender(header, audience string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	signed, err := jose.ParseSigned(given["t"], []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(given["t"], []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return "", err
 	}
