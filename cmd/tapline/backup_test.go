@@ -15,7 +15,7 @@ import (
 // TestBackupsUnderLoadHoldWhatWasAcknowledged makes backups while clients pay, loses the service, and goes on with the
 // last one.
 func TestBackupsUnderLoadHoldWhatWasAcknowledged(t *testing.T) {
-	d := startDaemon(t, "--policy", "tap", "--allow-identified-tap", "--tap-limit", "1000000", "--tap-daily-limit", "1000000000")
+	d := startDaemon(t, unlimited...)
 	p := newPurchase(d)
 	for _, s := range p.preparing()[:2] {
 		p.run(s)

@@ -20,8 +20,7 @@ const crashClients = 6
 // wants each acknowledged payment to be there, once, and each that had no answer to be made once when it is sent again.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
-	d := startDaemon(t, "--policy", "tap", "--allow-identified-tap", "--tap-limit", "1000000", "--tap-daily-limit", "1000000000",
-		"--identified-limit", "1000000", "--identified-daily-limit", "1000000000", "--no-rate-limits")
+	d := startDaemon(t, unlimited...)
 	p := newPurchase(d)
 	for _, s := range p.preparing()[:2] {
 		p.run(s)

@@ -48,6 +48,10 @@ type daemon struct {
 	exited  chan int      // gives the exit code, once
 }
 
+// unlimited are the settings of a service that a few cards pay at as fast as it can: by a tap of a number, without limits.
+var unlimited = []string{"--policy", "tap", "--allow-identified-tap", "--tap-limit", "1000000", "--tap-daily-limit", "1000000000",
+	"--identified-limit", "1000000", "--identified-daily-limit", "1000000000", "--no-rate-limits"}
+
 // startDaemon starts a service with nothing in it.
 func startDaemon(t *testing.T, flags ...string) *daemon {
 	t.Helper()
@@ -511,7 +515,7 @@ const (
 
 // TestNoAcknowledgedPaymentIsLostOrMadeTwice kills the service with SIGKILL while clients hammer it.
 func TestNoAcknowledgedPaymentIsLostOrMadeTwice(t *testing.T) {
-	d := startDaemon(t, "--policy", "tap", "--allow-identified-tap", "--tap-limit", "1000000", "--tap-daily-limit", "1000000000")
+	d := startDaemon(t, unlimited...)
 	p := newPurchase(d)
 	for _, s := range p.preparing()[:2] {
 		p.run(s)
@@ -811,7 +815,7 @@ func (p *purchase) beginPIN() (finish func() answered) {
 // TestACrashWhilePINsAreCheckedCostsATryAndNothingElse kills the service between the two transactions of PIN checks.
 func TestACrashWhilePINsAreCheckedCostsATryAndNothingElse(t *testing.T) {
 	t.Parallel()
-	p := newPurchase(startDaemon(t, "--pin-queue", "300"))
+	p := newPurchase(startDaemon(t, "--pin-queue", "300", "--no-rate-limits"))
 	for _, s := range p.stages()[:8] {
 		p.run(s)
 	}

@@ -125,9 +125,7 @@ func startNodes(t *testing.T, db string, n int) *nodes {
 	}
 	c := &nodes{began: time.Now()}
 	for range n {
-		d := &daemon{T: t, address: lastingAddress(t), db: db, dir: dir, flags: []string{
-			"--keys", filepath.Join(dir, "keys"), "--policy", "tap", "--allow-identified-tap", "--tap-limit", "1000000", "--tap-daily-limit", "1000000000",
-			"--identified-limit", "1000000", "--identified-daily-limit", "1000000000", "--no-rate-limits"}}
+		d := &daemon{T: t, address: lastingAddress(t), db: db, dir: dir, flags: append([]string{"--keys", filepath.Join(dir, "keys")}, unlimited...)}
 		d.public = d.url()
 		if len(c.all) > 0 {
 			d.public = c.all[0].url()
