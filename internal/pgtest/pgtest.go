@@ -1,22 +1,19 @@
-// Package pgtest starts real PostgreSQL servers for tests: one per test binary with a database per test, or one that a
-// test may stop and start as it likes. A server runs as an unprivileged user, with PostgreSQL's own settings, in a
-// folder of its own, on a unix socket and on a free port of loopback, and ends with the tests.
+// Package pgtest gives tests real PostgreSQL servers (internal/pgserver): one per test binary with a database per test,
+// or one that a test may stop and start as it likes. They end with the tests.
 package pgtest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"tapline/internal/pgserver"
 	"tapline/internal/testenv"
 )
 
@@ -32,6 +29,17 @@ var shared struct {
 	err       error
 	templates map[string]string // of a name given to Database, the database
 	databases int
+}
+
+// Server is a PostgreSQL server with its data.
+type Server struct{ *pgserver.Server }
+
+func create() (*Server, error) {
+	s, err := pgserver.New(Password)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{s}, nil
 }
 
 // Main runs a package's tests and then stops the server that they shared, if there was one. It returns the exit code:
@@ -55,7 +63,7 @@ func StopShared() error {
 	}
 	s := shared.server
 	shared.server, shared.templates = nil, nil
-	return s.close()
+	return s.Close()
 }
 
 // Shared returns the server that this binary's tests share, and starts it if it does not run yet.
@@ -85,7 +93,7 @@ func Database(t testing.TB, template string, prepare func(url string) error) str
 	if template != "" {
 		if shared.templates[template] == "" {
 			name := "template_" + strconv.Itoa(len(shared.templates)+1)
-			if err := errors.Join(s.createDatabase(name, "template0"), prepare(s.URL(name))); err != nil {
+			if err := errors.Join(s.CreateDatabase(name, "template0"), prepare(s.URL(name))); err != nil {
 				t.Fatalf("preparing a database: %v", err)
 			}
 			shared.templates[template] = name
@@ -94,7 +102,7 @@ func Database(t testing.TB, template string, prepare func(url string) error) str
 	}
 	shared.databases++
 	name := "test_" + strconv.Itoa(shared.databases)
-	if err := s.createDatabase(name, from); err != nil {
+	if err := s.CreateDatabase(name, from); err != nil {
 		t.Fatal(err)
 	}
 	return s.URL(name)
@@ -109,7 +117,7 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("starting PostgreSQL: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Errorf("stopping PostgreSQL: %v", err)
 		}
 	})
@@ -118,76 +126,29 @@ func Start(t testing.TB) *Server {
 
 func require(t testing.TB) {
 	t.Helper()
-	_, err := programs()
-	reason := "there is no initdb and postgres; hint: apt-get install postgresql"
-	if err == nil {
-		_, err = unprivileged()
-		reason = "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as"
+	err := pgserver.Available()
+	reason := ""
+	if err != nil {
+		reason = err.Error()
 	}
 	testenv.Require(t, Part, err == nil, reason)
-}
-
-// programs finds the folder of PostgreSQL's programs: on PATH, or where Debian puts them, the newest version first.
-func programs() (string, error) {
-	if found, err := exec.LookPath("initdb"); err == nil {
-		if real, err := filepath.EvalSymlinks(found); err == nil {
-			return filepath.Dir(real), nil
-		}
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if err != nil || len(found) == 0 {
-		return "", errors.Join(exec.ErrNotFound, err)
-	}
-	version := func(path string) int {
-		n, _ := strconv.Atoi(strings.Split(path, "/")[4])
-		return n
-	}
-	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
-	return filepath.Dir(newest), nil
 }
 
 // Program is the path of one of PostgreSQL's programs, such as pgbench.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	require(t)
-	dir, err := programs()
+	path, err := pgserver.Program(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, name)
-}
-
-// URL names a database of the server for the role "postgres", by the unix socket.
-func (s *Server) URL(database string) string { return s.url("postgres", "", database) }
-
-// TCP names a database of the server by its address, for a role that will be asked for its password.
-func (s *Server) TCP(role, database string) string { return s.url(role, s.Address(), database) }
-
-// Address is where the server listens on loopback.
-func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
-
-func (s *Server) url(role, host, database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User(role), Host: host, Path: "/" + database}
-	if host == "" {
-		u.RawQuery = url.Values{"host": {s.dir}, "port": {strconv.Itoa(s.port)}}.Encode()
-	}
-	return u.String()
-}
-
-func (s *Server) createDatabase(name, template string) error {
-	return s.Run("postgres", "CREATE DATABASE "+name+" TEMPLATE "+template)
-}
-
-// Run runs SQL on one of the server's databases as the role "postgres".
-func (s *Server) Run(database, sql string) error {
-	_, err := s.psql(database, sql)
-	return err
+	return path
 }
 
 // Query runs SQL and returns the rows that come out, their columns separated by "|".
 func (s *Server) Query(t testing.TB, database, sql string) []string {
 	t.Helper()
-	out, err := s.psql(database, sql)
+	out, err := s.Server.Query(database, sql)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,18 +184,4 @@ func Dump(t testing.TB, address string) map[string][]string {
 		slices.Sort(rows)
 	}
 	return tables
-}
-
-func (s *Server) psql(database, sql string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(s.programs, "psql"), "--no-psqlrc", "--quiet", "--no-align", "--tuples-only",
-		"--set=ON_ERROR_STOP=1", "--command="+sql, s.URL(database))
-	var problems strings.Builder
-	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("psql: %w: %s", err, problems.String())
-	}
-	return string(out), nil
 }

@@ -1,10 +1,10 @@
 //go:build !linux
 
-package pgtest
+package pgserver
 
 import "syscall"
 
-// account is whom a server runs as: whoever runs the tests.
+// account is whom a server runs as: whoever runs this program.
 type account struct{}
 
 func (account) attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -1,4 +1,4 @@
-package pgtest
+package pgserver
 
 import (
 	"errors"
@@ -8,11 +8,12 @@ import (
 	"syscall"
 )
 
-// account is whom a server runs as; nil for whoever runs the tests.
+// account is whom a server runs as; nil for whoever runs this program.
 type account struct{ *syscall.Credential }
 
+// attributes are those of its processes. An interrupt from the terminal is for whoever started them to heed.
 func (a account) attributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Credential: a.Credential}
+	return &syscall.SysProcAttr{Credential: a.Credential, Setpgid: true}
 }
 
 // own makes a file the account's.
@@ -26,7 +27,7 @@ func (a account) own(path string) error {
 // endWithThread has a process told to stop when the thread ends that started it.
 func endWithThread(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGINT }
 
-// unprivileged is who runs a server: nobody else than whoever runs the tests, unless that is root, which PostgreSQL
+// unprivileged is who runs a server: nobody else than whoever runs this program, unless that is root, which PostgreSQL
 // refuses.
 func unprivileged() (account, error) {
 	if os.Geteuid() != 0 {
