@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
 
 # The real parts that tests talk to. With TAPLINE_REQUIRE naming a part, its tests fail where they would skip.
-REAL_PARTS := npm pcscd chromium postgres tmpfs fuse systemd promtool
+REAL_PARTS := npm pcscd chromium postgres tmpfs fuse systemd promtool moov
 
 # Packages whose tests start processes or run for minutes: tested without the race detector.
 WITHOUT_RACE := cmd/tapline scripts/gotest webui internal/sim internal/simdisk

@@ -222,7 +222,7 @@ type ReportLine struct {
 	Entry     string    `json:"entry"`
 	Action    string    `json:"action" enum:"hold,post_hold,release,post"`
 	Reference string    `json:"reference" doc:"The payment's, refund's or top-up's id."`
-	Other     string    `json:"other" doc:"The account on the other side."`
+	Other     string    `json:"other" doc:"The account on the other side. Empty in a payee's own report."`
 	Debit     int64     `json:"debit" doc:"Minor units; 0 on the other side."`
 	Credit    int64     `json:"credit"`
 }

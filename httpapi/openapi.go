@@ -212,6 +212,9 @@ func (r *route) responses(schemas huma.Registry) map[string]*huma.Response {
 			Extensions:  map[string]any{"contentSchema": schemas.Schema(typeOf[api.Event](), true, "")},
 		}}}
 	}
+	for _, kind := range r.also {
+		good.Content[kind] = &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
+	}
 	if r.method == http.MethodPost && r.form == nil {
 		good.Headers = map[string]*huma.Param{api.ReplayedHeader: {
 			Description: "true if the answer was given before.", Schema: &huma.Schema{Type: "string"},

@@ -1,12 +1,19 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
+	"mime"
+	"net/http"
 	"strconv"
 	"time"
 
 	"tapline/api"
+	"tapline/bank"
+	"tapline/consent"
 	"tapline/ledger"
+	"tapline/money"
+	"tapline/payment"
 	"tapline/processor"
 )
 
@@ -20,7 +27,29 @@ const (
 
 // getReport is GET /v1/admin/accounts/{id}/report: an account's entries in a half-open span of time.
 func (c *call) getReport() (answer, error) {
-	id := ledger.AccountID(c.r.PathValue("id"))
+	return c.report(func(processor.Reader) (ledger.AccountID, error) { return ledger.AccountID(c.r.PathValue("id")), nil })
+}
+
+// getOwnReport is GET /v1/report: the same of the payee's own account in a currency, without whose the other accounts are.
+func (c *call) getOwnReport() (answer, error) {
+	return c.report(func(r processor.Reader) (ledger.AccountID, error) {
+		rows, err := r.Load(processor.Wants{Payees: []payment.Handle{c.by.payee}})
+		if err != nil {
+			return "", err
+		}
+		if len(rows.Payees) == 0 {
+			return "", processor.ErrUnknownPayee
+		}
+		account, ok := rows.Payees[0].In(money.Currency(cmp.Or(c.query["currency"], string(rows.Payees[0].Currency))))
+		if !ok {
+			return "", processor.ErrCurrency
+		}
+		return account, nil
+	})
+}
+
+// report is an account's report in the format that is asked for.
+func (c *call) report(find func(processor.Reader) (ledger.AccountID, error)) (answer, error) {
 	now := c.now()
 	report := api.Report{From: time.Unix(0, 0).UTC(), Until: now.Add(time.Microsecond), Lines: []api.ReportLine{}}
 	if err := c.times(&report.From, &report.Until); err != nil {
@@ -30,6 +59,10 @@ func (c *call) getReport() (answer, error) {
 		return answer{}, refuseField("invalid_field", "until")
 	}
 	err := c.Store.View(c.r.Context(), func(r processor.Reader) error {
+		id, err := find(r)
+		if err != nil {
+			return err
+		}
 		rows, err := r.Load(processor.Wants{Accounts: []ledger.AccountID{id}})
 		if err != nil {
 			return err
@@ -42,7 +75,32 @@ func (c *call) getReport() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if c.by.who == byPayee {
+		for i := range report.Lines {
+			report.Lines[i].Other = "" // a cardholder's
+		}
+	}
+	switch c.query["format"] {
+	case "csv":
+		return download("text/csv; charset=utf-8", report.Account.ID+".csv", bank.CSV(report))
+	case "camt.053":
+		made := bank.Made{ID: "rep_" + consent.NewID(), At: now}
+		return download("application/xml", report.Account.ID+".xml", bank.Camt053(report, made))
+	}
 	return ok(report)
+}
+
+// formats are those of a report: the parameter, and what each is.
+var (
+	formats     = param{name: "format", doc: "json if left out; or csv (RFC 4180), or camt.053 (ISO 20022 camt.053.001.08, booked entries only).", enum: []string{"json", "csv", "camt.053"}}
+	formatTypes = []string{"text/csv", "application/xml"}
+)
+
+// download answers with a file to be kept.
+func download(kind, name string, text []byte) (answer, error) {
+	return answer{status: http.StatusOK, body: text, header: map[string]string{
+		"Content-Type": kind, "Content-Disposition": mime.FormatMediaType("attachment", map[string]string{"filename": name}),
+	}}, nil
 }
 
 // fill reads the entries. The balance at the end of the span is today's less what was posted since; if that is too much

@@ -55,6 +55,7 @@ type route struct {
 
 	status int
 	out    reflect.Type // of the answer; nil for a stream
+	also   []string     // media types of further forms of the answer
 	codes  []string     // the problems that are this operation's own
 	admin  bool         // for operators, perhaps on a listener of their own
 	handle func(*call) (answer, error)

@@ -14,7 +14,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), pushRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), refundRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
+var routes = slices.Concat(publicRoutes(), pushRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), refundRoutes(), reportRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -228,6 +228,22 @@ func refundRoutes() []*route {
 	}
 }
 
+// reportRoutes are a payee's books.
+func reportRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/v1/report", id: "getOwnReport", summary: "Report the entries of the payee's account",
+			text: "Opening balance, entries, closing balance. Of the account that it has in the currency now; one that it had before, an operator reports.",
+			by:   []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Report](), also: formatTypes,
+			query: []param{
+				{name: "currency", doc: "Its first if left out."},
+				{name: "from", doc: "RFC 3339 time, inclusive."}, {name: "until", doc: "RFC 3339 time, exclusive; now if left out."}, formats,
+			},
+			handle: (*call).getOwnReport, codes: []string{"unknown_payee", "wrong_currency", "report_too_long"},
+		},
+	}
+}
+
 func orderStateNames() (names []string) {
 	for _, s := range order.States {
 		names = append(names, string(s))
@@ -399,6 +415,12 @@ func (r *route) or(codes ...string) *route {
 	return r
 }
 
+// orAs is the route with further forms of its answer.
+func (r *route) orAs(types ...string) *route {
+	r.also = types
+	return r
+}
+
 // adminWrite is an operator's operation that writes.
 func adminWrite(path, id, summary string, in, out reflect.Type, status int, handle func(*call) (answer, error), codes ...string) *route {
 	return &route{
@@ -443,7 +465,7 @@ func adminRoutes() []*route {
 		adminRead("/accounts", "listAccounts", "List accounts", typeOf[api.Accounts](), (*call).listAccounts, page...),
 		adminRead("/accounts/{id}", "getAccount", "Read an account", typeOf[api.Account](), (*call).getAccount).or("unknown_account"),
 		adminRead("/accounts/{id}/report", "getReport", "Report an account's entries", typeOf[api.Report](), (*call).getReport,
-			param{name: "from", doc: "RFC 3339 time, inclusive."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}).or("unknown_account", "report_too_long"),
+			param{name: "from", doc: "RFC 3339 time, inclusive."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}, formats).or("unknown_account", "report_too_long").orAs(formatTypes...),
 		adminWrite("/accounts/{id}/top-ups", "topUp", "Credit a card account with money that came in", typeOf[api.NewTopUp](), typeOf[api.Account](), http.StatusCreated, (*call).topUp, "unknown_account", "wrong_currency", "too_large"),
 		adminRead("/top-ups", "listTopUps", "List the top-ups that wait for another operator", typeOf[api.TopUps](), (*call).listTopUps, page...),
 		adminWrite("/top-ups/{id}/confirm", "confirmTopUp", "Confirm another operator's top-up", noted, typeOf[api.TopUp](), http.StatusOK, decideTopUp(true), "unknown_top_up", "top_up_over", "second_operator", "unknown_account", "wrong_currency", "too_large"),

@@ -107,6 +107,22 @@ func (c *Client) Orders(ctx context.Context, q Query) (page api.PayeeOrders, err
 	return page, err
 }
 
+// Report is the payee's account in a currency, or in its first if that is empty, in a half-open span of time. Zero times leave
+// it open.
+func (c *Client) Report(ctx context.Context, currency string, from, until time.Time) (report api.Report, err error) {
+	query := url.Values{}
+	if currency != "" {
+		query.Set("currency", currency)
+	}
+	for name, at := range map[string]time.Time{"from": from, "until": until} {
+		if !at.IsZero() {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	err = c.read(ctx, "/v1/report", query, &report)
+	return report, err
+}
+
 func write[T any](ctx context.Context, c *Client, path string, in any) (out T, err error) {
 	conn, err := c.connect()
 	if err != nil {

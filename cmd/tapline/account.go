@@ -83,54 +83,6 @@ func (cmd *accountShowCmd) Run(a *app) error {
 	return a.result(cmd.JSON, account, accountFacts(account)...)
 }
 
-// accountReportCmd lists the entries of an account.
-type accountReportCmd struct {
-	operatorFlags
-	Account string `arg:"" help:"The account's id."`
-	From    string `placeholder:"DATE" help:"From this time on: 2026-01-31, in UTC, or 2026-01-31T12:00:00Z."`
-	Until   string `placeholder:"DATE" help:"Before this time, likewise."`
-	jsonFlag
-}
-
-// Run lists the entries.
-func (cmd *accountReportCmd) Run(a *app) error {
-	client, err := cmd.client(a)
-	if err != nil {
-		return err
-	}
-	from, err := parseTime("--from", cmd.From)
-	if err != nil {
-		return err
-	}
-	until, err := parseTime("--until", cmd.Until)
-	if err != nil {
-		return err
-	}
-	report, err := client.Report(a.ctx, cmd.Account, from, until)
-	if err != nil {
-		return err
-	}
-	in := func(minor int64) string { return money.FormatMinor(minor, report.Account.Currency) }
-	unless0 := func(minor int64) string {
-		if minor == 0 {
-			return ""
-		}
-		return in(minor)
-	}
-	rows := [][]string{{when(report.From), "opening", "", "", "", in(report.Opening)}}
-	balance := report.Opening
-	for _, line := range report.Lines {
-		if line.Action == "post" || line.Action == "post_hold" {
-			balance += line.Credit - line.Debit
-		}
-		rows = append(rows, []string{
-			when(line.At), line.Action, line.Reference, unless0(line.Debit), unless0(line.Credit), in(balance),
-		})
-	}
-	rows = append(rows, []string{when(report.Until), "closing", "", "", "", in(report.Closing)})
-	return a.list(cmd.JSON, report, []string{"TIME", "ACTION", "REFERENCE", "DEBIT", "CREDIT", "BALANCE"}, rows)
-}
-
 // parseTime reads a day or a time, the zero time if there is none.
 func parseTime(flag, text string) (time.Time, error) {
 	if text == "" {

@@ -25,28 +25,29 @@ var version = "devel"
 
 // root is the command line. Each command has a method Run(*app) error.
 type root struct {
-	Serve    serveCmd    `cmd:"" help:"Run the service."`
-	Demo     demoCmd     `cmd:"" help:"See it all: a service, a card, two devices and three payments."`
-	Pay      payCmd      `cmd:"" help:"Pay somebody by tapping a card."`
-	Approve  approveCmd  `cmd:"" help:"Wait for second confirmations on this associated device, and decide them."`
-	Device   deviceCmd   `cmd:"" help:"Make, show and register the key of this device."`
-	Card     cardCmd     `cmd:"" help:"Read, issue, activate, freeze and rebind cards."`
-	Reader   readerCmd   `cmd:"" help:"Let a web page wait for a tap on this computer's card reader."`
-	Order    orderCmd    `cmd:"" help:"Make, show, list and cancel orders (payee)."`
-	Payment  paymentCmd  `cmd:"" help:"Show a payment, and undo it before its money moves."`
-	Refund   refundCmd   `cmd:"" help:"Give money of settled payments back (payee)."`
-	Payee    payeeCmd    `cmd:"" help:"Look payees up, add and list them."`
-	Account  accountCmd  `cmd:"" help:"Top accounts up and report their entries (operator)."`
-	Operator operatorCmd `cmd:"" help:"Enrol and list operators."`
-	Audit    auditCmd    `cmd:"" help:"List what operators did (operator)."`
-	Receipt  receiptCmd  `cmd:"" help:"Fetch receipts, and check them offline."`
-	Check    checkCmd    `cmd:"" help:"Prove the books of a database."`
-	Backup   backupCmd   `cmd:"" help:"Copy a SQLite database while a service runs on it."`
-	Restore  restoreCmd  `cmd:"" help:"Make a database of a backup that a service can go on with."`
-	Keys     keysCmd     `cmd:"" help:"List, rotate, back up and restore the service's secret keys."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring a database to the schema of this release."`
-	Bench    benchCmd    `cmd:"" help:"Measure how many payments a service of its own takes."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the service."`
+	Demo      demoCmd      `cmd:"" help:"See it all: a service, a card, two devices and three payments."`
+	Pay       payCmd       `cmd:"" help:"Pay somebody by tapping a card."`
+	Approve   approveCmd   `cmd:"" help:"Wait for second confirmations on this associated device, and decide them."`
+	Device    deviceCmd    `cmd:"" help:"Make, show and register the key of this device."`
+	Card      cardCmd      `cmd:"" help:"Read, issue, activate, freeze and rebind cards."`
+	Reader    readerCmd    `cmd:"" help:"Let a web page wait for a tap on this computer's card reader."`
+	Order     orderCmd     `cmd:"" help:"Make, show, list and cancel orders (payee)."`
+	Payment   paymentCmd   `cmd:"" help:"Show a payment, and undo it before its money moves."`
+	Refund    refundCmd    `cmd:"" help:"Give money of settled payments back (payee)."`
+	Payee     payeeCmd     `cmd:"" help:"Look payees up, add and list them."`
+	Account   accountCmd   `cmd:"" help:"Top accounts up and report their entries (operator)."`
+	Operator  operatorCmd  `cmd:"" help:"Enrol and list operators."`
+	Audit     auditCmd     `cmd:"" help:"List what operators did (operator)."`
+	Reconcile reconcileCmd `cmd:"" help:"Compare a bank's statement with what came in and went out (operator)."`
+	Receipt   receiptCmd   `cmd:"" help:"Fetch receipts, and check them offline."`
+	Check     checkCmd     `cmd:"" help:"Prove the books of a database."`
+	Backup    backupCmd    `cmd:"" help:"Copy a SQLite database while a service runs on it."`
+	Restore   restoreCmd   `cmd:"" help:"Make a database of a backup that a service can go on with."`
+	Keys      keysCmd      `cmd:"" help:"List, rotate, back up and restore the service's secret keys."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring a database to the schema of this release."`
+	Bench     benchCmd     `cmd:"" help:"Measure how many payments a service of its own takes."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 
 	BenchServe benchServeCmd `cmd:"" hidden:"" help:"What bench measures, in a process of its own."`
 }

@@ -23,6 +23,8 @@ type payeeCmd struct {
 
 	Key payeeKeyCmd `cmd:"" help:"The API keys of a payee."`
 
+	Report payeeReportCmd `cmd:"" help:"List the entries of your account (payee)."`
+
 	Undo       payeeUndoCmd       `cmd:"" help:"Set how long payments to you may be undone before their money moves (payee)."`
 	Rehearsals payeeRehearsalsCmd `cmd:"" help:"Open a payee to rehearsals, or close it (operator)."`
 }

@@ -47,6 +47,7 @@ var table = []floor{
 
 	// What goes over the wire, and its clients.
 	{"api", []string{"money", "payment", "order", "consent", "internal/strictjson"}},
+	{"bank", []string{"money", "api"}},
 	{"internal/client", []string{"consent", "api"}},
 	{"device", []string{"money", "payment", "order", "consent", "api", "internal/client"}},
 	{"payee", []string{"money", "consent", "api", "internal/client"}},
@@ -57,7 +58,7 @@ var table = []floor{
 	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
 	{"httpapi", []string{
 		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
-		"internal/strictjson", "push",
+		"internal/strictjson", "push", "bank",
 	}},
 	{"notice", []string{"money", "payment", "consent", "keyring", "processor", "push"}},
 	{"webhook", []string{"money", "ledger", "payment", "consent", "api", "processor"}},

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"tapline/api"
+	"tapline/bank"
+	"tapline/money"
+	"tapline/operator"
+)
+
+// reconcileCmd compares a bank's statement with the books.
+type reconcileCmd struct {
+	operatorFlags
+	File     string `arg:"" help:"The bank's statement: camt.053 or CSV; - for standard input."`
+	Currency string `default:"CNY" env:"TAPLINE_CURRENCY" help:"The currency of a CSV file that does not tell it (${default})."`
+	Days     int    `default:"3" placeholder:"N" help:"How many days apart bank and books may be where no reference tells that they mean the same (${default})."`
+	jsonFlag
+}
+
+// Help says what is compared, and in which form CSV has to be.
+func (*reconcileCmd) Help() string {
+	return `Finds for each line of the bank's statement the top-up or payout that it is, and lists where bank and books do not agree.
+By reference first: the line names the id of the top-up (top_…), or the note with which an operator entered it names a
+reference of the line. Then by amount and date. What the operator wrote with
+
+  tapline account top-up ACCOUNT --amount 100 --note 'bank reference FT26064123456'
+
+is what makes this sure: two top-ups of one amount cannot be told apart otherwise.
+
+CSV needs a heading with the columns date and amount (with a minus where money went out), or date, credit and debit;
+currency, reference and description are read where they are. Times in the books are UTC.
+
+Exits with 1 if there are breaks.`
+}
+
+// errBreaks means that bank and books do not agree; where has been printed.
+var errBreaks = errors.New("bank and books do not agree")
+
+// maxStatement bounds a bank's statement, in bytes.
+const maxStatement = 64 << 20
+
+// Run compares them.
+func (cmd *reconcileCmd) Run(a *app) error {
+	if cmd.Days < 0 || cmd.Days > 60 {
+		return &usageError{"--days: want 0 to 60", "bank and books are rarely more than three days apart"}
+	}
+	statement, err := cmd.read(a)
+	if err != nil {
+		return err
+	}
+	client, err := cmd.client(a)
+	if err != nil {
+		return err
+	}
+	around := time.Duration(cmd.Days+1) * 24 * time.Hour
+	moves, err := movements(a, client, statement.From.Add(-around), statement.Until.Add(around), currencies(statement))
+	if err != nil {
+		return err
+	}
+	result := bank.Reconcile(statement, moves, cmd.Days)
+	if err := cmd.tell(a, statement, result); err != nil {
+		return err
+	}
+	if len(result.Breaks) > 0 {
+		return withHint(errBreaks, `nothing was changed; what the bank has and the books have not is entered with "tapline account top-up"`)
+	}
+	return nil
+}
+
+func (cmd *reconcileCmd) read(a *app) (s bank.Statement, err error) {
+	in := a.stdin
+	if cmd.File != "-" {
+		file, err := os.Open(cmd.File)
+		if err != nil {
+			return s, err
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxStatement+1))
+	if err != nil {
+		return s, err
+	}
+	if len(text) > maxStatement {
+		return s, withHint(errors.New("the statement is larger than 64 MB"), "give it in parts")
+	}
+	if s, err = bank.Read(text, money.Currency(cmd.Currency)); err != nil {
+		return s, withHint(err, `"tapline reconcile --help" says which columns CSV needs`)
+	}
+	if len(s.Lines) == 0 {
+		return s, withHint(errors.New("there is nothing booked in the statement"), "is it the right file?")
+	}
+	return s, nil
+}
+
+// currencies are those of a statement.
+func currencies(s bank.Statement) (all []money.Currency) {
+	for _, l := range s.Lines {
+		if !slices.Contains(all, l.Amount.Currency) {
+			all = append(all, l.Amount.Currency)
+		}
+	}
+	return all
+}
+
+// movements are what came in from outside and went out, as the accounts on the other side of it have it: those of kind issuance.
+// So payouts are among them as top-ups are.
+func movements(a *app, client *operator.Client, from, until time.Time, in []money.Currency) (all []bank.Movement, err error) {
+	accounts, err := client.Accounts(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := notesOfTopUps(a, client, from)
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range accounts {
+		if account.Kind != "issuance" || !slices.Contains(in, account.Currency) {
+			continue
+		}
+		lines, err := reportLines(a, client, account.ID, from, until)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lines {
+			if l.Action != "post" && l.Action != "post_hold" {
+				continue
+			}
+			all = append(all, bank.Movement{
+				Entry: l.Entry, Reference: l.Reference, Account: l.Other, At: l.At, In: l.Debit > 0,
+				Amount: money.Amount{Minor: l.Debit + l.Credit, Currency: account.Currency},
+				Notes:  append(slices.Clone(notes[noted{subject: l.Reference}]), notes[noted{l.Other, l.At.UnixMicro()}]...),
+			})
+		}
+	}
+	return all, nil
+}
+
+// reportLines reads an account's report in as many pieces as it takes.
+func reportLines(a *app, client *operator.Client, account string, from, until time.Time) ([]api.ReportLine, error) {
+	report, err := client.Report(a.ctx, account, from, until)
+	if p, ok := errors.AsType[*api.Problem](err); ok && p.Code == "report_too_long" && until.Sub(from) > time.Second {
+		middle := from.Add(until.Sub(from) / 2).Truncate(time.Microsecond)
+		first, err := reportLines(a, client, account, from, middle)
+		if err != nil {
+			return nil, err
+		}
+		second, err := reportLines(a, client, account, middle, until)
+		return append(first, second...), err
+	}
+	return report.Lines, err
+}
+
+// noted is what an operator's note is of: a top-up by its id, or one by its account and time.
+type noted struct {
+	subject string
+	at      int64 // microseconds; 0 where the subject tells
+}
+
+// notesOfTopUps are what operators wrote when they entered money, since a time.
+func notesOfTopUps(a *app, client *operator.Client, since time.Time) (map[noted][]string, error) {
+	since = since.AddDate(0, 0, -2) // what waited for a second operator was asked for a day before
+	notes := map[noted][]string{}
+	for after := ""; ; {
+		page, err := client.Audit(a.ctx, after)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page.Records {
+			if r.At.Before(since) {
+				return notes, nil
+			}
+			key := noted{subject: r.Subject}
+			if r.Action == "account.top_up" {
+				key.at = r.At.UnixMicro()
+			}
+			if r.Note != "" {
+				notes[key] = append(notes[key], r.Note)
+			}
+		}
+		if page.Next == "" || page.Next == after {
+			return notes, nil
+		}
+		after = page.Next
+	}
+}
+
+func (cmd *reconcileCmd) tell(a *app, s bank.Statement, r bank.Reconciled) error {
+	first, last := s.From.Format(time.DateOnly), s.Until.AddDate(0, 0, -1).Format(time.DateOnly)
+	if cmd.JSON {
+		return a.printJSON(struct {
+			From  string `json:"from"`
+			Until string `json:"until"`
+			bank.Reconciled
+		}{first, last, r})
+	}
+	var rows [][]string
+	for _, b := range r.Breaks {
+		rows = append(rows, breakRow(b))
+	}
+	if len(rows) > 0 {
+		if err := a.list(false, nil, []string{"BREAK", "LINE", "DATE", "", "AMOUNT", "WHAT"}, rows); err != nil {
+			return err
+		}
+	}
+	by := map[string]int{}
+	for _, m := range r.Matched {
+		by[m.By]++
+	}
+	return a.print("%s to %s: %d of %d lines are in the books, %d by reference and %d by amount and date; %d breaks", first, last,
+		len(r.Matched), len(s.Lines), by[bank.ByReference], by[bank.ByAmount], len(r.Breaks))
+}
+
+func breakRow(b bank.Break) []string {
+	direction := map[bool]string{true: "in", false: "out"}
+	switch {
+	case b.Bank == nil:
+		return []string{b.Why, "", b.Books.At.UTC().Format(time.DateOnly), direction[b.Books.In], b.Books.Amount.String(),
+			b.Books.Reference + " " + b.Books.Account}
+	case b.Books == nil:
+		return []string{b.Why, strconv.Itoa(b.Bank.Line), b.Bank.Date, direction[b.Bank.In], b.Bank.Amount.String(), b.Bank.Reference + " " + b.Bank.Text}
+	}
+	return []string{b.Why, strconv.Itoa(b.Bank.Line), b.Bank.Date, direction[b.Bank.In], b.Bank.Amount.String(),
+		fmt.Sprintf("%s has %s %s", b.Books.Reference, direction[b.Books.In], b.Books.Amount)}
+}
