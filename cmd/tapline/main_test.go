@@ -60,11 +60,17 @@ func TestScriptsOnPostgreSQL(t *testing.T) {
 
 func runScripts(t *testing.T, dir string, variables map[string]string) {
 	t.Helper()
+	testscript.Run(t, scripts(t, dir, variables))
+}
+
+// scripts are those in a folder, which find these variables in their environment.
+func scripts(t *testing.T, dir string, variables map[string]string) testscript.Params {
+	t.Helper()
 	transcripts, err := filepath.Abs("../../card/testdata/transcripts")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
+	return testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
@@ -85,7 +91,7 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 			"exits": exits, "mode": mode, "ready": ready, "get": get, "field": field, "shows": shows, "await": await,
 			"suntap": sunTap, "nowhere": nowhere, "misplace": misplace,
 		},
-	})
+	}
 }
 
 // freeAddress is an address on this machine where nobody listens.
