@@ -29,7 +29,7 @@ func (r *rows) end() {
 
 // Statements that select rows by something else than their key.
 var (
-	openOf       = payments.by("ended_at = 0 AND (authenticated_at > 0 OR undoable_at > 0)", "card")
+	openOf       = unlockedBy(payments, "ended_at = 0 AND (authenticated_at > 0 OR undoable_at > 0)", "card")
 	cardsByNo    = cards.by("", "number_key")
 	boundTo      = bindings.by("removed_at = 0", "card")
 	cardsOf      = bindings.by("removed_at = 0", "device")
@@ -46,6 +46,14 @@ var (
 	ofAPIKey   = signIns.by("", "api_key")
 )
 
+// unlockedBy selects rows that nobody changes who has not locked another first, which whoever selects them has locked. To lock
+// them as well would be in the wrong order: others have locked theirs and wait for that other.
+func unlockedBy[R any](t *table[R], also, picked string) *statement {
+	s := t.by(also, picked)
+	s.lock = unlocked
+	return s
+}
+
 // Now returns the time by the database's clock; see processor.Reader.
 func (r *rows) Now() (now time.Time, err error) {
 	if r.err == nil {
@@ -54,11 +62,13 @@ func (r *rows) Now() (now time.Time, err error) {
 	return now, r.err
 }
 
-// Load returns the rows named by w, each once, in no order to rely on.
+// Load returns the rows named by w, each once, in no order to rely on. Cards are locked before accounts: payments name both at once,
+// and instructions name a card first.
 func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 	found := processor.Rows{
 		Payments: pick(r, payments, payments.byKey, single(w.Payments)),
-		Cards:    pick(r, cards, cards.byKey, single(w.Cards)),
+		Cards: join(pick(r, cards, cards.byKey, single(w.Cards)), pick(r, cards, cardsByNo, single(w.CardKeys)),
+			func(c processor.Card) payment.CardID { return c.ID }),
 		Accounts: pick(r, accounts, accounts.byKey, single(w.Accounts)),
 		Devices:  pick(r, devices, devices.byKey, single(w.Devices)),
 		TopUps:   pick(r, topUps, topUps.byKey, single(w.TopUps)),
@@ -100,8 +110,6 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 
 // loadOtherwise adds rows that are named by something else than their key, except those that are there by their key.
 func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
-	found.Cards = join(found.Cards, pick(r, cards, cardsByNo, single(w.CardKeys)),
-		func(c processor.Card) payment.CardID { return c.ID })
 	// A payment becomes one of these under its card's lock, so who has that lock by now finds all of them.
 	found.Payments = join(found.Payments, pick(r, payments, openOf, single(w.OpenOf)),
 		func(p payment.Payment) payment.ID { return p.ID })

@@ -329,21 +329,26 @@ func (p *purchase) paying() []stage {
 	}
 }
 
-func (p *purchase) send() error {
+func (p *purchase) send() (err error) {
+	p.payment, err = p.begin(killCard, 12_50, consent.Order{Number: "1042"})
+	return err
+}
+
+// begin pays from the kiosk with a card number, as far as the instruction.
+func (p *purchase) begin(number consent.AccountNumber, minor int64, terms consent.Order) (*device.Payment, error) {
 	payee, err := p.kiosk.Payee(p.ctx, "books@shop")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	order, err := p.kiosk.Order(yuan(12_50), payee, consent.Order{Number: "1042"})
+	order, err := p.kiosk.Order(yuan(minor), payee, terms)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	draft, err := order.Tap(killCard)
+	draft, err := order.Tap(number)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.payment, err = draft.Send(p.ctx)
-	return err
+	return draft.Send(p.ctx)
 }
 
 func (p *purchase) approve(code string) error {
@@ -585,10 +590,13 @@ func (h *hammer) strike() {
 }
 
 // sign makes a payment, to be sent.
-func (h *hammer) sign() sentPayment {
+func (h *hammer) sign() sentPayment { return h.signFor(hammerMinor, consent.Tap{Account: h.number}) }
+
+// signFor makes a payment of an amount with a tap.
+func (h *hammer) signFor(minor int64, tap consent.Tap) sentPayment {
 	m := &consent.Instruction{
 		Claims: consent.NewClaims(consent.Audience(h.url(), "test"), time.Now()), Device: h.client.ID(),
-		Amount: yuan(hammerMinor), Payee: "books@shop", Tap: consent.Tap{Account: h.number},
+		Amount: yuan(minor), Payee: "books@shop", Tap: tap,
 	}
 	m.ID = string(consent.NewPaymentID())
 	compact, err := consent.Sign(h.client.Key, consent.TypInstruction, m)
@@ -617,9 +625,14 @@ func (h *hammer) pay() bool {
 
 // post sends an instruction once.
 func (h *hammer) post(compact string) (status int, answer string, replayed bool, err error) {
-	ctx, cancel := context.WithTimeout(h.Context(), patience)
+	return h.postTo(h.url()+"/v1/payments", compact)
+}
+
+// postTo sends a signed message once.
+func (d *daemon) postTo(url, compact string) (status int, answer string, replayed bool, err error) {
+	ctx, cancel := context.WithTimeout(d.Context(), patience)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url()+"/v1/payments", strings.NewReader(compact))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(compact))
 	if err != nil {
 		return 0, "", false, err
 	}
@@ -879,22 +892,11 @@ func (p *purchase) pinMessage(id consent.PaymentID, pin consent.PIN) pinMessage 
 // sendAs makes a payment with any card number.
 func (p *purchase) sendAs(number consent.AccountNumber) consent.PaymentID {
 	p.Helper()
-	payee, err := p.kiosk.Payee(p.ctx, "books@shop")
+	sent, err := p.begin(number, 100, consent.Order{})
 	if err != nil {
 		p.Fatal(err)
 	}
-	order, err := p.kiosk.Order(yuan(100), payee, consent.Order{})
-	if err != nil {
-		p.Fatal(err)
-	}
-	draft, err := order.Tap(number)
-	if err != nil {
-		p.Fatal(err)
-	}
-	if _, err := draft.Send(p.ctx); err != nil {
-		p.Fatal(err)
-	}
-	return draft.ID()
+	return sent.ID()
 }
 
 // submit sends a signed PIN once.

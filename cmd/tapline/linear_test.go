@@ -107,17 +107,23 @@ var accountModel = porcupine.Model{
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
 }
 
-// nodes are services on one database, behind one address.
+// nodes are services on one database.
 type nodes struct {
-	*purchase
-	all   []*daemon
-	began time.Time
-	token string
-	stop  atomic.Bool
+	*purchase // at the address that they have in common
+	all       []*daemon
+	began     time.Time
+	token     string
+	stop      atomic.Bool
 }
 
-// startNodes starts some services with a payee, on one database: that of a URL, or a file.
+// startNodes starts some services with a payee, on one database: that of a URL, or a file. People reach them at the address
+// of the first.
 func startNodes(t *testing.T, db string, n int) *nodes {
+	return startNodesAt(t, "", db, n, unlimited...)
+}
+
+// startNodesAt starts services that people reach at another address.
+func startNodesAt(t *testing.T, address, db string, n int, flags ...string) *nodes {
 	t.Helper()
 	dir := t.TempDir()
 	if db == "" {
@@ -125,11 +131,11 @@ func startNodes(t *testing.T, db string, n int) *nodes {
 	}
 	c := &nodes{began: time.Now()}
 	for range n {
-		d := &daemon{T: t, address: lastingAddress(t), db: db, dir: dir, flags: append([]string{"--keys", filepath.Join(dir, "keys")}, unlimited...)}
-		d.public = d.url()
-		if len(c.all) > 0 {
-			d.public = c.all[0].url()
+		d := &daemon{T: t, address: lastingAddress(t), db: db, dir: dir, flags: append([]string{"--keys", filepath.Join(dir, "keys")}, flags...)}
+		if address == "" {
+			address = d.address
 		}
+		d.public = "http://" + address
 		c.all = append(c.all, d)
 		d.start()
 		t.Cleanup(func() {
@@ -138,30 +144,38 @@ func startNodes(t *testing.T, db string, n int) *nodes {
 			}
 		})
 	}
-	c.purchase = newPurchase(c.all[0])
-	token, err := os.ReadFile(filepath.Join(dir, "tapline.first-token"))
-	if err != nil {
-		t.Fatal(err)
+	c.purchase = newPurchase(&daemon{T: t, address: address, db: db, dir: dir})
+	return c
+}
+
+// furnish enrols an operator and adds a payee.
+func (c *nodes) furnish() {
+	c.Helper()
+	token, err := os.ReadFile(filepath.Join(c.dir, "tapline.first-token"))
+	if err == nil {
+		_, err = c.operator.EnrolFirst(c.ctx, string(token), "Olga")
 	}
-	if _, err = c.operator.EnrolFirst(c.ctx, string(token), "Olga"); err == nil {
+	if err == nil {
 		_, err = c.operator.AddPayee(c.ctx, api.NewPayee{Handle: "books@shop", Name: "Book Shop", Currency: "CNY"})
 	}
 	if err == nil {
 		_, err = c.operator.Accounts(c.ctx)
 	}
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	c.token = c.recorder.bearer
-	return c
 }
 
 // through is a client whose connections go to any of the nodes, each to another.
-func (c *nodes) through() *http.Client {
+func (c *nodes) through() *http.Client { return c.by(func() int { return rand.IntN(len(c.all)) }) }
+
+// by is a client that makes a connection for each request, to the node that pick says.
+func (c *nodes) by(pick func() int) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, c.all[rand.IntN(len(c.all))].address)
+			return (&net.Dialer{}).DialContext(ctx, network, c.all[pick()].address)
 		},
 	}}
 }
