@@ -230,8 +230,8 @@ func openConn(path string, readOnly bool) (*sqliteConn, error) {
 	if readOnly {
 		settings = append(settings, "query_only = ON", "cache_size = -8192")
 	} else {
-		// 64 MiB of pages, and as much of log before it is moved into the database: decisions/0002
-		settings = append(settings, "cache_size = -65536", "wal_autocheckpoint = 16384")
+		// 16 MiB of pages, and 64 of log before it is moved into the database: decisions/0002
+		settings = append(settings, "cache_size = -16384", "wal_autocheckpoint = 16384")
 	}
 	err = conn.SetDefensive(true)
 	for _, setting := range settings {
