@@ -470,6 +470,8 @@ func adminRoutes() []*route {
 		adminRead("/top-ups", "listTopUps", "List the top-ups that wait for another operator", typeOf[api.TopUps](), (*call).listTopUps, page...),
 		adminWrite("/top-ups/{id}/confirm", "confirmTopUp", "Confirm another operator's top-up", noted, typeOf[api.TopUp](), http.StatusOK, decideTopUp(true), "unknown_top_up", "top_up_over", "second_operator", "unknown_account", "wrong_currency", "too_large"),
 		adminWrite("/top-ups/{id}/reject", "rejectTopUp", "Reject a top-up, or take one's own back", noted, typeOf[api.TopUp](), http.StatusOK, decideTopUp(false), "unknown_top_up", "top_up_over"),
+		adminRead("/days", "listDays", "List closed days, newest first", typeOf[api.ClosedDays](), (*call).listDays, page...),
+		adminWrite("/days/{day}/close", "closeDay", "Close a day for ever", noted, typeOf[api.ClosedDay](), http.StatusCreated, (*call).closeDay, "day_closed", "day_order", "day_books"),
 		adminRead("/devices", "listDevices", "List devices", typeOf[api.Devices](), (*call).listDevices, page...),
 		adminWrite("/devices/{id}/revoke", "revokeDevice", "Take a device's right to act away", noted, typeOf[api.Revoked](), http.StatusOK, (*call).revokeDevice, "unknown_device"),
 		adminRead("/payments", "searchPayments", "Search payments, newest first", typeOf[api.AdminPayments](), (*call).searchPayments, searchParams...),

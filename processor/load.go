@@ -116,14 +116,14 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
 		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
 		SignIns: u.SignIns.missing(w.SignIns), SignInsOf: fresh(u.asked.signInsOf, w.SignInsOf),
-		WakeUps: u.WakeUps.missing(w.WakeUps),
-		AnyOf:   w.AnyOf && !u.asked.anyOf,
+		WakeUps: u.WakeUps.missing(w.WakeUps), ClosedAfter: u.ClosedDays.missing(w.ClosedAfter),
+		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
-		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid)
+		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -162,6 +162,9 @@ func (u *Unit) add(r Rows) {
 		if u.asked.boundTo[x.Card] {
 			u.boundTo[x.Card] = appendNew(u.boundTo[x.Card], id)
 		}
+	}
+	for _, x := range r.ClosedDays {
+		u.ClosedDays.add(x.Previous, x)
 	}
 	for _, x := range r.TopUps {
 		u.TopUps.add(x.ID, x)

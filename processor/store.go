@@ -63,6 +63,9 @@ type Reader interface {
 	// Entries lists the entries of an account in a half-open span of time, oldest first. A batch's entries have one
 	// time, and those of one time are never cut apart: more than limit may come, and the next span begins after the last.
 	Entries(account ledger.AccountID, from, until time.Time, limit int) ([]ledger.Entry, error)
+	// Span reads what closing a day needs to know of the entries with numbers above after: up to the last that was made
+	// before end.
+	Span(after int64, end time.Time) (Span, error)
 	// List is for operators: rows of one table.
 	List(ListQuery) (Rows, error)
 }
@@ -101,44 +104,45 @@ type RefundQuery struct {
 	Limit    int
 }
 
-// ListQuery selects rows of one table for operators, after a key, in the key's order (audit: newest first, its key
+// ListQuery selects rows of one table for operators, after a key, in the key's order (audit and closed days: newest first; its key
 // and events: newest first, their key is Seq in decimal digits).
 type ListQuery struct {
 	Table string // "devices", "cards", "payees", "accounts", "operators", "audit", "top_ups", those that are
-	// pending, or "events", those that operators are told
+	// pending, "closed_days", or "events", those that operators are told
 	After string
 	Limit int
 }
 
 // Wants names rows to load. A row that is not there is left out of Rows.
 type Wants struct {
-	Payments   []payment.ID
-	OpenOf     []payment.CardID // the open payments of these cards that have been authenticated
-	Cards      []payment.CardID
-	CardKeys   []CardKey // cards by their number's key
-	Accounts   []ledger.AccountID
-	Devices    []payment.DeviceID
-	Bindings   []BindingID
-	BoundTo    []payment.CardID   // all bindings of these cards that hold
-	CardsOf    []payment.DeviceID // all bindings of these devices that hold
-	Tries      []TriesID
-	TopUps     []string
-	Passkeys   []string         // by credential id
-	PasskeysOf []payment.CardID // all passkeys of these cards
-	SignIns    []string         // by credential id
-	SignInsOf  []SignInOwner    // all passkeys of these owners
-	Payees     []payment.Handle
-	Aliases    []payment.Handle
-	AliasesOf  []payment.Handle // all aliases of these payees
-	Paid       []PaidID         // when card accounts last paid to accounts of payees
-	Orders     []payment.OrderID
-	Refunds    []payment.RefundID
-	APIKeys    []string         // by MAC
-	APIKeysOf  []payment.Handle // all API keys of these payees
-	Operators  []OperatorID
-	AnyOf      bool // whether there are operators at all, or any but one: loads two that were confirmed
-	Keys       []KeyID
-	Evidence   []payment.ID
+	Payments    []payment.ID
+	OpenOf      []payment.CardID // the open payments of these cards that have been authenticated
+	Cards       []payment.CardID
+	CardKeys    []CardKey // cards by their number's key
+	Accounts    []ledger.AccountID
+	Devices     []payment.DeviceID
+	Bindings    []BindingID
+	BoundTo     []payment.CardID   // all bindings of these cards that hold
+	CardsOf     []payment.DeviceID // all bindings of these devices that hold
+	Tries       []TriesID
+	TopUps      []string
+	Passkeys    []string         // by credential id
+	PasskeysOf  []payment.CardID // all passkeys of these cards
+	SignIns     []string         // by credential id
+	SignInsOf   []SignInOwner    // all passkeys of these owners
+	Payees      []payment.Handle
+	Aliases     []payment.Handle
+	AliasesOf   []payment.Handle // all aliases of these payees
+	Paid        []PaidID         // when card accounts last paid to accounts of payees
+	Orders      []payment.OrderID
+	Refunds     []payment.RefundID
+	APIKeys     []string         // by MAC
+	APIKeysOf   []payment.Handle // all API keys of these payees
+	Operators   []OperatorID
+	ClosedAfter []string // the day that was closed after each of these days
+	AnyOf       bool     // whether there are operators at all, or any but one: loads two that were confirmed
+	Keys        []KeyID
+	Evidence    []payment.ID
 
 	Challenges   []ChallengeID
 	ChallengesOf []payment.DeviceID // all challenges of these devices
@@ -171,6 +175,7 @@ type Rows struct {
 
 	Challenges []TapChallenge
 	WakeUps    []WakeUp
+	ClosedDays []ClosedDay // never change
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

@@ -34,6 +34,7 @@ type Unit struct {
 
 	Challenges table[ChallengeID, TapChallenge]
 	WakeUps    table[WakeID, WakeUp]
+	ClosedDays table[string, ClosedDay] // by the day before
 
 	entries  []ledger.Entry
 	events   []Event
@@ -249,7 +250,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps, &u.Aliases}
+		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -314,6 +315,7 @@ func (u *Unit) changes() Changes {
 	c.New.Keys, c.Changed.Keys = u.Keys.split()
 	c.New.Challenges, c.Changed.Challenges = u.Challenges.split()
 	c.New.WakeUps, c.Changed.WakeUps = u.WakeUps.split()
+	c.New.ClosedDays, c.Changed.ClosedDays = u.ClosedDays.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Finding is something that is wrong.
@@ -35,7 +36,7 @@ func (s *Store) check(c session) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range rules {
+	for _, r := range slices.Concat(rules, closedRules) {
 		n := len(found)
 		_, err := c.run(r.breaches, 1, func(_ int, to binder) { to.integer(findingsPerRule) }, func(from scanner) {
 			found = append(found, Finding{r.name, from.text(0), from.text(1)})

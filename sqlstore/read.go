@@ -280,6 +280,8 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 		found.Operators = collect(&r.rows, operators, operatorsInOrder, bind)
 	case "top_ups":
 		found.TopUps = collect(&r.rows, topUps, pendingTopUps, bind)
+	case "closed_days":
+		found.ClosedDays = r.withTotals(collect(&r.rows, closedDays, daysInOrder, bind))
 	case "payees":
 		found.Payees = collect(&r.rows, payees, payeesInOrder, bind)
 	default:

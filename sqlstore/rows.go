@@ -161,6 +161,10 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 	idOfSignIn := func(k processor.SignIn) string { return k.ID }
 	found.SignIns = join(found.SignIns, pick(r, signIns, ofOperator, single(operatorIDs)), idOfSignIn)
 	found.SignIns = join(found.SignIns, pick(r, signIns, ofAPIKey, single(apiKeyMACs)), idOfSignIn)
+	if len(w.ClosedAfter) > 0 {
+		r.guard("closed days")
+		found.ClosedDays = r.withTotals(pick(r, closedDays, closedAfter, single(w.ClosedAfter)))
+	}
 	if w.AnyOf {
 		r.guard("operators")
 		found.Operators = join(found.Operators, collect(r, operators, anyOf, nil),

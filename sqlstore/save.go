@@ -42,6 +42,7 @@ func (t *tx) Save(c processor.Changes) error {
 	insert(t, refunds, c.New.Refunds)
 	store(t, keys, c.New.Keys, c.Changed.Keys)
 	insert(t, evidence, c.New.Evidence)
+	t.saveClosedDays(c.New.ClosedDays)
 	t.saveEntries(c)
 	t.saveEvents(c.Events)
 	t.saveAudit(c.New.Audit)

@@ -37,6 +37,7 @@ type root struct {
 	Refund    refundCmd    `cmd:"" help:"Give money of settled payments back (payee)."`
 	Payee     payeeCmd     `cmd:"" help:"Look payees up, add and list them."`
 	Account   accountCmd   `cmd:"" help:"Top accounts up and report their entries (operator)."`
+	Close     closeCmd     `cmd:"" help:"Close a day, with its trial balance, or list closed days (operator)."`
 	Operator  operatorCmd  `cmd:"" help:"Enrol and list operators."`
 	Audit     auditCmd     `cmd:"" help:"List what operators did (operator)."`
 	Reconcile reconcileCmd `cmd:"" help:"Compare a bank's statement with what came in and went out (operator)."`

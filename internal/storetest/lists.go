@@ -329,9 +329,10 @@ func (s *suite) listsForOperators() {
 	for table, want := range map[string]processor.Rows{
 		"accounts": {Accounts: sort.Accounts}, "cards": {Cards: sort.Cards}, "devices": {Devices: sort.Devices},
 		"operators": {Operators: sort.Operators}, "payees": {Payees: sort.Payees},
-		"top_ups": {TopUps: []processor.HeldTopUp{sort.TopUps[0], sort.TopUps[2]}},
-		"events":  {Events: []processor.Event{event("4", told), event("3", "a", told), event("1", told)}},
-		"audit":   {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
+		"top_ups":     {TopUps: []processor.HeldTopUp{sort.TopUps[0], sort.TopUps[2]}},
+		"closed_days": {ClosedDays: []processor.ClosedDay{sort.ClosedDays[1], sort.ClosedDays[0]}},
+		"events":      {Events: []processor.Event{event("4", told), event("3", "a", told), event("1", told)}},
+		"audit":       {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
 	} {
 		for limit := 1; limit < 7; limit++ {
 			got := s.listed(table, limit)
@@ -364,13 +365,15 @@ func (s *suite) listed(table string, limit int) (all processor.Rows) {
 		all.Accounts, all.Audit = append(all.Accounts, page.Accounts...), append(all.Audit, page.Audit...)
 		all.Cards, all.Devices = append(all.Cards, page.Cards...), append(all.Devices, page.Devices...)
 		all.TopUps = append(all.TopUps, page.TopUps...)
-		all.Events = append(all.Events, page.Events...)
+		all.Events, all.ClosedDays = append(all.Events, page.Events...), append(all.ClosedDays, page.ClosedDays...)
 		all.Operators, all.Payees = append(all.Operators, page.Operators...), append(all.Payees, page.Payees...)
 		switch {
 		case len(page.Accounts) > 0:
 			q.After = string(page.Accounts[len(page.Accounts)-1].ID)
 		case len(page.Audit) > 0:
 			q.After = strconv.FormatInt(page.Audit[len(page.Audit)-1].Seq, 10)
+		case len(page.ClosedDays) > 0:
+			q.After = page.ClosedDays[len(page.ClosedDays)-1].Day
 		case len(page.TopUps) > 0:
 			q.After = page.TopUps[len(page.TopUps)-1].ID
 		case len(page.Events) > 0:

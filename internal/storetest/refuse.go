@@ -56,6 +56,8 @@ func (s *suite) references() {
 	alone.State, alone.DecidedBy, alone.DecidedAt = processor.TopUpConfirmed, "op", noon
 	nobody := heldTopUp("t1")
 	nobody.RequestedBy = "none"
+	unclosed, unbalanced := closedDay("2026-01-01", "", 0, 0), closedDay("2026-01-01", "", 0, 0)
+	unclosed.By, unbalanced.Totals[0].Closing = "none", 1
 	second := processor.Operator{ID: "op2", CreatedAt: noon, EnrolledBy: "op", ConfirmedBy: "op", ConfirmedAt: noon}
 	uncalled := processor.Operator{ID: "op2", CreatedAt: noon}
 	signIn := func(o processor.SignInOwner) processor.Changes {
@@ -69,6 +71,9 @@ func (s *suite) references() {
 		"sign-in of nobody":             signIn(processor.SignInOwner{}),
 		"sign-in of two":                signIn(processor.SignInOwner{Operator: "op", APIKey: "1.aaa"}),
 		"top-up by one operator":        {New: processor.Rows{TopUps: []processor.HeldTopUp{alone}}},
+		"closed day's operator":         {New: processor.Rows{ClosedDays: []processor.ClosedDay{unclosed}}},
+		"closed day's totals":           {New: processor.Rows{ClosedDays: []processor.ClosedDay{unbalanced}}},
+		"closed day before":             {New: processor.Rows{ClosedDays: []processor.ClosedDay{closedDay("2026-01-01", "2026-01-02", 0, 0)}}},
 		"top-up's operator":             {New: processor.Rows{TopUps: []processor.HeldTopUp{nobody}}},
 		"payment's card":                change(func(p *payment.Payment) { p.Card = "none" }),
 		"payment's card account":        change(func(p *payment.Payment) { p.CardAccount = "none" }),

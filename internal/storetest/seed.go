@@ -139,6 +139,7 @@ func everything() processor.Changes {
 	c.New.TopUps = []processor.HeldTopUp{
 		heldTopUp("t1"), heldTopUp("t2"), heldTopUp("t3")}
 	c.New.TopUps[1].State, c.New.TopUps[1].DecidedBy, c.New.TopUps[1].DecidedAt = processor.TopUpConfirmed, "op2", noon
+	c.New.ClosedDays = []processor.ClosedDay{closedDay("2026-01-01", "", 0, 3), closedDay("2026-01-05", "2026-01-01", 3, 3)}
 	c.New.Passkeys = []processor.Passkey{
 		{ID: "key1", Card: "c1", Device: "phone1", PublicKey: []byte{1, 0, 2}, Counter: 1<<32 - 1, Synced: true, Label: "Face",
 			CreatedAt: noon, UsedAt: noon.Add(time.Minute)},
@@ -205,6 +206,7 @@ func everythingWants() processor.Wants {
 	w.Operators = append(w.Operators, "op2", "op3", "op4")
 	w.SignIns = []string{"in1", "in2", "in3"}
 	w.TopUps = []string{"t1", "t2", "t3"}
+	w.ClosedAfter = []string{"", "2026-01-01", "2026-01-05"}
 	w.Orders = []payment.OrderID{"o1", "o2"}
 	w.Refunds = []payment.RefundID{"r1", "r2"}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9", "p10"}

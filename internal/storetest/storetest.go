@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"entries of an account", (*suite).entriesOfAccount},
 		{"entries of one time stay together", (*suite).entriesOfOneTime},
 		{"lists for operators", (*suite).listsForOperators},
+		{"spans of days", (*suite).spansOfDays},
 		{"lists need a limit", (*suite).listsNeedLimit},
 		{"updates happen one after the other", (*suite).updatesSerialise},
 		{"readers see a snapshot", (*suite).readersSeeSnapshot},
@@ -139,6 +140,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Bindings = by(r.Bindings, func(b processor.Binding) string { return string(b.Card) + " " + string(b.Device) })
 	r.Tries = by(r.Tries, func(t processor.Tries) string { return string(t.Card) + " " + t.By })
 	r.TopUps = by(r.TopUps, func(t processor.HeldTopUp) string { return t.ID })
+	r.ClosedDays = by(r.ClosedDays, func(d processor.ClosedDay) string { return d.Day })
 	r.SignIns = by(r.SignIns, func(k processor.SignIn) string { return k.ID })
 	r.Passkeys = by(r.Passkeys, func(k processor.Passkey) string { return k.ID })
 	r.Payees = by(r.Payees, func(p processor.Payee) string { return string(p.Handle) })
