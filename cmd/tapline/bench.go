@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,26 +20,33 @@ import (
 
 // benchCmd is "tapline bench".
 type benchCmd struct {
-	Scenario []string      `help:"What to measure; see below." default:"tap,gesture" placeholder:"NAME,…"`
+	Scenario []string      `help:"What to measure; see below. Default: tap,one-gesture, or the engine." placeholder:"NAME,…"`
+	Engine   bool          `help:"Call the processor, without HTTP and signatures: tap, pin, approve, popular, large."`
 	Duration time.Duration `help:"How long each run lasts." default:"10s"`
 	Runs     int           `help:"How many runs there are." default:"5"`
 	Warmup   time.Duration `help:"How long to pay before, without measuring." default:"2s"`
-	Clients  int           `help:"How many pay at the same time." default:"64"`
-	Rate     float64       `help:"Time the steps in an open loop, too, at this part of the full rate, such as 0.7." placeholder:"PART"`
+	Clients  int           `help:"How many pay at the same time, each its next payment as soon as the last is settled (a closed loop)." default:"64"`
+	Rate     string        `help:"An open loop: so many payments begin in a second, whatever became of those before. With a percent sign: time the steps at that part of the closed loop's rate as well, such as 70%." placeholder:"N|N%"`
+	Beside   []string      `help:"Yardsticks that take turns with it: pgbench (TPC-B, scale 50, 16 clients), append (1 kB and fdatasync)." placeholder:"NAME,…"`
 
-	DB             string `help:"Where to keep it all: sqlite, a new file each time; a FILE; or the URL of an empty PostgreSQL database. What is made there is measured again the next time." default:"sqlite" placeholder:"sqlite|FILE|URL"`
+	Store          string `help:"Where new databases are made: sqlite, a file each; postgres, on a server of its own with PostgreSQL's defaults." enum:"sqlite,postgres" default:"sqlite"`
+	DB             string `help:"A FILE, or the URL of an empty PostgreSQL database, in place of that. What is made there is measured again the next time." placeholder:"FILE|URL"`
 	DBPasswordFile string `name:"db-password-file" help:"File (0600) with the password for the PostgreSQL server." type:"path" placeholder:"FILE"`
 	Keys           string `help:"Folder of the service's keys, to measure a PostgreSQL database again." type:"path" placeholder:"FOLDER"`
-	Accounts       int    `help:"Cards, each with an account." default:"10000"`
+	Accounts       int    `aliases:"cards" help:"Cards, each with an account; of the first 20,000 each has a device." default:"10000"`
 	Payees         int    `help:"Payees, paid at random." default:"100"`
 	Payments       int    `help:"Past payments to begin with." default:"0"`
 
-	URL string `name:"url" help:"Measure this running test service on this machine, with tap, gesture or pin, and cards that an operator of it makes; there is no floor then." placeholder:"URL"`
+	URL string `name:"url" help:"Measure this running test service on this machine, with tap, one-gesture or pin, and cards that an operator of it makes; there is no floor then." placeholder:"URL"`
 	operatorKeyFlag
 
+	Plot       string `help:"Draw latency against rate, from open loops at eight rates, as SVG; for one scenario." type:"path" placeholder:"FILE"`
 	CPUProfile string `name:"cpuprofile" help:"Write a profile of the service's CPU time, for go tool pprof; for one scenario." type:"path" placeholder:"FILE"`
-	jsonFlag
+	JSON       bool   `name:"json" help:"Print a line of JSON for each scenario."`
 }
+
+// sweep is the parts of the full rate at which --plot measures.
+var sweep = []float64{0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 1}
 
 // Help lists the scenarios.
 func (benchCmd) Help() string {
@@ -56,21 +65,64 @@ Scenarios, and floor-NAME for the floor of one alone:
 See docs/bench.md for what is measured and how.`
 }
 
+// scenarios are those that were asked for.
+func (c *benchCmd) scenarios() []string {
+	switch {
+	case len(c.Scenario) == 0 && c.Engine:
+		return []string{bench.OfEngine("pin")}
+	case len(c.Scenario) == 0:
+		return []string{"tap", "one-gesture"}
+	}
+	out := slices.Clone(c.Scenario)
+	for i, name := range out {
+		if c.Engine && name != bench.OfEngine("pin") && !strings.HasPrefix(name, bench.OfEngine("")) {
+			out[i] = bench.OfEngine(name)
+		}
+	}
+	return out
+}
+
+// rate reads --rate: payments per second, or a part.
+func (c *benchCmd) rate(out *bench.Config) (err error) {
+	number, part := strings.CutSuffix(c.Rate, "%")
+	if c.Rate == "" {
+		return nil
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n > 0) {
+		return &usageError{"--rate: want payments per second, or a part of the full rate", "such as 500, or 70%"}
+	}
+	if part {
+		out.Part = n / 100
+	} else {
+		out.Rate = n
+	}
+	return nil
+}
+
 // config checks the command line.
 func (c *benchCmd) config(a *app) (bench.Config, error) {
 	out := bench.Config{
-		Scenarios: c.Scenario, Duration: c.Duration, Warmup: c.Warmup, Runs: c.Runs, Clients: c.Clients, Rate: c.Rate,
-		Accounts: c.Accounts, Payees: c.Payees, Payments: c.Payments, DB: c.DB, Keys: c.Keys, PasswordFile: c.DBPasswordFile,
-		Profile: c.CPUProfile, Process: benchProcess(a.stderr),
+		Scenarios: c.scenarios(), Duration: c.Duration, Warmup: c.Warmup, Runs: c.Runs, Clients: c.Clients, Beside: c.Beside,
+		Accounts: c.Accounts, Payees: c.Payees, Payments: c.Payments, Store: c.Store, DB: c.DB, Keys: c.Keys, PasswordFile: c.DBPasswordFile,
+		Profile: c.CPUProfile, Process: benchProcess(a.stderr), Command: benchCommand(a.stderr, c.DBPasswordFile),
 	}
-	if err := (databaseFlags{DB: c.DB}).check(); err != nil {
+	if err := errors.Join((databaseFlags{DB: c.DB}).check(), c.rate(&out)); err != nil {
 		return out, err
+	}
+	if c.Plot != "" {
+		out.Sweep = sweep
 	}
 	if err := out.Check(); err != nil {
 		return out, &usageError{err.Error(), `"tapline bench --help" lists the scenarios`}
 	}
-	if c.CPUProfile != "" && len(c.Scenario) > 1 {
-		return out, &usageError{"--cpuprofile is of one scenario", "give one --scenario"}
+	for flag, given := range map[string]bool{"--cpuprofile": c.CPUProfile != "", "--plot": c.Plot != ""} {
+		if given && len(out.Scenarios) > 1 {
+			return out, &usageError{flag + " is of one scenario", "give one --scenario"}
+		}
+	}
+	if c.Plot != "" && out.Rate > 0 {
+		return out, &usageError{"--plot measures at rates of its own", "leave out --rate, or give a part of the full rate"}
 	}
 	if c.URL != "" {
 		key, err := c.load()
@@ -103,8 +155,13 @@ func (c *benchCmd) Run(a *app) (err error) {
 	}
 	results, runErr := bench.Run(a.ctx, config)
 	line.clear()
-	if c.JSON && len(results) > 0 {
-		err = errors.Join(err, a.printJSON(results))
+	for _, r := range results {
+		if c.JSON {
+			err = errors.Join(err, a.printJSON(r))
+		}
+		if c.Plot != "" && len(r.Sweep) > 0 {
+			err = errors.Join(err, os.WriteFile(c.Plot, bench.Plot(r), 0o644))
+		}
 	}
 	if runErr == nil && len(results) == 0 {
 		runErr = errors.New("it was interrupted before anything was measured")
@@ -163,6 +220,42 @@ func benchProcess(stderr io.Writer) func(context.Context) (bench.Process, error)
 		return bench.Process{In: in, Out: out, Wait: cmd.Wait}, cmd.Start()
 	}
 }
+
+// benchCommand starts "tapline serve" of this program on a database. Closing its input stops it.
+func benchCommand(stderr io.Writer, passwordFile string) func(ctx context.Context, db, keys string) (bench.Process, error) {
+	return func(_ context.Context, db, keys string) (bench.Process, error) {
+		program, err := os.Executable()
+		if err != nil {
+			return bench.Process{}, err
+		}
+		args := []string{"serve", "--listen", "127.0.0.1:0", "--environment", "test", "--db", db, "--keys", keys, "--log-level", "error"}
+		if passwordFile != "" {
+			args = append(args, "--db-password-file", passwordFile)
+		}
+		cmd := exec.Command(program, args...)
+		cmd.Args[0] = "tapline"
+		cmd.Stderr = stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return bench.Process{}, err
+		}
+		stop := func() error {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				return cmd.Process.Kill() // where nothing can be interrupted
+			}
+			return nil
+		}
+		return bench.Process{In: stopper(stop), Out: out, Wait: cmd.Wait}, cmd.Start()
+	}
+}
+
+// stopper stops a process when it is closed.
+type stopper func() error
+
+func (stopper) Write(b []byte) (int, error) { return len(b), nil }
+
+// Close stops it.
+func (s stopper) Close() error { return s() }
 
 // benchServeCmd is what bench starts. It serves until its input ends, and so until whoever started it is gone. An
 // interrupt is for that one to heed: it lets payments that have begun come to their end.

@@ -51,7 +51,7 @@ func TestScriptsOnPostgreSQL(t *testing.T) {
 		}
 		return server.TCP("postgres", strings.TrimPrefix(u.Path, "/"))
 	}
-	databases := map[string]string{}
+	databases := map[string]string{"OUTER_TMP": os.TempDir()} // which the user who runs servers can reach
 	for _, name := range []string{"EMPTY", "SECOND", "THIRD", "FOURTH"} {
 		databases[name] = over(pgtest.Database(t, "", nil))
 	}
@@ -89,7 +89,7 @@ func scripts(t *testing.T, dir string, variables map[string]string) testscript.P
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "ready": ready, "get": get, "field": field, "shows": shows, "await": await,
-			"suntap": sunTap, "nowhere": nowhere, "misplace": misplace,
+			"suntap": sunTap, "nowhere": nowhere, "misplace": misplace, "measured": measured,
 		},
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,12 +17,16 @@ import (
 
 	"tapline/consent"
 	"tapline/httpapi"
+	"tapline/internal/pgtest"
+	"tapline/internal/testdb"
 	"tapline/keyring"
 	"tapline/money"
 	"tapline/payment"
 	"tapline/processor"
 	"tapline/sqlstore"
 )
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // stage opens services in this process, and counts what their databases are asked.
 type stage struct {
@@ -104,11 +110,25 @@ func (s *stage) process(ctx context.Context) (Process, error) {
 	return Process{In: in, Out: out, Wait: func() error { return <-ended }}, nil
 }
 
+// command is a service in this process that says where it is, as tapline serve does.
+func (s *stage) command(ctx context.Context, db, keys string) (Process, error) {
+	if _, err := keyring.OpenOrCreate(keys); err != nil {
+		return Process{}, err
+	}
+	o, err := s.service(ctx, Spec{DB: db, Keys: keys, Level: "approve", PINQueue: 1})
+	if err != nil {
+		return Process{}, err
+	}
+	out, outWrite := io.Pipe()
+	go func() { _, _ = io.WriteString(outWrite, "tapline serves "+o.URL+" (test)\n") }()
+	return Process{In: outWrite, Out: out, Wait: o.Close}, nil
+}
+
 // tiny is a measurement of no time.
 func (s *stage) tiny(names ...string) Config {
 	return Config{
 		Scenarios: names, Duration: 40 * time.Millisecond, Warmup: 10 * time.Millisecond, Runs: 1, Clients: 2, Accounts: 16, Payees: 2,
-		DB: NewDatabase, Dir: s.TempDir(), Process: s.process, Said: func(Result) {}, Status: func(string, int, int) {},
+		Store: SQLite, Dir: s.TempDir(), Process: s.process, Command: s.command, pgbenchScale: 1, Said: func(Result) {}, Status: func(string, int, int) {},
 	}
 }
 
@@ -124,17 +144,29 @@ func (s *stage) measured(c Config) Result {
 	return all[0]
 }
 
+// samples is how many payments a floor's answers are of.
+var samples = map[string]int64{"floor-tap": 1, "floor-one-gesture": 1, "floor-pin": 1, "floor-approve": 1, "floor-mixed": 4}
+
 func TestEveryScenarioPaysWithoutFailuresAndProvesItsBooks(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			s := &stage{T: t}
 			c := s.tiny(name)
-			c.Rate = 0.5
+			c.Part = 0.5
+			if name == "nodes" {
+				c.DB = testdb.Postgres(t)
+			}
 			r := s.measured(c)
+			if name == coldStart {
+				if r.Steps[stepStart].P50 <= 0 || !r.Checked {
+					t.Errorf("measured %+v", r)
+				}
+				return
+			}
 			if r.Payments == 0 || r.Failed != 0 || r.Rate <= 0 || r.Steps[stepWhole].Count != r.Payments {
 				t.Errorf("measured %+v", r)
 			}
-			if floor := strings.HasPrefix(name, FloorPrefix); !floor && r.Settled < int64(r.Payments) || floor && r.Settled != 1 {
+			if floor := strings.HasPrefix(name, FloorPrefix); !floor && r.Settled < int64(r.Payments) || floor && r.Settled != samples[name] {
 				t.Errorf("%d payments are settled of %d that were measured", r.Settled, r.Payments)
 			}
 			scenario, alone, _ := find(name)
@@ -157,11 +189,12 @@ func TestEveryScenarioPaysWithoutFailuresAndProvesItsBooks(t *testing.T) {
 }
 
 func TestFloorAsksNoDatabase(t *testing.T) {
-	for _, name := range []string{"floor-tap", "floor-gesture", "floor-pin", "floor-approve"} {
+	for _, name := range []string{"floor-tap", "floor-one-gesture", "floor-pin", "floor-approve", "floor-mixed"} {
 		s := &stage{T: t}
 		r := s.measured(s.tiny(name))
-		// The first payment, whose answers the floor gives, is a real one: of five requests at most, and a PIN takes two.
-		if r.Payments < 2 || s.updates.Load() > 6 {
+		// The first payment of each kind, whose answers the floor gives, is a real one: of five requests at most, and a PIN
+		// takes two.
+		if r.Payments < 2 || s.updates.Load() > 6*samples[name] {
 			t.Errorf("%s: %d payments, and the database was written %d times", name, r.Payments, s.updates.Load())
 		}
 		s.updates.Store(0)
@@ -173,6 +206,35 @@ func TestFloorAsksNoDatabase(t *testing.T) {
 		if s.updates.Load()+s.views.Load() > 0 {
 			t.Error("a floor opened a database")
 		}
+	}
+}
+
+func TestARateThatIsGivenIsAnOpenLoopWithNothingBeside(t *testing.T) {
+	s := &stage{T: t}
+	c := s.tiny("tap")
+	c.Rate, c.Duration, c.Warmup = 100, 200*time.Millisecond, 0
+	r := s.measured(c)
+	if r.Payments+r.NotBegun != 20 || r.Arriving != 100 || len(r.Against) > 0 || r.FloorRatio != 0 {
+		t.Errorf("measured %+v; want 20 payments that were due, and no floor", r)
+	}
+}
+
+func TestYardsticksTakeTurnsWithTheEngine(t *testing.T) {
+	pgtest.Shared(t) // or this is skipped
+	s := &stage{T: t}
+	c := s.tiny("engine")
+	c.Beside, c.Store = Yardsticks, Postgres
+	r := s.measured(c)
+	if r.Store != Postgres || len(r.Against) != 2 {
+		t.Fatalf("measured %+v", r)
+	}
+	for i, name := range []string{"pgbench", "append and fdatasync"} {
+		if a := r.Against[i]; a.Name != name || a.Rate <= 0 || a.Ratio.Median <= 0 {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	if runtime.GOOS == "linux" && (r.Written <= 0 || r.Database.CPU <= 0) {
+		t.Errorf("PostgreSQL has used nothing: %+v", r.Database)
 	}
 }
 

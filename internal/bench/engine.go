@@ -18,25 +18,21 @@ type engine struct {
 	Town
 	*processor.Processor
 	flow     flow
-	payees   int
 	keys     *keyring.Keyring
 	version  int      // of the cards' master key
 	counters []uint32 // of the cards' taps
 	devices  []payment.DeviceID
 }
 
-// callers are a number of payers, each with cards of its own.
-func (e *engine) callers(n int) []payer {
-	out := make([]payer, n)
-	for i := range out {
-		out[i] = &caller{engine: e, deck: newDeck(e.Town, e.flow, i, n)}
-	}
-	return out
+// payer is caller i of n, with cards of its own.
+func (e *engine) payer(payees, i, n int) payer {
+	return &caller{engine: e, payees: payees, deck: newDeck(e.Town, e.flow, i, n)}
 }
 
 type caller struct {
 	*engine
-	deck
+	*deck
+	payees int
 }
 
 // What stands for the parts that handlers make: a keyed digest of the request, an answer, and a signed message, as long as

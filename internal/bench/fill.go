@@ -36,12 +36,13 @@ const (
 // one is what every payment is about: so the payees' balances count the payments.
 var one = money.Amount{Minor: 1, Currency: currency}
 
-// NewTown plans a town of that many accounts, payees, PINs and past payments.
+// NewTown plans a town of that many accounts, payees, PINs and past payments. At most every other card without a passkey
+// has a PIN.
 func NewTown(accounts, payees, pins, payments int) Town {
 	seed := make([]byte, 32)
 	rand.Read(seed)
 	return Town{
-		Seed: seed, Accounts: accounts, Payees: payees, Devices: min(accounts, maxDevices), PINs: min(pins, accounts/2), Payments: payments,
+		Seed: seed, Accounts: accounts, Payees: payees, Devices: min(accounts, maxDevices), PINs: min(pins, accounts/4), Payments: payments,
 	}
 }
 
@@ -190,6 +191,9 @@ func (f *filler) cards() error {
 				made[n].Passkeys = 1
 			} else if i/2 < f.PINs {
 				made[n].PIN, err = hasher.New(f.ctx, processor.PINSubject(made[n]), pin)
+			}
+			if hasPasskey(i) || i/2 < f.PINs {
+				made[n].Level = payment.LevelApprove // so that in a mixed service they pay in their way
 			}
 			return err
 		})

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -25,9 +26,10 @@ type floor struct {
 	devices  map[consent.DeviceID]consent.PublicKey
 	passkeys [][]byte // by device
 	answers  map[string][]byte
+	flows    map[string]flow // by the ids of the payments that the answers are about
 }
 
-// newFloor makes the handler of a floor. Answers are those of a real service, by step.
+// newFloor makes the handler of a floor. Answers are those of a real service, by sampleKey.
 func newFloor(t Town, keys *keyring.Keyring, origin string, answers map[string][]byte) (http.Handler, error) {
 	party, err := consent.RelyingPartyOf(origin)
 	if err != nil {
@@ -35,7 +37,7 @@ func newFloor(t Town, keys *keyring.Keyring, origin string, answers map[string][
 	}
 	f := &floor{
 		town: t, audience: consent.Audience(origin, "test"), party: party, master: newMaster(keys), answers: answers,
-		devices: map[consent.DeviceID]consent.PublicKey{}, passkeys: make([][]byte, t.Devices),
+		flows: map[string]flow{}, devices: map[consent.DeviceID]consent.PublicKey{}, passkeys: make([][]byte, t.Devices),
 	}
 	all, err := t.deviceKeys()
 	if err != nil {
@@ -50,14 +52,45 @@ func newFloor(t Town, keys *keyring.Keyring, origin string, answers map[string][
 	}); err != nil {
 		return nil, err
 	}
+	for _, kind := range flowMixed.parts() {
+		var view api.Payment
+		if text := answers[sampleKey(kind, "instruct")]; text != nil {
+			if err := json.Unmarshal(text, &view); err != nil {
+				return nil, err
+			}
+			f.flows[view.ID] = kind
+		}
+	}
+	return f.routes(), nil
+}
+
+// sampleKey names the answer to a step of a flow.
+func sampleKey(f flow, step string) string { return string(f) + "/" + step }
+
+func (f *floor) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/payments", f.signed("instruct", consent.TypInstruction, func() consent.Message { return &consent.Instruction{} }))
-	mux.HandleFunc("POST /v1/payments/{id}/authentication", f.signed("authenticate", consent.TypAuthentication, func() consent.Message { return &consent.Authentication{} }))
-	mux.HandleFunc("POST /v1/payments/{id}/confirmation", f.signed("confirm", consent.TypConfirmation, func() consent.Message { return &consent.Decision{} }))
-	mux.HandleFunc("POST /v1/payments/{id}/approval", f.signed("approve", consent.TypApproval, func() consent.Message { return &consent.Decision{} }))
-	mux.HandleFunc("GET /v1/payments/{id}", func(w http.ResponseWriter, _ *http.Request) { f.answer(w, "look", nil) })
+	for _, step := range []struct {
+		name, path string
+		typ        consent.Typ
+		empty      func() consent.Message
+	}{
+		{"instruct", "", consent.TypInstruction, func() consent.Message { return &consent.Instruction{} }},
+		{"authenticate", "/{id}/authentication", consent.TypAuthentication, func() consent.Message { return &consent.Authentication{} }},
+		{"confirm", "/{id}/confirmation", consent.TypConfirmation, func() consent.Message { return &consent.Decision{} }},
+		{"approve", "/{id}/approval", consent.TypApproval, func() consent.Message { return &consent.Decision{} }},
+	} {
+		mux.HandleFunc("POST /v1/payments"+step.path, f.signed(step.name, step.typ, step.empty))
+	}
+	for path, step := range map[string]string{"payments/{id}": "look", "payments/{id}/receipt": "receipt"} {
+		mux.HandleFunc("GET /v1/"+path, func(w http.ResponseWriter, r *http.Request) {
+			f.answer(w, sampleKey(f.flows[r.PathValue("id")], step), nil)
+		})
+	}
+	mux.HandleFunc("GET /v1/payees/{handle}", func(w http.ResponseWriter, _ *http.Request) {
+		f.answer(w, sampleKey(flowTap, "payee"), nil)
+	})
 	mux.HandleFunc("POST /v1/token", func(w http.ResponseWriter, r *http.Request) { f.answer(w, "token", f.token(r)) })
-	return mux, nil
+	return mux
 }
 
 // maxBody bounds a request's body, in bytes, as the service does.
@@ -76,10 +109,15 @@ func (f *floor) signed(step string, typ consent.Typ, empty func() consent.Messag
 		if err == nil {
 			body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		}
+		m := empty()
 		if err == nil {
-			err = f.verify(string(body), typ, empty())
+			err = f.verify(string(body), typ, m)
 		}
-		f.answer(w, step, err)
+		of := f.flows[r.PathValue("id")]
+		if in, ok := m.(*consent.Instruction); ok {
+			of = flow(in.Order.Number)
+		}
+		f.answer(w, sampleKey(of, step), err)
 	}
 }
 
@@ -133,7 +171,13 @@ func (f *floor) token(r *http.Request) error {
 	return f.verify(r.PostForm.Get("client_assertion"), consent.TypAssertion, &consent.TokenAssertion{})
 }
 
-func (f *floor) answer(w http.ResponseWriter, step string, err error) {
+// errSample is answered where there is no answer to give.
+var errSample = errors.New("nothing of this kind was sampled")
+
+func (f *floor) answer(w http.ResponseWriter, key string, err error) {
+	if err == nil && len(f.answers[key]) == 0 {
+		err = errSample
+	}
 	if err != nil {
 		w.Header().Set("Content-Type", api.ContentProblem)
 		w.WriteHeader(http.StatusBadRequest)
@@ -143,22 +187,9 @@ func (f *floor) answer(w http.ResponseWriter, step string, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	status := http.StatusOK
-	if step == "instruct" {
+	if strings.HasSuffix(key, "/instruct") {
 		status = http.StatusCreated
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(f.answers[step])
-}
-
-// sampled reports whether there is an answer for each step that a flow has.
-func sampled(f flow, answers map[string][]byte) error {
-	for _, step := range strings.Fields(map[flow]string{
-		flowTap: "instruct", flowGesture: "instruct confirm", flowPIN: "instruct authenticate confirm",
-		flowApprove: "instruct authenticate confirm look approve token",
-	}[f]) {
-		if len(answers[step]) == 0 {
-			return errors.New("no sample of the answer to " + step)
-		}
-	}
-	return nil
+	_, _ = w.Write(f.answers[key])
 }

@@ -23,12 +23,12 @@ type record struct {
 	failed   int
 	first    error // of what failed
 	spent    bool
-	steps    map[string][]time.Duration
+	times    *times
 }
 
 // took notes how long a step took, from its beginning to its answer.
 func (r *record) took(step string, began time.Time) {
-	r.steps[step] = append(r.steps[step], time.Since(began))
+	r.times.note(step, time.Since(began))
 }
 
 // stepWhole is the whole payment, from when it was due.
@@ -51,13 +51,14 @@ type pace struct {
 // that its outcome is known.
 func drive(ctx context.Context, payers []payer, p pace) tally {
 	records := make([]record, len(payers))
+	t := tally{record: record{times: newTimes()}}
 	began := time.Now()
 	end := began.Add(p.duration)
 	var scheduled atomic.Int64
 	var all sync.WaitGroup
 	for i, one := range payers {
 		r := &records[i]
-		r.steps = map[string][]time.Duration{}
+		r.times = t.times
 		all.Go(func() {
 			for ctx.Err() == nil && !r.spent {
 				due, ok := p.next(ctx, &scheduled, began, end)
@@ -69,7 +70,7 @@ func drive(ctx context.Context, payers []payer, p pace) tally {
 		})
 	}
 	all.Wait()
-	t := tally{elapsed: time.Since(began), record: record{steps: map[string][]time.Duration{}}}
+	t.elapsed = time.Since(began)
 	if p.rate > 0 && ctx.Err() == nil {
 		t.late = max(0, int(p.rate*p.duration.Seconds())-int(scheduled.Load()))
 	}
@@ -123,15 +124,13 @@ func (r *record) pay(one payer, due time.Time) {
 	}
 }
 
+// add adds the numbers of another; its times are not among them.
 func (r *record) add(o record) {
 	r.payments += o.payments
 	r.failed += o.failed
 	r.spent = r.spent || o.spent
 	if r.first == nil {
 		r.first = o.first
-	}
-	for step, all := range o.steps {
-		r.steps[step] = append(r.steps[step], all...)
 	}
 }
 

@@ -25,11 +25,11 @@ func TestOpenLoopCountsTheTimeThatAPaymentWaitsForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Two are due in a second, and each takes one: the n-th begins n/2 seconds late.
 		got := drive(t.Context(), []payer{slow(time.Second)}, pace{duration: 4 * time.Second, rate: 2})
-		var want []time.Duration
+		want := &histogram{}
 		for n := range 4 {
-			want = append(want, time.Second+time.Duration(n)*time.Second/2)
+			want.note(time.Second + time.Duration(n)*time.Second/2)
 		}
-		if diff := cmp.Diff(want, got.steps[stepWhole]); diff != "" || got.late != 4 {
+		if diff := cmp.Diff(want, got.times.steps[stepWhole], cmp.AllowUnexported(histogram{})); diff != "" || got.late != 4 {
 			t.Errorf("%d were not begun, want 4; times (-want +got):\n%s", got.late, diff)
 		}
 	})
@@ -44,15 +44,21 @@ func TestClosedLoopFinishesWhatItHasBegun(t *testing.T) {
 	})
 }
 
-func TestQuantilesAreExact(t *testing.T) {
-	var all []time.Duration
+func TestQuantilesAreToldToAThousandth(t *testing.T) {
+	all := newTimes()
 	for n := 200; n > 0; n-- {
-		all = append(all, time.Duration(n)*time.Millisecond)
+		all.note("step", time.Duration(n)*time.Millisecond)
 	}
-	if diff := cmp.Diff(Times{Count: 200, P50: 100, P95: 190, P99: 198, Max: 200}, timesOf(all)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	got := all.table()["step"]
+	for _, q := range []struct{ got, want float64 }{{got.P50, 100}, {got.P95, 190}, {got.P99, 198}, {got.Max, 200}} {
+		if q.got < q.want || q.got > q.want*1.001 {
+			t.Errorf("%+v; want 100, 190, 198, 200", got)
+		}
 	}
-	if got := timesOf(all[:1]); got.P50 != got.Max || got.P99 != got.Max {
+	single := newTimes()
+	single.note("step", 7*time.Hour)
+	single.note("other", 0)
+	if got := single.table(); got["step"].P50 != got["step"].Max || got["other"].Max != 0 || got["other"].Count != 1 {
 		t.Errorf("of one time: %+v", got)
 	}
 	if got := spreadOf([]float64{3, 1, 10, 2}); got != (Spread{2.5, 1, 10}) {
@@ -60,9 +66,26 @@ func TestQuantilesAreExact(t *testing.T) {
 	}
 }
 
+// Each duration is in one bucket, and buckets follow each other without a gap.
+func TestBucketsOfDurationsFollowEachOther(t *testing.T) {
+	for _, d := range []time.Duration{0, 1, 1023, 1024, 2047, 2048, 4095, 4096, 4097, time.Millisecond, time.Second, time.Hour} {
+		i := bucket(d)
+		if longest(i) < d || i > 0 && longest(i-1) >= d || longest(i)-d > d/1024 {
+			t.Errorf("%d ns is in bucket %d, which ends at %d after one that ends at %d", d, i, longest(i), longest(max(i-1, 0)))
+		}
+	}
+	a, b := &histogram{}, &histogram{}
+	a.note(time.Second)
+	b.note(time.Microsecond)
+	b.add(a)
+	if b.n != 2 || b.most != time.Second || b.quantile(50) > 2*time.Microsecond {
+		t.Errorf("added: %d, at most %s, median %s", b.n, b.most, b.quantile(50))
+	}
+}
+
 func TestRatioIsTheMedianOfTheRunsRatios(t *testing.T) {
 	of := func(n int) tally { return tally{record: record{payments: n}, elapsed: time.Second} }
-	m := &meter{Scenario: Scenario{Name: "tap"}, tallies: map[side][]tally{sideFloor: {of(100), of(1000), of(10)}}}
+	m := &meter{Scenario: Scenario{Name: "tap"}, tallies: map[side][]tally{sideFloor: {of(100), of(1000), of(10)}}, used: map[side][3]Usage{}}
 	got := m.against(sideFloor, []tally{of(50), of(900), of(8)}, 0)
 	if got.Ratio != (Spread{0.8, 0.5, 0.9}) || got.Rate != 100 {
 		t.Errorf("%+v; want 0.8 (0.5 to 0.9) of 100", got)
@@ -111,7 +134,9 @@ func TestFloorRefusesWhatIsNotSigned(t *testing.T) {
 	}
 	const origin = "http://localhost:1"
 	town := NewTown(4, 1, 0, 0)
-	handler, err := newFloor(town, keys, origin, map[string][]byte{"instruct": []byte("{}"), "confirm": []byte("{}")})
+	handler, err := newFloor(town, keys, origin, map[string][]byte{
+		"tap/instruct": []byte("{}"), "one-gesture/instruct": []byte(`{"id":"pay_x"}`), "one-gesture/confirm": []byte("{}"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +164,7 @@ func TestFloorRefusesWhatIsNotSigned(t *testing.T) {
 	forged := cardtest.SUN{UID: town.uid(1), Meta: master.meta, File: master.File(town.uid(2))}
 	instruction := func(c *cardtest.SUN) string {
 		m := &consent.Instruction{Claims: claims, Device: devices[1].ID(), Amount: one, Payee: string(town.handle(0)),
-			Tap: consent.Tap{SUN: consent.SUNMessage(origin + "/t#" + c.Tap())}}
+			Tap: consent.Tap{SUN: consent.SUNMessage(origin + "/t#" + c.Tap())}, Order: consent.Order{Number: string(flowTap)}}
 		m.ID = string(consent.NewPaymentID())
 		return sign(consent.TypInstruction, m)
 	}
@@ -161,7 +186,7 @@ func TestFloorRefusesWhatIsNotSigned(t *testing.T) {
 		}
 		body := sign(consent.TypConfirmation, &consent.Decision{Claims: claims, Payment: consent.NewPaymentID(),
 			Decision: consent.Approve, Statement: statement, Passkey: &a})
-		if got := post("/v1/payments/x/confirmation", body); got != want {
+		if got := post("/v1/payments/pay_x/confirmation", body); got != want {
 			t.Errorf("passkey of device %d: answered %d, want %d", device, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 
 	"tapline/api"
 	"tapline/card/cardtest"
@@ -45,6 +46,14 @@ var (
 // remotePayees bounds the payees that are made over the API.
 const remotePayees = 100
 
+// pays reports whether a card is one of those that pay in a flow, at most two for each client.
+func (t Town) pays(card int, f flow) bool {
+	if hasPasskey(card) || f == flowGesture {
+		return hasPasskey(card) && f == flowGesture
+	}
+	return (card/2 < t.PINs) == f.pins()
+}
+
 // openRemote makes two cards for each client, or refuses the service before it asks anything of it.
 func (c Config) openRemote(ctx context.Context, f flow) (*remote, error) {
 	u, err := url.Parse(c.Service.URL)
@@ -62,7 +71,7 @@ func (c Config) openRemote(ctx context.Context, f flow) (*remote, error) {
 		return nil, ErrLive
 	}
 	r := &remote{
-		Service: *c.Service, ctx: ctx, town: NewTown(2*c.Clients, min(c.Payees, remotePayees), c.Clients, 0),
+		Service: *c.Service, ctx: ctx, town: NewTown(4*c.Clients, min(c.Payees, remotePayees), c.Clients, 0),
 		operator: &operator.Client{URL: c.Service.URL, Key: c.Service.Key}, tags: map[int]cardtest.SUN{},
 	}
 	r.counters = make([]uint32, r.town.Accounts)
@@ -77,7 +86,7 @@ func (c Config) openRemote(ctx context.Context, f flow) (*remote, error) {
 		r.accounts = append(r.accounts, payee.Account)
 	}
 	for i := range r.town.Accounts {
-		if hasPasskey(i) == (f == flowGesture) {
+		if r.town.pays(i, f) {
 			c.Status("making cards", i, r.town.Accounts)
 			if err := r.issue(i); err != nil {
 				return nil, fmt.Errorf("making a card: %w", err)
@@ -159,8 +168,8 @@ func (r *remote) paid(ctx context.Context) (sum int64, err error) {
 
 // remote measures a running service over HTTP, without a floor: that would not be of the same kind.
 func (m *meter) remote(ctx context.Context) error {
-	if m.alone || m.flow == flowApprove || m.many > 0 || m.flow.engine() {
-		return errors.New("a running service is measured with tap, gesture and pin")
+	if !slices.Contains([]string{"tap", "one-gesture", "pin"}, m.Name) || m.alone {
+		return errors.New("a running service is measured with tap, one-gesture and pin")
 	}
 	r, err := m.openRemote(ctx, m.flow)
 	if err != nil {
@@ -172,10 +181,11 @@ func (m *meter) remote(ctx context.Context) error {
 		http: newHTTP(), devices: r.devices, counters: r.counters, tags: r.tags,
 	}
 	defer c.http.CloseIdleConnections()
-	if err := m.run(ctx, []lane{{side: sideReal, payers: c.payers(m.Clients)}}); err != nil {
+	l := rig{site: m.site, crowds: []*crowd{c}}.lane(sideReal, r.town.Payees, m.Clients)
+	if err := m.run(ctx, []lane{l}); err != nil {
 		return err
 	}
-	if err := m.paced(ctx, lane{side: sideReal, payers: c.payers(m.Clients)}); err != nil {
+	if err := m.loops(ctx, l); err != nil {
 		return err
 	}
 	m.settledNow, err = r.paid(context.WithoutCancel(ctx))

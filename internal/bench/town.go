@@ -28,7 +28,7 @@ type Town struct {
 	Accounts int    `json:"accounts"` // cards, each with an account and a NTAG 424 DNA of its own
 	Payees   int    `json:"payees"`
 	Devices  int    `json:"devices"`  // card i is bound to device i modulo this
-	PINs     int    `json:"pins"`     // how many of the cards without a passkey have a PIN
+	PINs     int    `json:"pins"`     // how many of the cards without a passkey have a PIN: the first ones
 	Payments int    `json:"payments"` // past ones
 }
 

@@ -20,6 +20,7 @@ import (
 	"tapline/api"
 	"tapline/card/cardtest"
 	"tapline/consent"
+	"tapline/payment"
 	"tapline/processor"
 )
 
@@ -35,22 +36,23 @@ type crowd struct {
 	devices  []*consent.DeviceKey
 	counters []uint32             // of the cards' taps
 	tags     map[int]cardtest.SUN // cards with keys that do not follow from master; nil for none
-	samples  map[string][]byte    // answers by step, of the first payment; nil to keep none
+	samples  map[string][]byte    // answers of the first payments, by sampleKey; nil to keep none
+	reads    bool                 // the payee before each payment, and the receipt after it
 }
 
-// What is ordered, the same each time.
+// What is ordered, the same each time. Over HTTP the order's number is the flow, so that a floor knows what to answer.
 const (
 	orderNumber = "1042"
 	orderText   = "Two books"
 )
 
-// payers are a number of clients, each with cards of its own.
-func (c *crowd) payers(n int) []payer {
-	out := make([]payer, n)
-	for i := range out {
-		out[i] = &walker{crowd: c, deck: newDeck(c.Town, c.flow, i, n)}
+// payer is client i of n, with cards of its own.
+func (c *crowd) payer(i, n int) payer {
+	w := &walker{crowd: c, decks: map[flow]*deck{}, tokens: map[int]heldToken{}, passes: map[int]*ecdsa.PrivateKey{}}
+	for _, f := range c.flow.parts() {
+		w.decks[f] = newDeck(c.Town, f, i, n)
 	}
-	return out
+	return w
 }
 
 // deck is the cards of one payer, who draws one for each payment: any of them, or those that have an approval left in turn.
@@ -62,13 +64,17 @@ type deck struct {
 	drawn int
 }
 
-// newDeck is the deck of payer i of n. Cards are numbered by kind: 2j has no passkey and 2j+1 has one.
-func newDeck(t Town, f flow, i, n int) deck {
-	end := t.Accounts / 2
-	if f.pins() {
-		end = t.PINs
+// newDeck is the deck of payer i of n. Cards are numbered by kind: 2j has no passkey and 2j+1 has one; of those without, the
+// first ones have a PIN, and pay with nothing else.
+func newDeck(t Town, f flow, i, n int) *deck {
+	d := &deck{flow: f, first: i, step: n, end: t.Accounts / 2}
+	switch {
+	case f.pins():
+		d.end = t.PINs
+	case f != flowGesture:
+		d.first += t.PINs
 	}
-	return deck{flow: f, first: i, step: n, end: end}
+	return d
 }
 
 // draw is the number of a card. It is errSpent when each card was drawn as often as it can be used.
@@ -91,10 +97,10 @@ func (d *deck) draw() (int, error) {
 	return card, nil
 }
 
-// walker pays over HTTP as a device does. It keeps the tokens of the devices that approve.
+// walker pays over HTTP as a device does. It keeps the tokens of the devices that read.
 type walker struct {
 	*crowd
-	deck
+	decks  map[flow]*deck
 	tokens map[int]heldToken
 	passes map[int]*ecdsa.PrivateKey // passkeys by device
 }
@@ -111,31 +117,63 @@ const answerLimit = 30 * time.Second
 type walk struct {
 	*walker
 	record *record
+	flow   flow
 	began  time.Time // of the step
 	card   int
+	owner  int // the number of the card's associated device
+	from   int // of the one that pays
 	device *consent.DeviceKey
+	payee  payment.Handle
 	view   api.Payment
 }
 
+// chosen is the flow of the next payment, and its card. Where no card has an approval left, it is without.
+func (w *walker) chosen() (f flow, card int, err error) {
+	f = w.crowd.flow
+	if f == flowMixed {
+		n := weak.IntN(100)
+		for _, m := range mix {
+			if f = m.flow; n < m.part {
+				break
+			}
+			n -= m.part
+		}
+	}
+	card, err = w.decks[f].draw()
+	if errors.Is(err, errSpent) && w.crowd.flow == flowMixed {
+		f = flowPIN
+		card, err = w.decks[f].draw()
+	}
+	return f, card, err
+}
+
 func (w *walker) pay(due time.Time, r *record) error {
-	card, err := w.draw()
+	f, card, err := w.chosen()
 	if err != nil {
 		return err
 	}
 	owner := card % w.Devices
-	p := &walk{walker: w, record: r, began: due, card: card, device: w.devices[owner]}
-	if w.crowd.flow == flowApprove {
-		p.device = w.devices[(owner+1)%w.Devices]
-		if err := w.renew(owner); err != nil {
-			return fmt.Errorf("token: %w", err)
-		}
+	p := &walk{walker: w, record: r, flow: f, began: due, card: card, owner: owner, from: owner, payee: w.handle(weak.IntN(w.payees))}
+	if f == flowApprove {
+		p.from = (owner + 1) % w.Devices
+		err = w.renew(owner)
 	}
+	if w.reads {
+		err = errors.Join(err, w.renew(p.from))
+	}
+	if err != nil {
+		return fmt.Errorf("token: %w", err)
+	}
+	p.device = w.devices[p.from]
 	steps := map[flow][]func() error{
 		flowTap:     {p.instruct},
 		flowGesture: {p.instruct, p.gesture},
 		flowPIN:     {p.instruct, p.authenticate, p.confirm},
 		flowApprove: {p.instruct, p.authenticate, p.confirm, p.look, p.approve},
-	}[w.crowd.flow]
+	}[f]
+	if w.reads {
+		steps = append(append([]func() error{p.find}, steps...), p.receipt)
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -165,8 +203,8 @@ func (w *walker) tap(card int) consent.Tap {
 
 func (p *walk) instruct() error {
 	m := &consent.Instruction{
-		Claims: p.fresh(), Device: p.device.ID(), Amount: one, Payee: string(p.handle(weak.IntN(p.payees))),
-		Tap: p.tap(p.card), Order: consent.Order{Number: orderNumber, Description: orderText},
+		Claims: p.fresh(), Device: p.device.ID(), Amount: one, Payee: string(p.payee),
+		Tap: p.tap(p.card), Order: consent.Order{Number: string(p.flow), Description: orderText},
 	}
 	m.ID = string(consent.NewPaymentID())
 	return p.signed("instruct", "/v1/payments", p.device, consent.TypInstruction, m)
@@ -190,14 +228,10 @@ func (p *walk) gesture() error {
 	if p.view.Statement == "" {
 		return errors.New("the service offers no passkey")
 	}
-	owner := p.card % p.Devices
-	key := p.passes[owner]
+	key := p.passes[p.owner]
 	if key == nil {
-		if p.passes == nil {
-			p.passes = map[int]*ecdsa.PrivateKey{}
-		}
-		key = p.passkey(owner)
-		p.passes[owner] = key
+		key = p.passkey(p.owner)
+		p.passes[p.owner] = key
 	}
 	assertion, err := assert(key, p.credential(p.card), p.url, p.view.Statement)
 	if err != nil {
@@ -236,13 +270,30 @@ func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b)
 // look is the associated device reading its own statement.
 func (p *walk) look() error {
 	code := p.view.Code
-	err := p.do("look", "GET", p.path(), "", "", "Bearer "+p.tokens[p.card%p.Devices].text, &p.view)
+	err := p.read("look", p.path(), p.owner, &p.view)
 	p.view.Code = code // the user carries it over
 	return err
 }
 
+// find is the device looking the payee up, before anything is sent.
+func (p *walk) find() error {
+	return p.read("payee", "/v1/payees/"+string(p.payee), p.from, &json.RawMessage{})
+}
+
+// receipt is the device fetching the receipt.
+func (p *walk) receipt() error {
+	if p.view.State != "settled" {
+		return nil // it has none, and that is told otherwise
+	}
+	return p.read("receipt", p.path()+"/receipt", p.from, &json.RawMessage{})
+}
+
+func (p *walk) read(step, path string, device int, out any) error {
+	return p.do(step, "GET", path, "", "", "Bearer "+p.tokens[device].text, out)
+}
+
 func (p *walk) approve() error {
-	return p.signed("approve", p.path()+"/approval", p.devices[p.card%p.Devices], consent.TypApproval, &consent.Decision{
+	return p.signed("approve", p.path()+"/approval", p.devices[p.owner], consent.TypApproval, &consent.Decision{
 		Claims: p.fresh(), Payment: p.payment(), Decision: consent.Approve, Statement: p.view.Statement, Code: consent.Code(p.view.Code),
 	})
 }
@@ -268,7 +319,7 @@ func (p *walk) do(step, method, path, contentType, body, authorization string, o
 	p.record.took(step, p.began)
 	p.began = time.Time{}
 	if p.samples != nil {
-		p.samples[step] = answer
+		p.samples[sampleKey(p.flow, step)] = answer
 	}
 	return json.Unmarshal(answer, out)
 }
@@ -321,14 +372,11 @@ func (w *walker) renew(device int) error {
 		return err
 	}
 	if w.samples != nil {
-		w.samples["token"] = answer
+		w.samples["token"] = answer // that of any payment
 	}
 	var t api.Token
 	if err := json.Unmarshal(answer, &t); err != nil {
 		return err
-	}
-	if w.tokens == nil {
-		w.tokens = map[int]heldToken{}
 	}
 	w.tokens[device] = heldToken{t.AccessToken, time.Now().Add(time.Duration(t.ExpiresIn) * time.Second / 2)}
 	return nil

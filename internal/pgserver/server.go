@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -83,7 +84,11 @@ func New(password string) (_ *Server, err error) {
 	// Another order than that of bytes, so that what relies on it is found out.
 	initdb := s.command("initdb", "--pgdata="+s.data(), "--username=postgres", "--pwfile="+passwordFile, "--no-sync", "--encoding=UTF8",
 		"--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en", "--auth-local=trust", "--auth-host=scram-sha-256")
-	if out, err := initdb.CombinedOutput(); err != nil {
+	out, err := initdb.CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("initdb: %v; hint: the user who runs PostgreSQL has to reach the temporary folder that TMPDIR names", err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	return s, s.Start()
@@ -182,6 +187,14 @@ func (s *Server) await() error {
 			return errors.New("the server takes no connections")
 		}
 	}
+}
+
+// PID is the process that runs the server, the parent of all its others; 0 while it does not run.
+func (s *Server) PID() int {
+	if s.process == nil {
+		return 0
+	}
+	return s.process.Pid
 }
 
 // Stop stops the server as its operator would: connections are cut off, nothing that was committed is lost.
