@@ -52,6 +52,7 @@ var table = []floor{
 	{"device", []string{"money", "payment", "order", "consent", "api", "internal/client"}},
 	{"payee", []string{"money", "consent", "api", "internal/client"}},
 	{"operator", []string{"money", "consent", "api", "internal/client"}},
+	{"examples/shop", []string{"money", "order", "api", "payee"}},
 
 	// The service.
 	{"processor", []string{"money", "ledger", "payment", "order", "consent", "keyring"}},
