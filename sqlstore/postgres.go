@@ -31,6 +31,8 @@ const (
 	retryPause       = 2 * time.Millisecond   // before the first retry; doubles with each
 	outcomePatience  = 10 * time.Second       // for asking what became of a commit that was not answered
 	outcomePause     = 100 * time.Millisecond // between asking
+	witnessPatience  = 2 * time.Second        // for the answer of one who is asked
+	commitPatience   = 5 * time.Second        // for the answer to a commit, which may wait for replicas
 	connectPatience  = 5 * time.Second        // unless the URL says otherwise
 	rollBackPatience = 5 * time.Second
 )
@@ -137,29 +139,30 @@ func (d *postgresDB) updateOnce(ctx context.Context, f func(session) error) (fau
 	}
 	err = c.commit()
 	if errors.Is(err, errUnanswered) {
-		err = d.outcome(ctx, c.xid, err)
+		err = d.outcome(ctx, c, err)
 	}
 	return c.fault, err
 }
 
-// errUnanswered says that the connection was lost while it committed.
+// errUnanswered says that the connection was lost while it committed, or that the server has not said in time, or not
+// without a warning, that it has.
 var errUnanswered = errors.New("the commit was not answered")
 
 // outcome asks what became of a commit that was not answered. While that cannot be known it is told as not available:
 // the caller asks again with the same idempotency key.
-func (d *postgresDB) outcome(ctx context.Context, xid string, lost error) error {
+func (d *postgresDB) outcome(ctx context.Context, c *postgresConn, lost error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomePatience)
 	defer cancel()
 	tick := time.NewTicker(outcomePause)
 	defer tick.Stop()
 	for {
-		status, err := d.xactStatus(ctx, xid)
+		status, err := d.xactStatus(ctx, c)
 		switch {
 		case status == "committed":
 			return nil
 		case status == "aborted":
 			return fmt.Errorf("%w: %w", processor.ErrUnavailable, lost)
-		case err != nil && ctx.Err() != nil:
+		case err != nil:
 			return fmt.Errorf("%w: it may have been done: %w: %w", processor.ErrUnavailable, lost, err)
 		}
 		select {
@@ -170,18 +173,50 @@ func (d *postgresDB) outcome(ctx context.Context, xid string, lost error) error 
 	}
 }
 
-// xactStatus is "committed", "aborted" or "in progress". It uses a connection of its own, which is closed after.
-func (d *postgresDB) xactStatus(ctx context.Context, xid string) (status string, err error) {
-	conn, err := pgconn.ConnectConfig(ctx, d.config)
-	if err != nil {
-		return "", err
+// errNoWitness says that nobody is left who knows what became of a transaction.
+var errNoWitness = errors.New("the server has restarted or is another one")
+
+// xactStatus is "committed", "aborted" or "in progress". It asks on a connection that is older than the transaction and
+// has lived since. A server that has crashed, or one that has taken the place of another, may have given the same number
+// to another transaction; but then no connection has lived so long.
+func (d *postgresDB) xactStatus(ctx context.Context, of *postgresConn) (status string, err error) {
+	for range cap(d.readers) {
+		c, err := d.take(ctx, d.readers)
+		if err != nil {
+			return "", err
+		}
+		if c.conn != nil && !c.conn.IsClosed() && c.since.Before(of.began) {
+			status, err = c.statusOf(ctx, of.xid)
+		}
+		d.readers <- c
+		switch {
+		case status != "" && err == nil:
+			return status, nil
+		case errors.Is(err, context.DeadlineExceeded):
+			return "", err // the others would not be told either
+		}
 	}
-	result := conn.ExecParams(ctx, "SELECT pg_xact_status($1::xid8)", [][]byte{[]byte(xid)}, nil, nil, nil)
+	return "", errNoWitness
+}
+
+// statusOf asks for the status of a transaction. Committed it is only when it is wherever commits have to be: what this
+// server has may not have reached its replicas, which hold all that comes before what they have confirmed.
+func (c *postgresConn) statusOf(ctx context.Context, xid string) (status string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, witnessPatience)
+	defer cancel()
+	result := c.conn.ExecParams(ctx, "SELECT pg_xact_status($1::xid8)", [][]byte{[]byte(xid)}, nil, nil, nil)
 	for result.NextRow() {
 		status = string(result.Values()[0])
 	}
-	_, err = result.Close()
-	return status, errors.Join(err, conn.Close(ctx))
+	if _, err := result.Close(); err != nil || status != "committed" {
+		return status, err
+	}
+	c.warned = false
+	err = c.conn.Exec(ctx, "SELECT pg_logical_emit_message(true, 'tapline', '')").Close()
+	if err = errors.Join(err, ctx.Err()); err == nil && c.warned {
+		err = errUnanswered
+	}
+	return status, err
 }
 
 func (d *postgresDB) view(ctx context.Context, f func(session) error) error {

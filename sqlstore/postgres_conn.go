@@ -19,8 +19,12 @@ type postgresConn struct {
 	conn     *pgconn.PgConn // nil before it is first needed
 	locking  bool           // rows that are selected by their columns are locked
 	prepared map[*statement]*postgresStatement
+	since    time.Time // it is connected
+	dial     *postgresDial
+	warned   bool // the server has sent a warning
 
 	ctx   context.Context // of the transaction
+	began time.Time       // it has not had its number before
 	xid   string          // its number, if it writes
 	fault fault           // the first that a statement of the transaction has met
 	args  postgresArgs
@@ -35,7 +39,8 @@ type postgresStatement struct {
 
 // Settings of every connection. A statement is planned once, for indexes: plans that depend on the tables' sizes would
 // be made while these are empty, and kept while they grow. Locks that a node holds which has come to a halt are let go
-// after some seconds. An administrator may have made commits weaker than the disk; then they are made durable again.
+// after some seconds. An administrator may have made commits weaker than the disk, or than the replicas' disks; then they
+// are made durable again.
 const postgresSettings = `
 SET TIME ZONE 'UTC';
 SET client_encoding = 'UTF8';
@@ -43,10 +48,13 @@ SET plan_cache_mode = 'force_generic_plan';
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
 SET statement_timeout = '20s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '5s';
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
-SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'`
 
 // connect makes the connection.
 func (c *postgresConn) connect(ctx context.Context, config *pgconn.Config) error {
+	config, dial := config.Copy(), &postgresDial{}
+	config.DialFunc = dial.dial
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { c.warned = c.warned || n.Code[:2] == "01" }
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err == nil {
 		if err = conn.Exec(ctx, postgresSettings).Close(); err != nil {
@@ -56,7 +64,7 @@ func (c *postgresConn) connect(ctx context.Context, config *pgconn.Config) error
 	if err != nil {
 		return c.failed("connect", oneLine{err})
 	}
-	c.conn, c.prepared = conn, make(map[*statement]*postgresStatement)
+	c.conn, c.prepared, c.dial, c.since = conn, make(map[*statement]*postgresStatement), dial, time.Now()
 	return nil
 }
 
@@ -68,6 +76,7 @@ func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Err
 func (e oneLine) Unwrap() error { return e.error }
 
 func (c *postgresConn) begin(how string) error {
+	c.began = time.Now()
 	results, err := c.conn.Exec(c.ctx, how).ReadAll()
 	if err != nil {
 		return c.failed("begin", err)
@@ -78,7 +87,8 @@ func (c *postgresConn) begin(how string) error {
 	return nil
 }
 
-// commit commits, unless the context is done. Once begun it is not interrupted: there is no half.
+// commit commits, unless the context is done. Once begun it is not interrupted: there is no half. Nor is the server asked
+// to stop when it does not answer: it would stop waiting for its replicas, and show others what they do not have.
 func (c *postgresConn) commit() error {
 	if err := c.ctx.Err(); err != nil {
 		return err
@@ -86,16 +96,25 @@ func (c *postgresConn) commit() error {
 	if c.fault != fine {
 		return errors.New("the database has rolled the transaction back")
 	}
-	results, err := c.conn.Exec(context.WithoutCancel(c.ctx), "COMMIT").ReadAll()
-	switch {
+	c.warned = false
+	c.dial.closed.Store(true)
+	err := c.conn.Conn().SetReadDeadline(time.Now().Add(commitPatience))
+	results, execErr := c.conn.Exec(context.WithoutCancel(c.ctx), "COMMIT").ReadAll()
+	switch err = errors.Join(err, execErr); {
 	case err != nil && c.conn.IsClosed():
 		return fmt.Errorf("%w: %w", errUnanswered, err)
 	case err != nil:
-		return c.failed("commit", err)
+		err = c.failed("commit", err)
 	case results[0].CommandTag.String() != "COMMIT":
-		return errors.New("the database has rolled the transaction back")
+		err = errors.New("the database has rolled the transaction back")
+	case c.warned: // done here, and not known to be done by its replicas
+		err = errUnanswered
 	}
-	return nil
+	c.dial.closed.Store(false)
+	if c.conn.Conn().SetReadDeadline(time.Time{}) != nil {
+		_ = c.conn.Conn().Close() // it is noticed when it is next used
+	}
+	return err
 }
 
 // rollBack ends the transaction if it has not ended yet. Should that fail, the connection is closed, and the server

@@ -172,6 +172,7 @@ type cutter struct {
 	mu      sync.Mutex
 	forward bool // the server gets the COMMIT
 	armed   bool
+	before  func() // is called before the connection is cut off
 }
 
 func (c *cutter) serve() {
@@ -208,9 +209,14 @@ func (c *cutter) copy(server, client net.Conn) {
 		forward := c.forward
 		if cut {
 			c.armed = false
-			client.Close() // it will not hear the answer
 		}
 		c.mu.Unlock()
+		if cut && c.before != nil {
+			c.before()
+		}
+		if cut {
+			client.Close() // it will not hear the answer
+		}
 		if !cut || forward {
 			_, _ = server.Write(text[:n])
 		}
@@ -227,35 +233,6 @@ func (c *cutter) arm(forward bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.armed, c.forward = true, forward
-}
-
-func TestCommitThatIsNotAnsweredIsLookedUp(t *testing.T) {
-	address := newDatabase(t)
-	server := pgtest.Shared(t)
-	t.Setenv("PGPASSWORD", pgtest.Password)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{Listener: l, server: server.Address()}
-	done := make(chan bool)
-	go func() { c.serve(); close(done) }()
-	t.Cleanup(func() { l.Close(); <-done })
-	s := openTest(t, "postgres://postgres@"+l.Addr().String()+"/"+databaseOf(t, address)+"?sslmode=disable")
-	if err := save(s, newDevice("before")); err != nil {
-		t.Fatal(err)
-	}
-	c.arm(true)
-	if err := save(s, newDevice("done")); err != nil {
-		t.Errorf("Update whose commit was done but not answered = %v, want no error", err)
-	}
-	c.arm(false)
-	if err := save(s, newDevice("undone")); !errors.Is(err, processor.ErrUnavailable) || strings.Contains(err.Error(), "may have been done") {
-		t.Errorf("Update whose commit never arrived = %v, want ErrUnavailable and no doubt", err)
-	}
-	if got := devicesOf(t, s, "done", "undone"); !slices.Equal(got, []payment.DeviceID{"done"}) {
-		t.Errorf("devices: %v, want the one whose commit was done", got)
-	}
 }
 
 func TestDeadlockIsRunAgain(t *testing.T) {

@@ -38,6 +38,7 @@ func (d *postgresDB) listen(ctx context.Context, newest func(int64)) {
 // tells what is wrong with it.
 func (d *postgresDB) listenOnce(ctx context.Context, newest func(int64)) {
 	config := d.config.Copy()
+	config.DialFunc = new(postgresDial).dial
 	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
 		if number, err := strconv.ParseInt(n.Payload, 10, 64); err == nil {
 			newest(number)
