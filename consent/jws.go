@@ -47,6 +47,7 @@ const (
 // The types of what the service signs.
 const (
 	TypReceipt Typ = "tapline-receipt+jws" // Receipt
+	TypHead    Typ = "tapline-head+jws"    // Head
 	TypToken   Typ = "at+jwt"              // a read token (RFC 9068 §2.1)
 )
 

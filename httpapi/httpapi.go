@@ -17,6 +17,7 @@ import (
 	"tapline/card/oda"
 	"tapline/card/sun"
 	"tapline/consent"
+	"tapline/history"
 	"tapline/keyring"
 	"tapline/payment"
 	"tapline/processor"
@@ -37,6 +38,9 @@ type Config struct {
 	Version     string
 	// Epoch names the database's epoch, see sqlstore.Store.Epoch: tokens of another one are void.
 	Epoch string
+
+	// History seals what is new and has the heads of it; nil leaves them out.
+	History *history.Sealer
 
 	// FirstToken returns the token that enrols the first operator; false when there is none. Nil for none.
 	FirstToken func() (token string, ok bool)

@@ -48,7 +48,8 @@ func (s *Store) check(c session) ([]Finding, error) {
 			found = append(found, Finding{r.name, "more", "only the first are shown"})
 		}
 	}
-	return found, nil
+	past, err := s.checkHistory(c)
+	return append(found, past...), err
 }
 
 // rule is something that always holds between rows.

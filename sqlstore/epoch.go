@@ -40,7 +40,11 @@ func (s *Store) BeginEpoch(ctx context.Context, margin int64) (cards int, err er
 		if _, err = c.run(advanceEvents, 1, func(_ int, to binder) { to.integer(eventGap) }, nil); err != nil {
 			return err
 		}
-		return writeMeta(c, epochName, rand.Text())
+		epoch := rand.Text()
+		if err := (&rows{session: c, writing: true}).restored(epoch); err != nil {
+			return err
+		}
+		return writeMeta(c, epochName, epoch)
 	})
 	return cards, err
 }

@@ -23,8 +23,11 @@ var migration1 string
 //go:embed migrations/0002.sql
 var migration2 string
 
+//go:embed migrations/0003.sql
+var migration3 string
+
 // migrations in order; the version of a schema is how many of them it has seen.
-var migrations = []migration{{migration1, 1}, {migration2, 1}}
+var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}}
 
 // types says how a dialect writes what migrations leave to it.
 type types struct {

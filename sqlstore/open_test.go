@@ -180,7 +180,8 @@ func TestNewerSchemaIsRefusedUnlessItSaysOtherwise(t *testing.T) {
 	path := sound(t)
 	test := Options{Environment: "test"}
 	// The next release's schema, on which this program still runs.
-	if err := rawly(t, path, "UPDATE meta SET value = '2' WHERE name = 'schema';"); err != nil {
+	newer := fmt.Sprint(len(migrations) + 1)
+	if err := rawly(t, path, "UPDATE meta SET value = '"+newer+"' WHERE name = 'schema';"); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(t.Context(), path, test)
@@ -190,7 +191,7 @@ func TestNewerSchemaIsRefusedUnlessItSaysOtherwise(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := rawly(t, path, "UPDATE meta SET value = '2' WHERE name = 'oldest';"); err != nil {
+	if err := rawly(t, path, "UPDATE meta SET value = '"+newer+"' WHERE name = 'oldest';"); err != nil {
 		t.Fatal(err)
 	}
 	refuses(t, path, test, "made by a newer tapline")
@@ -202,15 +203,16 @@ func TestNewerSchemaIsRefusedUnlessItSaysOtherwise(t *testing.T) {
 
 func TestMigrateGoesForwardOnce(t *testing.T) {
 	path, test := sound(t), Options{Environment: "test"}
-	next := append(migrations[:1:1], migration{"-- one more\nCREATE TABLE songs (name TEXT NOT NULL) BY ARRIVAL;\n", 1})
+	known := len(migrations)
+	next := append(migrations[:known:known], migration{"-- one more\nCREATE TABLE songs (name TEXT NOT NULL) BY ARRIVAL;\n", 1})
 	if _, err := openSQLite(t.Context(), path, test, next, false); err == nil || !strings.Contains(err.Error(), `hint: make a backup, then run "tapline migrate"`) {
 		t.Errorf("opening an older schema = %v, want a hint to migrate", err)
 	}
-	broken := append(next[:1:1], migration{"CREATE TABLE songs (name TEXT NOT NULL) BY ARRIVAL;\nCREATE TABLE cards (x TEXT) BY KEY;\n", 1})
+	broken := append(next[:known:known], migration{"CREATE TABLE songs (name TEXT NOT NULL) BY ARRIVAL;\nCREATE TABLE cards (x TEXT) BY KEY;\n", 1})
 	if _, err := migrate(t.Context(), path, test, broken); err == nil {
 		t.Error("a migration that fails gave no error")
 	}
-	for i, want := range []int{1, 2} {
+	for i, want := range []int{known, known + 1} {
 		if from, err := migrate(t.Context(), path, test, next); from != want || err != nil {
 			t.Errorf("Migrate, time %d: from %d, %v; want from %d", i+1, from, err, want)
 		}

@@ -25,7 +25,7 @@ ORDER BY 1, 2`
 
 // missingTriggers lists the tables whose rows never change, and that let it happen.
 const missingTriggers = `
-SELECT name FROM unnest(ARRAY['entries', 'postings', 'refunds', 'evidence', 'audit', 'closed_days', 'closed_totals']) AS name WHERE NOT EXISTS (
+SELECT name FROM unnest(ARRAY['entries', 'postings', 'refunds', 'evidence', 'audit', 'closed_days', 'closed_totals', 'heads', 'restores']) AS name WHERE NOT EXISTS (
 	SELECT FROM pg_trigger WHERE tgrelid = to_regclass(name) AND tgname = name || '_refuse_change' AND tgenabled IN ('O', 'A'))`
 
 // damage asks the server whether its rules are there and hold. Its files are its own operator's to check, with

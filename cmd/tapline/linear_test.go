@@ -180,8 +180,8 @@ func (c *nodes) by(pick func() int) *http.Client {
 	}}
 }
 
-// history is what was recorded of one account.
-type history struct {
+// recording is what was recorded of one account.
+type recording struct {
 	*nodes
 	*hammer
 	http *http.Client
@@ -191,11 +191,11 @@ type history struct {
 	text map[asked]string
 }
 
-func (h *history) now() int64 { return int64(time.Since(h.began)) }
+func (h *recording) now() int64 { return int64(time.Since(h.began)) }
 
 // record sends a request until there is an answer. A try that may have been done, without anybody knowing, is in the
 // history once, without an end.
-func (h *history) record(client int, in asked, send func(context.Context) (told, error)) {
+func (h *recording) record(client int, in asked, send func(context.Context) (told, error)) {
 	lost := false
 	for !h.stop.Load() || lost {
 		ctx, cancel := context.WithTimeout(h.nodes.ctx, 10*time.Second)
@@ -221,7 +221,7 @@ func (h *history) record(client int, in asked, send func(context.Context) (told,
 	}
 }
 
-func (h *history) add(op porcupine.Operation) {
+func (h *recording) add(op porcupine.Operation) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ops = append(h.ops, op)
@@ -231,7 +231,7 @@ func (h *history) add(op porcupine.Operation) {
 var errNotDone = errors.New("not done")
 
 // ask sends a request once.
-func (h *history) ask(ctx context.Context, method, path, contentType, key, body string) (status int, answer []byte, again bool, err error) {
+func (h *recording) ask(ctx context.Context, method, path, contentType, key, body string) (status int, answer []byte, again bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, h.nodes.url()+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, false, err
@@ -269,7 +269,7 @@ func (h *history) ask(ctx context.Context, method, path, contentType, key, body 
 }
 
 // told is an answer as the model has it.
-func (h *history) told(status int, answer []byte, again bool, want int, text func() string) told {
+func (h *recording) told(status int, answer []byte, again bool, want int, text func() string) told {
 	var problem api.Problem
 	if status == want {
 		return told{text: text(), again: again}
@@ -282,7 +282,7 @@ func (h *history) told(status int, answer []byte, again bool, want int, text fun
 }
 
 // pays instructs payments, repeats some, and uses keys again for others.
-func (h *history) pays() {
+func (h *recording) pays() {
 	for !h.stop.Load() {
 		in := asked{verb: "pay", key: string(consent.NewPaymentID()), minor: 1 + rand.Int64N(40)}
 		if n := rand.IntN(10); n < 4 && len(h.sent) > 0 {
@@ -322,7 +322,7 @@ func (h *history) pays() {
 }
 
 // topsUp tops the account up, and repeats some.
-func (h *history) topsUp() {
+func (h *recording) topsUp() {
 	last := asked{}
 	for !h.stop.Load() {
 		in := asked{verb: "top-up", key: consent.NewID(), minor: 1 + rand.Int64N(60)}
@@ -349,7 +349,7 @@ func balanceIn(answer []byte) string {
 }
 
 // reads asks what the account has.
-func (h *history) reads(client int) {
+func (h *recording) reads(client int) {
 	for !h.stop.Load() {
 		h.record(client, asked{verb: "read"}, func(ctx context.Context) (told, error) {
 			status, answer, _, err := h.ask(ctx, http.MethodGet, "/v1/admin/accounts/"+h.account, "", "", "")
@@ -365,9 +365,9 @@ func (h *history) reads(client int) {
 // linear records histories while nodes are killed, and checks them.
 func (c *nodes) linear(accounts int) {
 	c.Helper()
-	var all []*history
+	var all []*recording
 	for i := range accounts {
-		h := &history{nodes: c, http: c.through(), text: map[asked]string{}}
+		h := &recording{nodes: c, http: c.through(), text: map[asked]string{}}
 		h.hammer = c.newHammerOf(i, 0)
 		all = append(all, h)
 	}
@@ -395,7 +395,7 @@ func (c *nodes) linear(accounts int) {
 }
 
 // judge checks what was recorded.
-func (c *nodes) judge(all []*history, kills int) {
+func (c *nodes) judge(all []*recording, kills int) {
 	c.Helper()
 	var judging sync.WaitGroup
 	operations, lost := atomic.Int64{}, atomic.Int64{}

@@ -20,6 +20,7 @@ import (
 
 	"tapline/card/oda"
 	"tapline/consent"
+	"tapline/history"
 	"tapline/httpapi"
 	"tapline/internal/egress"
 	"tapline/keyring"
@@ -120,6 +121,7 @@ type service struct {
 	processor  *processor.Processor
 	api        *httpapi.Service
 	waker      *notice.Waker
+	sealer     *history.Sealer
 	firstToken string // "" once an operator is enrolled
 
 	stop context.CancelFunc // of what runs in the background
@@ -162,6 +164,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	s.done.Go(func() { s.processor.Sweep(background) })
 	s.done.Go(func() { s.waker.Run(background) })
 	s.done.Go(func() { s.purge(background) })
+	s.done.Go(func() { s.sealer.Run(background) })
 	return s, nil
 }
 
@@ -178,10 +181,11 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	}
 	metrics := httpapi.NewMetrics()
 	s.newProcessor(o, keys, policy, metrics)
+	s.sealer = &history.Sealer{Store: s.store, Keys: keys, Issuer: s.url, Environment: o.Environment, Log: o.log}
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
+		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
 		Limits:     o.limits(),
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,

@@ -56,10 +56,11 @@ var table = []floor{
 
 	// The service.
 	{"processor", []string{"money", "ledger", "payment", "order", "consent", "keyring"}},
-	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
+	{"history", []string{"ledger", "consent", "keyring", "processor"}},
+	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor", "history"}},
 	{"httpapi", []string{
 		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
-		"internal/strictjson", "push", "bank",
+		"internal/strictjson", "push", "bank", "history",
 	}},
 	{"notice", []string{"money", "payment", "consent", "keyring", "processor", "push"}},
 	{"webhook", []string{"money", "ledger", "payment", "consent", "api", "processor"}},
