@@ -100,6 +100,11 @@ linear: export TAPLINE_REQUIRE = $(REAL_PARTS)
 linear: ## check histories of several services under kill -9 for linearizability, a minute each
 	go test -count=1 -timeout 20m ./cmd/tapline -run 'Linearizable' -v -linear 1m
 
+.PHONY: lint
+lint: export TAPLINE_REQUIRE = $(REAL_PARTS)
+lint: ## show the OpenAPI document to redocly and spectral
+	go test -count=1 ./httpapi -run '^TestDocumentLintsClean$$'
+
 .PHONY: upgrade-fixture
 upgrade-fixture: ## keep databases of the newest schema, whose number is SCHEMA, for the test of upgrades
 	go test -count=1 ./cmd/tapline -run '^TestUpgrade$$' -make-upgrade-fixture $(SCHEMA)

@@ -29,7 +29,8 @@ func keyRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/v1/payee", id: "getSelf", summary: "Tell whose API key this is, and what it may do",
-			by: []credential{byPayee}, scope: anyScope, status: http.StatusOK, out: typeOf[api.Self](), handle: (*call).getSelf,
+			text: "For a program that wants to know at its start whether its key works.",
+			by:   []credential{byPayee}, scope: anyScope, status: http.StatusOK, out: typeOf[api.Self](), handle: (*call).getSelf,
 			codes: []string{"unknown_payee"},
 		}, {
 			method: "POST", path: "/v1/payee/undo", id: "setUndo", summary: "Set how long payments may be undone before their money moves",

@@ -54,6 +54,30 @@ var securitySchemes = map[string]*huma.SecurityScheme{
 	string(byFirst):    {Type: "http", Scheme: "bearer", Description: "The token that the service made at its first start."},
 }
 
+// tagTexts say what the operations of a tag are about.
+var tagTexts = map[string]string{
+	"service":           "Whom one talks to.",
+	"devices":           "Keys that sign what people want.",
+	"token":             "Bearer tokens, to read with.",
+	"payees":            "Whom one may pay.",
+	"push-key":          "The key that push services know the service by.",
+	"push-subscription": "Having a device woken when it is needed.",
+	"tap-challenges":    "Numbers for a payment card to sign.",
+
+	"taps":               "What a tapped card is.",
+	"payments":           "From instruction to posting.",
+	"orders":             "What payees want to be paid for.",
+	"refunds":            "Giving back what was paid.",
+	"report":             "A payee's account over time.",
+	"payee":              "The payee whose API key it is.",
+	"api-keys":           "A payee's keys, their scopes and their ends.",
+	"cards":              "What cardholders do with their cards.",
+	"events":             "What has happened, as it happens.",
+	"sign-in-challenges": "What a passkey is to sign.",
+	"sign-in-passkeys":   "Passkeys of operators and payees.",
+	"admin":              "What operators do.",
+}
+
 // document is the OpenAPI 3.1 document.
 func (s *Service) document() []byte {
 	doc := &huma.OpenAPI{
@@ -70,7 +94,7 @@ func (s *Service) document() []byte {
 	}
 	for _, r := range routes { // the order in which to read them
 		if !slices.ContainsFunc(doc.Tags, func(t *huma.Tag) bool { return t.Name == r.tag() }) {
-			doc.Tags = append(doc.Tags, &huma.Tag{Name: r.tag()})
+			doc.Tags = append(doc.Tags, &huma.Tag{Name: r.tag(), Description: tagTexts[r.tag()]})
 		}
 		doc.AddOperation(r.operation(s.schemas))
 	}
@@ -102,6 +126,9 @@ func (r *route) operation(schemas huma.Registry) *huma.Operation {
 	op := &huma.Operation{
 		Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Description: r.text, Tags: []string{r.tag()},
 		Parameters: r.parameters(), RequestBody: r.requestBody(schemas), Responses: r.responses(schemas),
+	}
+	if len(r.by) == 0 {
+		op.Extensions = map[string]any{"security": []string{}} // huma leaves an empty list out, which does not say "nobody"
 	}
 	for _, b := range r.by {
 		if b == bySignature {

@@ -23,6 +23,7 @@ func publicRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/v1/service", id: "getService", summary: "Tell whom one talks to",
+			text:   "Name, version, environment and time of the service, and what it can do.",
 			status: http.StatusOK, out: typeOf[api.Service](), handle: (*call).getService,
 		}, {
 			method: "POST", path: "/v1/devices", id: "registerDevice", summary: "Register a device's public key",
@@ -56,7 +57,8 @@ func pushRoutes() []*route {
 			status: http.StatusOK, out: typeOf[api.PushKey](), handle: (*call).getPushKey,
 		}, {
 			method: "GET", path: "/v1/push-subscription", id: "getPushSubscription", summary: "Ask whether the device is woken",
-			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.PushSubscription](), handle: (*call).getPushSubscription,
+			text: "A subscription that the push service has ended is gone.",
+			by:   []credential{byDevice}, status: http.StatusOK, out: typeOf[api.PushSubscription](), handle: (*call).getPushSubscription,
 		}, {
 			method: "POST", path: "/v1/push-subscription", id: "subscribePush", summary: "Have the device woken when it is needed",
 			text: "By Web Push (RFC 8030), when a payment waits for its approval, or something happens to a card that it is bound to. " +
@@ -66,7 +68,8 @@ func pushRoutes() []*route {
 			codes: []string{"invalid_field"},
 		}, {
 			method: "POST", path: "/v1/push-subscription/remove", id: "unsubscribePush", summary: "Have the device woken no more",
-			by: []credential{bySignature}, typ: consent.TypPushRemoval, claims: typeOf[consent.PushRemoval](),
+			text: "The subscription is forgotten; that there is none is no error.",
+			by:   []credential{bySignature}, typ: consent.TypPushRemoval, claims: typeOf[consent.PushRemoval](),
 			status: http.StatusOK, out: typeOf[api.PushSubscription](), handle: (*call).unsubscribePush,
 		},
 	}
@@ -131,7 +134,8 @@ func paymentRoutes() []*route {
 			codes: []string{"unknown_payment", "too_many_streams"},
 		}, {
 			method: "POST", path: "/v1/payments/{id}/authentication", id: "authenticatePayment", summary: "Authenticate with the card's PIN",
-			by: []credential{bySignature}, typ: consent.TypAuthentication, claims: typeOf[consent.Authentication](),
+			text: "The PIN travels inside the signed message. A wrong one costs one of few tries; whether the card exists is not told.",
+			by:   []credential{bySignature}, typ: consent.TypAuthentication, claims: typeOf[consent.Authentication](),
 			status: http.StatusOK, out: typeOf[api.Payment](), handle: (*call).authenticatePayment,
 			codes: slices.Concat(stepCodes, pinCodes, []string{"insufficient_funds", "limit_exceeded", "payee_unavailable", "order_unavailable"}),
 		}, {
@@ -159,6 +163,8 @@ func paymentRoutes() []*route {
 			codes: []string{"id_mismatch", "unknown_payment", "too_late", "expired", "idempotency_key_required"},
 		}, {
 			method: "GET", path: "/v1/payments/{id}/receipt", id: "getReceipt", summary: "Get the signed receipt of a settled payment",
+			text: "A compact JWS by the service's key of /.well-known/jwks.json, for whoever took part. The payee's " +
+				"leaves out card and devices.",
 			by: []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Receipt](), handle: (*call).getReceipt,
 			codes: []string{"unknown_payment", "not_settled", "rehearsal"},
 		},
@@ -176,7 +182,8 @@ func orderRoutes() []*route {
 			codes:  []string{"idempotency_key_required", "unknown_payee", "payee_closed", "wrong_currency", "order_sum"},
 		}, {
 			method: "GET", path: "/v1/orders", id: "listOrders", summary: "List a payee's orders, newest first",
-			by: []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.PayeeOrders](), handle: (*call).listOrders,
+			text: "By state, reference, amount; a page at a time.",
+			by:   []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.PayeeOrders](), handle: (*call).listOrders,
 			query: []param{
 				{name: "state", doc: "Only orders in this state.", enum: orderStateNames()},
 				{name: "reference", doc: "Only orders with this reference."},
@@ -270,10 +277,12 @@ func cardRoutes() []*route {
 			codes: []string{"pin_format", "pin_weak", "code_format", "activation_refused"},
 		}, {
 			method: "GET", path: "/v1/cards", id: "listCards", summary: "List the cards the device is or was bound to",
-			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Cards](), handle: (*call).listCards,
+			text: "Also those that it was unbound from, which tell no more than that.",
+			by:   []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Cards](), handle: (*call).listCards,
 		}, {
 			method: "GET", path: "/v1/cards/{id}", id: "getCard", summary: "Read a card",
-			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).getCard,
+			text: "Balance, devices and limits are for its associated device.",
+			by:   []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Card](), handle: (*call).getCard,
 			codes: []string{"unknown_card"},
 		}, {
 			method: "POST", path: "/v1/cards/{id}/limits", id: "limitCard", summary: "Set the least that payments with the card need",
@@ -296,7 +305,8 @@ func cardRoutes() []*route {
 			codes: append([]string{"id_mismatch", "unknown_card", "passkey_refused", "passkey_exists", "too_many_passkeys"}, pinCodes...),
 		}, {
 			method: "GET", path: "/v1/cards/{id}/passkeys", id: "listPasskeys", summary: "List a card's passkeys",
-			by: []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Passkeys](), handle: (*call).listPasskeys,
+			text: "Also those that were removed.",
+			by:   []credential{byDevice}, status: http.StatusOK, out: typeOf[api.Passkeys](), handle: (*call).listPasskeys,
 			codes: []string{"unknown_card"},
 		}, {
 			method: "POST", path: "/v1/cards/{id}/passkeys/remove", id: "removePasskey", summary: "Remove a passkey",
@@ -385,7 +395,8 @@ func signInRoutes() []*route {
 			codes: []string{"idempotency_key_required", "unknown_operator", "api_key_over", "passkey_refused", "passkey_exists", "too_many_passkeys", "text_not_shown"},
 		}, {
 			method: "GET", path: "/v1/sign-in-passkeys", id: "listSignInPasskeys", summary: "List the caller's passkeys to sign in with",
-			by: own, status: http.StatusOK, out: typeOf[api.SignInPasskeys](), handle: (*call).listSignIns,
+			text: "With labels, when they were made and last used.",
+			by:   own, status: http.StatusOK, out: typeOf[api.SignInPasskeys](), handle: (*call).listSignIns,
 		}, {
 			method: "POST", path: "/v1/sign-in-passkeys/remove", id: "removeSignInPasskey", summary: "Remove a passkey to sign in with",
 			text: "Its tokens are over at once. Not the one that the caller is signed in with.",
@@ -404,7 +415,7 @@ var page = []param{
 // adminRead is an operator's operation that reads.
 func adminRead(path, id, summary string, out reflect.Type, handle func(*call) (answer, error), query ...param) *route {
 	return &route{
-		method: "GET", path: "/v1/admin" + path, id: id, summary: summary, by: []credential{byOperator}, query: query,
+		method: "GET", path: "/v1/admin" + path, id: id, summary: summary, text: adminTexts[id], by: []credential{byOperator}, query: query,
 		status: http.StatusOK, out: out, admin: true, handle: handle,
 	}
 }
@@ -424,7 +435,7 @@ func (r *route) orAs(types ...string) *route {
 // adminWrite is an operator's operation that writes.
 func adminWrite(path, id, summary string, in, out reflect.Type, status int, handle func(*call) (answer, error), codes ...string) *route {
 	return &route{
-		method: "POST", path: "/v1/admin" + path, id: id, summary: summary, by: []credential{byOperator}, in: in,
+		method: "POST", path: "/v1/admin" + path, id: id, summary: summary, text: adminTexts[id], by: []credential{byOperator}, in: in,
 		status: status, out: out, admin: true, handle: handle,
 		codes: append([]string{"idempotency_key_required", "unknown_operator"}, codes...),
 	}
