@@ -95,6 +95,10 @@ sim-mutations: ## put bugs into the source, one after the other, and see that th
 crash: ## kill a service under load with SIGKILL 200 times, and count what it has acknowledged
 	go test -count=1 -timeout 1h ./cmd/tapline -run '^TestCrashes$$' -v -crashes 200 | grep -v 'so far$$'
 
+.PHONY: overload
+overload: ## ask a service for three times what it can do, for a minute
+	go test -count=1 -timeout 10m ./cmd/tapline -run 'TestOverload|AFloodOfPINs' -v -overload 1m
+
 .PHONY: linear
 linear: export TAPLINE_REQUIRE = $(REAL_PARTS)
 linear: ## check histories of several services under kill -9 for linearizability, a minute each

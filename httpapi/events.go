@@ -83,6 +83,7 @@ func (c *call) streamEvents() (answer, error) {
 	if err := s.begin(); err != nil {
 		return answer{}, err
 	}
+	c.leave()
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies: pass on at once

@@ -60,6 +60,10 @@ type Config struct {
 	// to confirm. 0 for no limit.
 	FourEyesAbove int64
 
+	// InFlight is how many requests are worked on at once, besides those of operators and those that wait for PINs; 0 for
+	// DefaultInFlight. Some more wait for a short time, and all others are told to come again.
+	InFlight int
+
 	// Limits are how often devices and addresses may ask for what strangers could wear out or search through.
 	Limits Limits
 
@@ -76,19 +80,20 @@ type Config struct {
 // Service answers requests. Shut it down.
 type Service struct {
 	Config
-	audience string
-	party    consent.RelyingParty
-	masters  []sun.Master  // newest first
-	pins     chan struct{} // a place for each request that may check or make PINs; see places
-	devices  deviceKeys
-	used     usedAssertions
-	keyUses  *keyUses
-	limiters *limiters
-	watch    *watcher
-	streams  waiting
-	polls    waiting
-	schemas  huma.Registry // not changed after New
-	openapi  []byte
+	audience  string
+	party     consent.RelyingParty
+	masters   []sun.Master  // newest first
+	pins      chan struct{} // a place for each request that may check or make PINs; see places
+	devices   deviceKeys
+	used      usedAssertions
+	keyUses   *keyUses
+	limiters  *limiters
+	admission admission
+	watch     *watcher
+	streams   waiting
+	polls     waiting
+	schemas   huma.Registry // not changed after New
+	openapi   []byte
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed when the service shuts down
@@ -112,6 +117,9 @@ func New(c Config) *Service {
 	if c.TerminalCountry == 0 {
 		c.TerminalCountry = defaultCountry
 	}
+	if c.InFlight == 0 {
+		c.InFlight = DefaultInFlight
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -127,15 +135,16 @@ func New(c Config) *Service {
 		panic("httpapi: New with an address that is no origin")
 	}
 	s := &Service{
-		Config:   c,
-		audience: consent.Audience(c.PublicURL, c.Environment),
-		party:    party,
-		masters:  sunMasters(c.Keys),
-		pins:     make(chan struct{}, c.PINs.Places()),
-		streams:  waiting{maxOne: maxStreamsOne},
-		polls:    waiting{maxOne: maxPollsOne},
-		closing:  make(chan struct{}),
-		limiters: newLimiters(c.Limits),
+		Config:    c,
+		audience:  consent.Audience(c.PublicURL, c.Environment),
+		party:     party,
+		masters:   sunMasters(c.Keys),
+		pins:      make(chan struct{}, c.PINs.Places()),
+		streams:   waiting{maxOne: maxStreamsOne},
+		polls:     waiting{maxOne: maxPollsOne},
+		closing:   make(chan struct{}),
+		limiters:  newLimiters(c.Limits),
+		admission: newAdmission(c.InFlight, c.PINs.Places()),
 	}
 	s.schemas = newSchemas()
 	s.openapi = s.document()

@@ -71,6 +71,8 @@ func (m *Metrics) measure(s *Service) {
 	}{
 		{"tapline_pin_hashes_running", "PIN hashes being computed.", s.PINs.Running},
 		{"tapline_pin_hashes_waiting", "PIN hashes waiting for their turn.", s.PINs.Waiting},
+		{"tapline_requests_in_flight", "Requests being worked on, without those that wait for something to happen.", s.admission.inside},
+		{"tapline_requests_waiting", "Requests waiting to be let in.", s.admission.outside},
 		{"tapline_commands_waiting", "Commands waiting for the next batch.", s.Processor.Waiting},
 		{"tapline_event_streams", "Event streams that are open.", s.streams.count},
 		{"tapline_polls_waiting", "Polls that wait for a payment to change.", s.watch.polls},

@@ -26,6 +26,7 @@ func (c *call) nextEvents() (answer, error) {
 		if err != nil || next.Reset || len(next.Events) > 0 || !now.Before(until) {
 			return answered(next, err)
 		}
+		c.leave()
 		pause := time.NewTimer(until.Sub(now) + time.Millisecond)
 		select {
 		case <-changed:

@@ -46,6 +46,7 @@ func (c *call) getPayment() (answer, error) {
 			}
 			return ok(offerPasskeys(c.paymentView(p, role, now), p, passkeys))
 		}
+		c.leave()
 		pause := time.NewTimer(min(until.Sub(now), p.Deadline.Sub(now)) + time.Millisecond)
 		select {
 		case <-changed:

@@ -75,13 +75,15 @@ type param struct {
 // call is one request to a route.
 type call struct {
 	*Service
-	w     http.ResponseWriter
-	r     *http.Request
-	route *route
-	by    caller
-	body  []byte
-	query map[string]string
-	trace string
+	w      http.ResponseWriter
+	r      *http.Request
+	route  *route
+	by     caller
+	body   []byte
+	unread error // why there is no body
+	query  map[string]string
+	trace  string
+	leave  func() // ends what is worked on; to be called before waiting for something to happen
 }
 
 // answer is what a route answers. The zero answer was already written.
@@ -114,6 +116,11 @@ func (c *call) run() (a answer, err error) {
 	if err := c.limitAddress(); err != nil {
 		return answer{}, err
 	}
+	c.takeBody() // whoever sends it slowly takes nobody's place
+	if c.leave, err = c.admission.of(c.route).enter(c.r.Context()); err != nil {
+		return answer{}, err
+	}
+	defer c.leave()
 	if err := c.authenticate(); err != nil {
 		return answer{}, err
 	}
@@ -184,7 +191,14 @@ func encode(v any) []byte {
 	return body
 }
 
-// readBody reads a body of the content type that the route takes. A route that takes none gets none.
+// takeBody reads the body, whatever it is.
+func (c *call) takeBody() {
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
+		c.body, c.unread = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	}
+}
+
+// readBody wants a body of the content type that the route takes. A route that takes none gets none.
 func (c *call) readBody() error {
 	want := ""
 	switch {
@@ -202,11 +216,10 @@ func (c *call) readBody() error {
 	if want != "" && (err != nil || got != want || c.r.Header.Get("Content-Encoding") != "") {
 		return refuse("unsupported_media_type")
 	}
-	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+	if _, large := errors.AsType[*http.MaxBytesError](c.unread); large {
 		return refuse("body_too_large")
 	}
-	if err != nil || want == "" && len(c.body) > 0 {
+	if c.unread != nil || want == "" && len(c.body) > 0 {
 		return refuse("malformed")
 	}
 	return nil

@@ -278,6 +278,7 @@ func openMeasured(ctx context.Context, stderr io.Writer, spec bench.Spec) (bench
 	o.databaseFlags = databaseFlags{DB: spec.DB, DBPasswordFile: spec.Password}
 	o.Keys, o.Policy, o.PINQueue = spec.Keys, spec.Level, spec.PINQueue
 	o.TapLimit, o.TapDailyLimit = money.MaxMinor, money.MaxMinor
+	o.InFlight = maxInFlight // as many as there are clients: how long they wait is to be measured
 	o.log = newLog(stderr, slog.LevelError)
 	if err := o.check(); err != nil {
 		return bench.Opened{}, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tapline/httpapi"
+	"tapline/processor"
 )
 
 // limitOptions are how often devices and addresses may ask.
@@ -15,6 +16,8 @@ type limitOptions struct {
 	LookupLimit      rates    `help:"Payees that one device may look up a minute, and all devices of one address; a miss counts five times, 0 is any number (${default})." default:"30,120" env:"TAPLINE_LOOKUP_LIMIT" placeholder:"DEVICE,ADDRESS"`
 	DeviceLimit      int      `help:"Devices that may be registered a minute from one address; 0 is any number." default:"30" env:"TAPLINE_DEVICE_LIMIT"`
 	InstructionLimit rates    `help:"Instructions that one device may send a minute, and all devices of one address; 0 is any number (${default})." default:"60,600" env:"TAPLINE_INSTRUCTION_LIMIT" placeholder:"DEVICE,ADDRESS"`
+	InFlight         int      `help:"Requests that are worked on at once; more wait for half a second, and then are told to come again." default:"512" env:"TAPLINE_IN_FLIGHT"`
+	Connections      int      `help:"Connections from clients at once; further ones are closed; 0 is any number." default:"10000" env:"TAPLINE_CONNECTIONS"`
 	TrustedProxy     []string `help:"Address or network of a proxy whose X-Forwarded-For tells who asks. May be given again." env:"TAPLINE_TRUSTED_PROXY" placeholder:"ADDRESS"`
 }
 
@@ -56,9 +59,18 @@ func (o *limitOptions) check() error {
 	if o.DeviceLimit < 0 {
 		return &usageError{"--device-limit: want at least 0", "0 is any number"}
 	}
+	if o.InFlight < 0 || o.InFlight > maxInFlight {
+		return &usageError{fmt.Sprintf("--in-flight: want 1 to %d", maxInFlight), "more at once would only wait for each other"}
+	}
+	if o.Connections < 0 {
+		return &usageError{"--connections: want at least 0", "0 is any number"}
+	}
 	_, err := o.proxies()
 	return err
 }
+
+// maxInFlight leaves room in the queue of the processor.
+const maxInFlight = processor.QueueLength / 2
 
 // limits are what the service keeps. None where nothing was set, as in a demo.
 func (o *limitOptions) limits() httpapi.Limits {

@@ -147,6 +147,9 @@ func (c *serveCmd) servers(s *service, listener net.Listener) ([]bound, error) {
 		}
 		return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}), nil
 	}
+	if c.Connections > 0 {
+		listener = &fewConnections{Listener: listener, most: int64(c.Connections)}
+	}
 	main, err := wrap(listener)
 	if err != nil {
 		return nil, err

@@ -186,7 +186,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
 		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
-		Limits:     o.limits(),
+		Limits: o.limits(), InFlight: o.InFlight,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
 		Pages: func(mux *http.ServeMux) {

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tapline/api"
+	"tapline/consent"
+)
+
+var overloadFor = flag.Duration("overload", 5*time.Second, "how long TestOverload asks for three times of what the service can do")
+
+// crowd are people who ask for more than a service can do, without waiting for each other.
+type crowd struct {
+	*purchase
+	all   []*hammer
+	lines chan *line
+
+	mu      sync.Mutex
+	refused []sentPayment // to be sent again
+}
+
+// What crowds do.
+const (
+	crowdCards  = 16
+	crowdPayers = 64 // as many pay at once where the most is measured
+	crowdLines  = 2048
+)
+
+func newCrowd(p *purchase) *crowd {
+	p.Helper()
+	c := &crowd{purchase: p, lines: make(chan *line, crowdLines)}
+	for range crowdLines {
+		c.lines <- &line{}
+	}
+	for i := range crowdCards {
+		c.all = append(c.all, p.newHammer(i))
+	}
+	return c
+}
+
+// outcome is what became of what a crowd asked for.
+type outcome struct {
+	mu      sync.Mutex
+	took    []time.Duration // to be done, since it was due
+	refused int             // told to come again, and when
+	failed  map[string]int  // all else
+	until   time.Time       // when it was not asked for any more
+	inTime  int             // done by then
+	elapsed time.Duration   // until then
+}
+
+func (o *outcome) perSecond() float64 { return float64(o.inTime) / o.elapsed.Seconds() }
+
+// within is the time within which such a part was done.
+func (o *outcome) within(part float64) time.Duration {
+	if len(o.took) == 0 {
+		return 0
+	}
+	slices.Sort(o.took)
+	return o.took[min(len(o.took)-1, int(float64(len(o.took))*part))]
+}
+
+func (o *outcome) String() string {
+	return fmt.Sprintf("%.0f done a second, 50 %% within %v, 99 %% within %v, all within %v; %d told to come again; failed: %v",
+		o.perSecond(), o.within(.5).Round(time.Millisecond), o.within(.99).Round(time.Millisecond), o.within(1).Round(time.Millisecond),
+		o.refused, o.failed)
+}
+
+// note takes note of an answer.
+func (o *outcome) note(took time.Duration, status int, retryAfter string, err error) (refused bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	seconds, _ := strconv.Atoi(retryAfter)
+	switch {
+	case err == nil && (status == http.StatusCreated || status == http.StatusOK):
+		o.took = append(o.took, took)
+		if time.Now().Before(o.until) {
+			o.inTime++
+		}
+	case err == nil && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) && seconds > 0:
+		o.refused++
+		return true
+	default:
+		if o.failed == nil {
+			o.failed = map[string]int{}
+		}
+		text := strconv.Itoa(status)
+		if err != nil {
+			text = err.Error()
+		}
+		o.failed[text]++
+	}
+	return false
+}
+
+// next is a payment that was refused before, or a new one.
+func (c *crowd) next() sentPayment {
+	c.mu.Lock()
+	if n := len(c.refused); n > 0 {
+		sent := c.refused[n-1]
+		c.refused = c.refused[:n-1]
+		c.mu.Unlock()
+		return sent
+	}
+	c.mu.Unlock()
+	return c.all[rand.IntN(len(c.all))].sign()
+}
+
+// pay pays once.
+func (c *crowd) pay(due time.Time, o *outcome) {
+	sent := c.next()
+	status, retryAfter, err := c.send(http.MethodPost, "/v1/payments", sent.compact)
+	if o.note(time.Since(due), status, retryAfter, err) {
+		c.mu.Lock()
+		c.refused = append(c.refused, sent)
+		c.mu.Unlock()
+	}
+}
+
+// send sends a request once, on a connection that is kept.
+func (c *crowd) send(method, path, compact string) (status int, retryAfter string, err error) {
+	l := <-c.lines
+	defer func() { c.lines <- l }()
+	if l.conn == nil {
+		if l.conn, err = net.Dial("tcp", c.address); err != nil {
+			return 0, "", err
+		}
+		l.in = bufio.NewReader(l.conn)
+	}
+	status, retryAfter, err = l.ask(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, c.address, api.ContentJWS, len(compact), compact))
+	if err != nil {
+		_ = l.conn.Close()
+		l.conn = nil
+	}
+	return status, retryAfter, err
+}
+
+// line is a connection, which costs little: whoever asks takes of the same cores as the service.
+type line struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (l *line) ask(request string) (status int, retryAfter string, err error) {
+	if err := l.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return 0, "", err
+	}
+	if _, err := io.WriteString(l.conn, request); err != nil {
+		return 0, "", err
+	}
+	response, err := http.ReadResponse(l.in, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, response.Header.Get("Retry-After"), err
+}
+
+// closed lets as many do a thing at once, each again and again.
+func closed(clients int, d time.Duration, do func(due time.Time, o *outcome)) *outcome {
+	began := time.Now()
+	o := &outcome{until: began.Add(d), elapsed: d}
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for time.Since(began) < d {
+				do(time.Now(), o)
+			}
+		})
+	}
+	all.Wait()
+	return o
+}
+
+// open has a thing done so often a second, whatever becomes of it.
+func open(rate float64, d time.Duration, do func(due time.Time, o *outcome)) *outcome {
+	began := time.Now()
+	o := &outcome{until: began.Add(d), elapsed: d}
+	var all sync.WaitGroup
+	for n := 0; ; n++ {
+		due := began.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+		if due.Sub(began) >= d {
+			break
+		}
+		<-time.After(time.Until(due))
+		all.Go(func() { do(due, o) })
+	}
+	all.Wait()
+	return o
+}
+
+// resident is the memory of the service's process, in MB; 0 where the system does not tell.
+func (d *daemon) resident() int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.process.Pid))
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kilobytes, _ := strconv.Atoi(fields[0])
+	return kilobytes >> 10
+}
+
+// most is the most memory that the service's process has while something happens.
+func (d *daemon) most(happens func()) (megabytes int) {
+	done, looked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(looked)
+		for {
+			megabytes = max(megabytes, d.resident())
+			select {
+			case <-done:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	happens()
+	close(done)
+	<-looked
+	return megabytes
+}
+
+// startCrowded starts a service that people pay at by tapping, without limits.
+func startCrowded(t *testing.T) *crowd {
+	t.Helper()
+	p := newPurchase(startDaemon(t, append([]string{"--log-level", "warn"}, unlimited...)...))
+	for _, s := range p.preparing()[:2] {
+		p.run(s)
+	}
+	return newCrowd(p)
+}
+
+// TestOverload asks for three times as many payments as the service can make, for a while: make overload does so for a
+// minute. The bounds are generous, for whoever asks takes of the same cores.
+func TestOverload(t *testing.T) {
+	c := startCrowded(t)
+	closed(crowdPayers, time.Second, c.pay)
+	before := c.resident()
+	full := closed(crowdPayers, max(3*time.Second, *overloadFor/6), c.pay)
+	t.Logf("%d payers: %v", crowdPayers, full)
+	var over, after *outcome
+	most := c.most(func() { over = open(3*full.perSecond(), *overloadFor, c.pay) })
+	t.Logf("three times as many: %v; memory %d MB, before %d MB", over, most, before)
+	began := time.Now()
+	for {
+		after = open(full.perSecond()/4, time.Second/2, c.pay)
+		if after.refused == 0 && after.within(.99) < 250*time.Millisecond || time.Since(began) > 5*time.Second {
+			break
+		}
+	}
+	t.Logf("afterwards: %v, since %v", after, time.Since(began))
+	if len(full.failed)+len(over.failed)+len(after.failed) > 0 || full.refused > 0 {
+		t.Error("requests failed")
+	}
+	if over.refused == 0 || over.perSecond() < full.perSecond()/2 {
+		t.Errorf("of %.0f payments a second %.0f were left", full.perSecond(), over.perSecond())
+	}
+	if over.within(.99) > 3*time.Second {
+		t.Errorf("who was let in waited for %v", over.within(.99))
+	}
+	if most > 400 {
+		t.Errorf("the service took %d MB", most)
+	}
+	if time.Since(began) > 6*time.Second {
+		t.Error("after five seconds it is not as before")
+	}
+	c.check()
+}
+
+// TestAFloodOfPINsLeavesRoomForOthers keeps the queue of PINs full, while others tap and read.
+func TestAFloodOfPINsLeavesRoomForOthers(t *testing.T) {
+	c := startCrowded(t)
+	if _, err := c.kiosk.Register(c.ctx, "kiosk"); err != nil {
+		t.Fatal(err)
+	}
+	var unproved []consent.PaymentID // by cards that nobody knows: their PINs are hashed, too
+	var mu sync.Mutex
+	var sending sync.WaitGroup
+	for i := range 8 {
+		sending.Go(func() {
+			for j := range 100 {
+				id := c.sendAs(consent.AccountNumber(fmt.Sprintf("6200000000%05d0", 100*i+j)))
+				mu.Lock()
+				unproved = append(unproved, id)
+				mu.Unlock()
+			}
+		})
+	}
+	sending.Wait()
+	var read atomic.Bool
+	others := func(due time.Time, o *outcome) {
+		if read.Swap(!read.Load()) {
+			c.pay(due, o)
+			return
+		}
+		status, retryAfter, err := c.send(http.MethodGet, "/v1/service", "")
+		o.note(time.Since(due), status, retryAfter, err)
+	}
+	alone := open(100, time.Second, others)
+	var next atomic.Int64
+	var flood *outcome
+	var flooding sync.WaitGroup
+	flooding.Go(func() {
+		flood = closed(3*64, 3*time.Second, func(due time.Time, o *outcome) {
+			m := c.pinMessage(unproved[int(next.Add(1))%len(unproved)], killWrongPIN)
+			status, retryAfter, err := c.send(http.MethodPost, m.path, m.compact)
+			if status == http.StatusForbidden || status == http.StatusConflict {
+				status = http.StatusOK // it was looked at, or there were too many
+			}
+			if o.note(time.Since(due), status, retryAfter, err) {
+				<-time.After(20 * time.Millisecond)
+			}
+		})
+	})
+	<-time.After(200 * time.Millisecond)
+	beside := open(100, 2500*time.Millisecond, others)
+	flooding.Wait()
+	t.Logf("alone: %v", alone)
+	t.Logf("beside PINs: %v", beside)
+	t.Logf("PINs: %v", flood)
+	if flood.refused == 0 {
+		t.Error("the queue of PINs was never full")
+	}
+	if len(beside.failed)+len(flood.failed) > 0 || beside.refused > 0 || beside.within(.99) > 3*time.Second || beside.within(.5) > time.Second/2 {
+		t.Error("PINs kept others out")
+	}
+}
