@@ -449,6 +449,16 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+func BenchmarkSign(b *testing.B) {
+	key := newKey(b)
+	m := instruction(key.ID())
+	for b.Loop() {
+		if _, err := Sign(key, TypInstruction, m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkReadAndVerify(b *testing.B) {
 	key := newKey(b)
 	compact := mustSign(b, key, TypInstruction, instruction(key.ID()))

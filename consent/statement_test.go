@@ -241,3 +241,12 @@ func FuzzParseStatement(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkStatement(b *testing.B) {
+	s := statement()
+	for b.Loop() {
+		if len(s.Text()) == 0 {
+			b.Fatal("no text")
+		}
+	}
+}

@@ -41,40 +41,39 @@ func BenchmarkPayments(b *testing.B) {
 
 // bench is services on one database with benchCards cards.
 type bench struct {
-	b     *testing.B
-	nodes []*Processor
-	nonce string
-	made  atomic.Int64
+	b      *testing.B
+	stores []*sqlstore.Store
+	nodes  []*Processor
+	nonce  string
+	made   atomic.Int64
+
+	commands, batches atomic.Int64
+}
+
+// BenchmarkBatch runs commands that arrive at once, payments by a tap, on SQLite: an operation is all of them, from the first
+// command to the last answer.
+func BenchmarkBatch(b *testing.B) {
+	for _, size := range []int{1, 16, 256} {
+		b.Run(fmt.Sprintf("commands=%d", size), func(b *testing.B) {
+			p := openBench(b, filepath.Join(b.TempDir(), "tapline.db"), payment.LevelTap, 1)
+			n := 0
+			for b.Loop() {
+				var all sync.WaitGroup
+				for range size {
+					n++
+					one := n
+					all.Go(func() { p.instruct(p.nodes[0], one) })
+				}
+				all.Wait()
+			}
+			b.StopTimer()
+			p.close(n)
+		})
+	}
 }
 
 func benchmarkPayments(b *testing.B, db string, callers, nodes int) {
-	keys, err := keyring.OpenOrCreate(filepath.Join(b.TempDir(), "keys"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	store, err := sqlstore.Open(b.Context(), db, sqlstore.Options{Environment: "test"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := store.Update(b.Context(), func(tx Tx) error { return tx.Save(benchTown()) }); err != nil {
-		b.Fatal(err)
-	}
-	policy := payment.DefaultPolicy
-	policy.Level = payment.LevelConfirm
-	var commands, batches atomic.Int64
-	p := &bench{b: b, nonce: consent.NewNonce(keys)}
-	stores := []*sqlstore.Store{store}
-	for len(stores) < nodes {
-		another, err := sqlstore.Open(b.Context(), db, sqlstore.Options{Environment: "test"})
-		if err != nil {
-			b.Fatal(err)
-		}
-		stores = append(stores, another)
-	}
-	for _, store := range stores {
-		p.nodes = append(p.nodes, New(Config{Store: store, Keys: keys, Policy: policy, Log: slog.New(slog.DiscardHandler),
-			OnBatch: func(batch Batch) { commands.Add(int64(batch.Commands)); batches.Add(1) }}))
-	}
+	p := openBench(b, db, payment.LevelConfirm, nodes)
 	b.ResetTimer()
 	var all sync.WaitGroup
 	for i := range callers {
@@ -86,17 +85,45 @@ func benchmarkPayments(b *testing.B, db string, callers, nodes int) {
 	}
 	all.Wait()
 	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "payments/s")
-	b.ReportMetric(float64(commands.Load())/float64(max(batches.Load(), 1)), "commands/batch")
+	p.close(b.N)
+}
+
+func openBench(b *testing.B, db string, level payment.Level, nodes int) *bench {
+	keys, err := keyring.OpenOrCreate(filepath.Join(b.TempDir(), "keys"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := &bench{b: b, nonce: consent.NewNonce(keys)}
+	policy := payment.DefaultPolicy
+	policy.Level, policy.TapDailyLimit = level, 1<<40
+	for range nodes {
+		store, err := sqlstore.Open(b.Context(), db, sqlstore.Options{Environment: "test"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.stores = append(p.stores, store)
+		p.nodes = append(p.nodes, New(Config{Store: store, Keys: keys, Policy: policy, Log: slog.New(slog.DiscardHandler),
+			OnBatch: func(batch Batch) { p.commands.Add(int64(batch.Commands)); p.batches.Add(1) }}))
+	}
+	if err := p.stores[0].Update(b.Context(), func(tx Tx) error { return tx.Save(benchTown()) }); err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+// close tells how many payments there were, and proves them.
+func (p *bench) close(payments int) {
+	p.b.ReportMetric(float64(payments)/p.b.Elapsed().Seconds(), "payments/s")
+	p.b.ReportMetric(float64(p.commands.Load())/float64(max(p.batches.Load(), 1)), "commands/batch")
 	for _, node := range p.nodes {
 		node.Close()
 	}
-	if found, err := store.Check(b.Context()); len(found) > 0 || err != nil {
-		b.Errorf("the books: %v, %v", found, err)
+	if found, err := p.stores[0].Check(p.b.Context()); len(found) > 0 || err != nil {
+		p.b.Errorf("the books: %v, %v", found, err)
 	}
-	for _, store := range stores {
+	for _, store := range p.stores {
 		if err := store.Close(); err != nil {
-			b.Error(err)
+			p.b.Error(err)
 		}
 	}
 }
@@ -124,8 +151,8 @@ func benchTown() (c Changes) {
 	return c
 }
 
-// pay takes one payment from instruction to settlement.
-func (p *bench) pay(node *Processor, n int) {
+// instruct sends one instruction, and returns what became of it, and how to send more.
+func (p *bench) instruct(node *Processor, n int) (*Instruct, func(step string, c Command)) {
 	i := n * 7919 % benchCards
 	device, id := benchDevice(i), payment.ID(fmt.Sprintf("%012x%016x", time.Now().UnixMilli(), n))
 	do := func(step string, c Command) {
@@ -135,11 +162,21 @@ func (p *bench) pay(node *Processor, n int) {
 			p.b.Error(err)
 		}
 	}
-	do("", &Instruct{ID: id, Device: device, Amount: cny(1), Payee: payee, CardKeys: []CardKey{CardKey(fmt.Sprintf("1.%022d", i))},
-		CardLast4: "1234", Assurance: payment.Authentic, Nonce: p.nonce, Policy: node.Policy})
-	a := &Authenticate{Payment: id, Device: device, Right: true, Policy: node.Policy}
+	in := &Instruct{ID: id, Device: device, Amount: cny(1), Payee: payee, CardKeys: []CardKey{CardKey(fmt.Sprintf("1.%022d", i))},
+		CardLast4: "1234", Assurance: payment.Authentic, Nonce: p.nonce, Policy: node.Policy}
+	do("", in)
+	if node.Policy.Level == payment.LevelTap && in.Payment.State != payment.Settled {
+		p.b.Errorf("a payment ended as %s %s", in.Payment.State, in.Payment.Reason)
+	}
+	return in, do
+}
+
+// pay takes one payment from instruction to settlement.
+func (p *bench) pay(node *Processor, n int) {
+	in, do := p.instruct(node, n)
+	a := &Authenticate{Payment: in.ID, Device: in.Device, Right: true, Policy: node.Policy}
 	do("/a", a)
-	c := &Confirm{Payment: id, Device: device, Decision: consent.Approve, Statement: Statement(a.After), JWS: "e30.e30.AA"}
+	c := &Confirm{Payment: in.ID, Device: in.Device, Decision: consent.Approve, Statement: Statement(a.After), JWS: "e30.e30.AA"}
 	do("/c", c)
 	if c.After.State != payment.Settled {
 		p.b.Errorf("a payment ended as %s %s", c.After.State, c.After.Reason)
