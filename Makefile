@@ -83,6 +83,13 @@ screens: ## write pictures of every page in every state that tests look at to do
 	mkdir -p docs/screens
 	TAPLINE_SHOTS=$(CURDIR)/docs/screens go test -count=1 -timeout 20m ./webui
 
+# Where `make bench` keeps the large database. BENCHFLAGS are more flags, such as -payments 1000000 or -duration 5s.
+BENCH_DIR ?= bench-data
+
+.PHONY: bench
+bench: build ## measure the table of docs/performance.md; QUICK=1 in minutes; ROWS=tap,engine only these
+	go run ./scripts/performance -dir $(BENCH_DIR) $(if $(filter-out 0,$(QUICK)),-quick) $(if $(ROWS),-only $(ROWS)) $(BENCHFLAGS)
+
 .PHONY: sim
 sim: ## run 10,000 seeds of the simulation, from SEED on (1); docs/reliability.md
 	go test -count=1 -timeout 2h ./internal/sim -run '^TestSeeds$$' -v -seeds 10000 -seed $(or $(SEED),1) | grep -v '^ *--- PASS\|^=== '

@@ -79,7 +79,7 @@ func Fill(ctx context.Context, store Store, keys *keyring.Keyring, t Town, progr
 		}
 		return t, json.Unmarshal([]byte(kept), &t)
 	}
-	f := &filler{Town: t, ctx: ctx, store: store, keys: keys, progress: progress, at: time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)}
+	f := &filler{Town: t, ctx: ctx, store: store, keys: keys, progress: progress, at: time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour - time.Minute)}
 	for _, part := range []func() error{f.first, f.devices, f.shops, f.cards, f.history, f.last} {
 		if err := part(); err != nil {
 			return t, err
@@ -287,8 +287,8 @@ func (t Town) pick(what string, i, n int) int {
 
 // past adds a past payment.
 func (f *filler) past(c *processor.Changes, n, card, shop int, device payment.DeviceID) {
-	id := f.payment(n)
-	at := f.at.Add(time.Duration(n) * time.Microsecond).Truncate(time.Microsecond)
+	at := f.at.Add(time.Duration(float64(n) / float64(f.Payments) * float64(time.Hour))).Truncate(time.Microsecond)
+	id := payment.ID("pay_" + consent.NewIDAt(at)) // as devices make them
 	uid := f.uid(card)
 	p := payment.Payment{
 		Terms: payment.Terms{

@@ -15,6 +15,7 @@ import (
 type ownServer struct {
 	*pgserver.Server
 	made int
+	tpcb string // the database of pgbench; "" for none yet
 }
 
 // ErrNoServer means that there is no PostgreSQL to start here.

@@ -203,15 +203,15 @@ func (m *meter) openEngine(ctx context.Context, at *site, to string) (r rig, err
 	policy.TapDailyLimit = one.Minor * tapsADay
 	p := processor.New(processor.Config{Store: store, Keys: at.keys, Policy: policy, Log: slog.New(slog.DiscardHandler)})
 	m.lanes.later(func() error { p.Close(); return nil })
+	keys, err := at.town.deviceKeys()
+	if err != nil {
+		return r, err
+	}
 	stop, err := profile(to)
 	if err != nil {
 		return r, err
 	}
 	m.lanes.later(stop)
-	keys, err := at.town.deviceKeys()
-	if err != nil {
-		return r, err
-	}
 	e := &engine{Town: at.town, Processor: p, flow: m.flow, keys: at.keys, version: newMaster(at.keys).Version(), counters: at.counters}
 	for _, k := range keys {
 		e.devices = append(e.devices, payment.DeviceID(k.ID()))

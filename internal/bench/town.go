@@ -56,8 +56,7 @@ func (t Town) shop(i int) ledger.AccountID    { return ledger.AccountID("acc_" +
 func (t Town) handle(i int) payment.Handle {
 	return payment.Handle(fmt.Sprintf("payee%d@bench-%x", i, t.Seed[:4]))
 }
-func (t Town) uid(i int) (u sun.UID)    { copy(u[:], t.digest("uid", i)); return u }
-func (t Town) payment(i int) payment.ID { return payment.ID("pay_" + t.id("payment", i)) }
+func (t Town) uid(i int) (u sun.UID) { copy(u[:], t.digest("uid", i)); return u }
 
 // hasPasskey reports whether a card has a passkey: every other one.
 func hasPasskey(card int) bool { return card%2 == 1 }

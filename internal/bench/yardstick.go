@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -19,19 +20,15 @@ const PgbenchScale = 50
 // pgbenchClients is how many clients pgbench plays.
 const pgbenchClients = 16
 
-// pgbenchLane is PostgreSQL's own benchmark on a server of one's own, the one that is measured if there is one.
+// pgbenchLane is PostgreSQL's own benchmark on a server of one's own, the one that is measured if there is one. Its tables are
+// made once for all scenarios.
 func (m *meter) pgbenchLane(ctx context.Context) (lane, error) {
-	name, db, err := m.server.database(m.Status)
-	if err != nil {
-		return lane{}, err
-	}
-	m.lanes.later(func() error { return m.server.drop(name) })
 	program, err := pgserver.Program("pgbench")
 	if err != nil {
 		return lane{}, fmt.Errorf("there is no pgbench: %w", err)
 	}
 	run := func(ctx context.Context, args ...string) (string, error) {
-		cmd := exec.CommandContext(ctx, program, append(args, db)...)
+		cmd := exec.CommandContext(ctx, program, append(args, m.server.tpcb)...)
 		cmd.WaitDelay = time.Second
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -39,13 +36,15 @@ func (m *meter) pgbenchLane(ctx context.Context) (lane, error) {
 		}
 		return string(out), err
 	}
-	scale := m.pgbenchScale
-	if scale == 0 {
-		scale = PgbenchScale
-	}
-	m.Status("making pgbench's tables", 0, 0)
-	if _, err := run(ctx, "--initialize", "--quiet", "--scale="+strconv.Itoa(scale)); err != nil {
-		return lane{}, err
+	if m.server.tpcb == "" {
+		if _, m.server.tpcb, err = m.server.database(m.Status); err != nil {
+			return lane{}, err
+		}
+		m.Status("making pgbench's tables", 0, 0)
+		if _, err := run(ctx, "--initialize", "--quiet", "--scale="+strconv.Itoa(cmp.Or(m.pgbenchScale, PgbenchScale))); err != nil {
+			m.server.tpcb = ""
+			return lane{}, err
+		}
 	}
 	return lane{side: sidePgbench, work: func(ctx context.Context, d time.Duration) (t tally, err error) {
 		seconds := max(1, int(d.Round(time.Second).Seconds()))
