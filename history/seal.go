@@ -23,10 +23,11 @@ type Head struct {
 // Restore is a restore of the database from a backup.
 type Restore = consent.Restore
 
-// Query selects heads. At most one of Day and Size is given, and then at most one head comes.
+// Query selects heads. At most one of Day, Size and Latest is given, and then at most one head comes.
 type Query struct {
 	Day    string
 	Size   int64 // the first head, not of a day, with at least as many entries
+	Latest bool  // the newest that is not of a day, and has all that is sealed
 	Before int64 // newest first, with numbers below this one; 0 for all
 	After  int64 // oldest first, with numbers above this one; needs Oldest
 	Oldest bool

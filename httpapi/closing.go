@@ -43,9 +43,13 @@ func (c *call) closeDay() (answer, error) {
 		// Whoever repeats the request is told what it was told before.
 		command = &processor.CloseDay{Operated: who, Refused: err, Day: processor.ClosedDay{Day: c.r.PathValue("day")}}
 	}
-	return c.operate(in, command, func(time.Time) (int, []byte) {
+	a, err := c.operate(in, command, func(time.Time) (int, []byte) {
 		return http.StatusCreated, encode(closedDayView(command.Day))
 	})
+	if err == nil && !a.replayed {
+		c.sealNow()
+	}
+	return a, err
 }
 
 // summed is a day as it can be closed now.

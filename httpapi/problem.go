@@ -87,6 +87,7 @@ var rules = []rule{
 	{Code{"unknown_top_up", 404, "no such top-up", false}, []error{processor.ErrUnknownTopUp}},
 	{Code{"unknown_device", 404, "no such device", false}, []error{processor.ErrUnknownDevice}},
 	{Code{"unknown_api_key", 404, "no such API key", false}, []error{processor.ErrUnknownAPIKey}},
+	{Code{"unknown_head", 404, "no such head: there is none of that day or size", false}, nil},
 	{Code{"method_not_allowed", 405, "not with this method", false}, nil},
 
 	{Code{"in_progress", 409, "the same request is still in progress", true}, []error{processor.ErrInProgress}},

@@ -43,6 +43,7 @@ var (
 	upsertTile = plain("INSERT INTO tiles (log, level, place, hashes) VALUES ($1, $2, $3, $4)"+
 		" ON CONFLICT (log, level, place) DO UPDATE SET hashes = excluded.hashes", isText, isInteger, isInteger, isBytes)
 	newestHead    = plain("SELECT " + heads.list() + " FROM heads ORDER BY number DESC LIMIT 1")
+	latestHead    = plain("SELECT " + heads.list() + " FROM heads WHERE day IS NULL ORDER BY number DESC LIMIT 1")
 	headSizes     = plain("SELECT MAX(entries), MAX(audit) FROM heads")
 	headsNewest   = plain("SELECT "+heads.list()+" FROM heads WHERE number < $1 ORDER BY number DESC LIMIT $2", isInteger, isInteger)
 	headsOldest   = plain("SELECT "+heads.list()+" FROM heads WHERE number > $1 ORDER BY number LIMIT $2", isInteger, isInteger)
@@ -153,6 +154,8 @@ func (r *historyReader) Heads(q history.Query) ([]history.Head, error) {
 		s, bind = headOfDay, func(to binder) { to.text(q.Day) }
 	case q.Size > 0:
 		s, bind = headOfSize, func(to binder) { to.integer(q.Size) }
+	case q.Latest:
+		s, bind = latestHead, nil
 	case q.Oldest:
 		s, bind = headsOldest, func(to binder) {
 			to.integer(q.After)

@@ -111,6 +111,7 @@ No service may run on the database. It appears under its name when all of that i
 // restored is what a restore did.
 type restored struct {
 	Database  string          `json:"database"`
+	Epoch     string          `json:"epoch"`
 	Cancelled int             `json:"cancelled_payments"`
 	Advanced  int             `json:"advanced_cards"`
 	Lost      []sqlstore.Lost `json:"lost"`
@@ -183,6 +184,9 @@ func (cmd *restoreCmd) begin(a *app, at string) (r restored, err error) {
 	if r.Advanced, err = store.BeginEpoch(a.ctx, cmd.CounterMargin); err != nil {
 		return r, err
 	}
+	if r.Epoch, err = store.Epoch(a.ctx); err != nil {
+		return r, err
+	}
 	p := processor.New(processor.Config{Store: store, Keys: keys, Log: newLog(a.stderr, 0)})
 	defer p.Close()
 	if r.Cancelled, err = p.CancelAll(a.ctx, payment.Restored); err != nil {
@@ -227,6 +231,6 @@ func (cmd *restoreCmd) tell(a *app, r restored) error {
 		}
 		a.say("What was revoked, frozen or changed after the backup was made is not in it: do it again where needed.")
 	}
-	return a.result(cmd.JSON, r, pair{"restored", r.Database}, pair{"cancelled payments", strconv.Itoa(r.Cancelled)},
+	return a.result(cmd.JSON, r, pair{"restored", r.Database}, pair{"epoch", r.Epoch}, pair{"cancelled payments", strconv.Itoa(r.Cancelled)},
 		pair{"cards with advanced counters", strconv.Itoa(r.Advanced)}, pair{"lost", strconv.Itoa(len(r.Lost))}, pair{"books", "right"})
 }

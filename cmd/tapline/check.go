@@ -12,14 +12,25 @@ import (
 // checkCmd is "tapline check".
 type checkCmd struct {
 	databaseFlags `embed:""`
-	JSON          bool `help:"Print the findings as JSON."`
+	Heads         string   `placeholder:"FILE|URL" help:"Hold the history against heads that were kept: a file of \"tapline heads follow\", or a service that publishes them."`
+	JWKS          string   `name:"jwks" type:"existingfile" placeholder:"FILE" help:"The service's public keys, for --heads; those of --keys, or of the service, if left out."`
+	Keys          string   `env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER" help:"Folder of secret keys, for --heads without --jwks. Default: the database file's name with -keys, or tapline-keys."`
+	Restored      []string `placeholder:"EPOCH" help:"A restore that you know of, for --heads."`
+	Insecure      bool     `env:"TAPLINE_INSECURE" help:"Allow plain http to another machine, for --heads."`
+	JSON          bool     `help:"Print the findings as JSON."`
 }
 
 // Help is what the command's --help says.
 func (checkCmd) Help() string {
 	return `Proves the books of a database, also while a service runs on it: per currency the sum of all balances is zero; each
 account's totals equal its postings; nothing is held without a payment that awaits approval; no payment is settled
-without its posting, and no other has one; the database itself is sound.
+without its posting, and no other has one; the database itself is sound; what was sealed of entries and of the audit log is
+as it was.
+
+With --heads it proves that history was not rewritten by somebody who could change everything in the database: it makes the
+Merkle trees anew from all entries and actions of operators, and compares them with the heads that were kept elsewhere, and
+all signatures with the service's keys. A restore from a backup has given up what came after the backup: the check fails
+until it is told with --restored.
 
 Exits with 1 and names the ids concerned if anything is wrong.`
 }
@@ -40,6 +51,13 @@ func (c *checkCmd) Run(a *app) (err error) {
 	findings, err := store.Check(a.ctx)
 	if err != nil {
 		return err
+	}
+	if c.Heads != "" {
+		past, err := c.verify(a, store)
+		if err != nil {
+			return err
+		}
+		findings = mergeFindings(findings, past)
 	}
 	if err := c.print(a.stdout, findings); err != nil {
 		return err

@@ -81,6 +81,7 @@ var codeHints = map[string]string{
 	"payee_closed":           `an operator opens it again: "tapline payee close HANDLE --reopen"`,
 	"day_order":              `"tapline close" without a day closes all days that are over, in their order`,
 	"day_closed":             `"tapline close --list" lists the closed days; what came later belongs to the next one`,
+	"unknown_head":           `a head is signed within ten seconds of the first entry; "tapline heads list" lists them`,
 	"day_books":              `run "tapline check": it says what is wrong`,
 	"payee_exists":           `find it with "tapline payee list"`,
 	"already_enrolled":       `ask an operator to run "tapline operator add" with your public key`,

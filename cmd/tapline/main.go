@@ -42,6 +42,7 @@ type root struct {
 	Audit     auditCmd     `cmd:"" help:"List what operators did (operator)."`
 	Reconcile reconcileCmd `cmd:"" help:"Compare a bank's statement with what came in and went out (operator)."`
 	Receipt   receiptCmd   `cmd:"" help:"Fetch receipts, and check them offline."`
+	Heads     headsCmd     `cmd:"" help:"Watch that a service's past stays as it is (anybody)."`
 	Check     checkCmd     `cmd:"" help:"Prove the books of a database."`
 	Backup    backupCmd    `cmd:"" help:"Copy a SQLite database while a service runs on it."`
 	Restore   restoreCmd   `cmd:"" help:"Make a database of a backup that a service can go on with."`

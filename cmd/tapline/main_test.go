@@ -89,7 +89,7 @@ func scripts(t *testing.T, dir string, variables map[string]string) testscript.P
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "ready": ready, "get": get, "field": field, "shows": shows, "await": await,
-			"suntap": sunTap, "nowhere": nowhere, "misplace": misplace, "measured": measured,
+			"suntap": sunTap, "nowhere": nowhere, "misplace": misplace, "alter": alter, "measured": measured,
 		},
 	}
 }
