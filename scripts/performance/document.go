@@ -87,7 +87,7 @@ func (k kept) judge(r row, all results) verdict {
 // sections are the texts of a file of notes, by heading.
 func sections(text string) map[string]string {
 	out := map[string]string{}
-	for part := range strings.SplitSeq("\n"+text, "\n## ") {
+	for _, part := range strings.Split("\n"+text, "\n## ")[1:] { // what stands before is for whoever opens the file
 		id, body, _ := strings.Cut(part, "\n")
 		if body = strings.TrimSpace(body); body != "" {
 			out[strings.TrimSpace(id)] = body
