@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -283,7 +284,7 @@ func (p param) takes(value string) bool {
 	case p.enum != nil:
 		return slices.Contains(p.enum, value)
 	}
-	return len(value) <= 16<<10
+	return len(value) <= 16<<10 && utf8.ValidString(value) && !strings.ContainsRune(value, 0) // what no column can hold
 }
 
 // number is an integer parameter, or its default.
