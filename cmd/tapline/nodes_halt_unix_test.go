@@ -20,8 +20,8 @@ func TestANodeThatHaltsHoldsTheOthersUpForSecondsOnly(t *testing.T) {
 	gap := c.underLoad(func() {
 		c.until("the others wait for what it has locked", func() bool {
 			c.signal(halted, syscall.SIGSTOP)
-			const heldUp = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'" +
-				" AND clock_timestamp() - state_change > '100 milliseconds'"
+			const heldUp = "SELECT count(*) FROM pg_stat_activity w JOIN pg_stat_activity h ON h.pid = ANY (pg_blocking_pids(w.pid))" +
+				" WHERE w.datname = current_database() AND h.state = 'idle in transaction' AND clock_timestamp() - h.state_change > '100 milliseconds'"
 			<-time.After(150 * time.Millisecond)
 			if c.query(heldUp)[0] != "0" {
 				return true

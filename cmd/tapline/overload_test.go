@@ -271,8 +271,9 @@ func TestOverload(t *testing.T) {
 	if over.refused == 0 || over.perSecond() < full.perSecond()/2 {
 		t.Errorf("of %.0f payments a second %.0f were left", full.perSecond(), over.perSecond())
 	}
-	if over.within(.99) > 3*time.Second {
-		t.Errorf("who was let in waited for %v", over.within(.99))
+	// Half a second for a place; all else is work, which takes as much longer as the machine is busy with others' work, too.
+	if got, bound := over.within(.99), 2*time.Second+10*full.within(.99); got > bound {
+		t.Errorf("who was let in waited for %v, more than %v", got, bound)
 	}
 	if most > 400 {
 		t.Errorf("the service took %d MB", most)
