@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"tapline/consent"
 	"tapline/money"
 )
 
@@ -175,6 +176,12 @@ type NewTopUp struct {
 	Note   string       `json:"note,omitempty" maxLength:"280"`
 }
 
+// NewLimits sets the limits of an account's payments, in the place of all that it had.
+type NewLimits struct {
+	Limits consent.SpendingLimits `json:"limits"`
+	Note   string                 `json:"note,omitempty" maxLength:"280"`
+}
+
 // Account is a ledger account. Amounts are minor units.
 type Account struct {
 	ID             string         `json:"id"`
@@ -186,6 +193,9 @@ type Account struct {
 	CreditsPending int64          `json:"credits_pending"`
 	DebitsPosted   int64          `json:"debits_posted"`
 	CreditsPosted  int64          `json:"credits_posted"`
+
+	Limits *consent.SpendingLimits `json:"limits,omitempty" doc:"Of its payments, where it has any of its own; those for all cards or payees count besides."`
+	Spent  *Spent                  `json:"spent,omitempty" doc:"What counts for its limits."`
 
 	Held *TopUp `json:"held_top_up,omitempty" doc:"In the answer to a top-up: it waits for another operator, and the books have not moved."`
 }

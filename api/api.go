@@ -5,6 +5,7 @@ package api
 import (
 	"time"
 
+	"tapline/consent"
 	"tapline/money"
 )
 
@@ -122,6 +123,7 @@ type Payment struct {
 	Role        string       `json:"role" enum:"initiator,approver,payee"`
 	State       string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,undoable,settled,declined,cancelled,expired,rejected,rehearsed"`
 	Reason      string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
+	Limit       string       `json:"limit,omitempty" doc:"For the card's associated device: the limit that was exceeded. It is the card's, the cardholder's own, or the payee's: card_day_sum, own_night, payee_payment."`
 	Rehearsal   bool         `json:"rehearsal,omitempty" doc:"No money moves, whatever else it says: it ends rehearsed, not settled."`
 	Version     int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
 	Amount      money.Amount `json:"amount"`
@@ -155,23 +157,36 @@ type Receipt struct {
 
 // Card is a card as a device bound to it, or an operator, may see it.
 type Card struct {
-	ID               string         `json:"id"`
-	CardAccount      string         `json:"card_account" doc:"Masked account number."`
-	Label            string         `json:"label"`
-	State            string         `json:"state" enum:"issued,active,frozen,closed"`
-	Account          string         `json:"account" doc:"The ledger account behind the card."`
-	Currency         money.Currency `json:"currency"`
-	Balance          int64          `json:"balance" doc:"Minor units."`
-	Available        int64          `json:"available" doc:"Minor units: the balance less what is held."`
-	Level            string         `json:"level,omitempty" doc:"The least its holder wants of every payment: tap, authenticate, confirm or approve."`
-	AssociatedDevice string         `json:"associated_device,omitempty"`
-	Devices          []BoundDevice  `json:"devices,omitempty"`
+	ID          string                  `json:"id"`
+	CardAccount string                  `json:"card_account" doc:"Masked account number."`
+	Label       string                  `json:"label"`
+	State       string                  `json:"state" enum:"issued,active,frozen,closed"`
+	Account     string                  `json:"account" doc:"The ledger account behind the card."`
+	Currency    money.Currency          `json:"currency"`
+	Balance     int64                   `json:"balance" doc:"Minor units."`
+	Available   int64                   `json:"available" doc:"Minor units: the balance less what is held."`
+	Level       string                  `json:"level,omitempty" doc:"The least its holder wants of every payment: tap, authenticate, confirm or approve."`
+	Limits      *consent.SpendingLimits `json:"limits,omitempty" doc:"The operator's for this card, where there are any; those for all cards count besides."`
+	Rules       *consent.SpendingRules  `json:"rules,omitempty" doc:"The cardholder's own."`
+	Spent       *Spent                  `json:"spent,omitempty" doc:"What counts for its limits."`
+
+	AssociatedDevice string        `json:"associated_device,omitempty"`
+	Devices          []BoundDevice `json:"devices,omitempty"`
 
 	FrozenByOperator bool `json:"frozen_by_operator,omitempty" doc:"Then its holder cannot unfreeze it."`
 
 	LostAt     *time.Time `json:"lost_at,omitempty" doc:"When it was reported lost. Only an operator can unfreeze it then."`
 	Replaces   string     `json:"replaces,omitempty" doc:"The card that was on the account before."`
 	ReplacedBy string     `json:"replaced_by,omitempty" doc:"The card that is on the account since."`
+}
+
+// Spent counts payments of a UTC day and of the month that it is in: those that are settled, and those whose money is set aside.
+type Spent struct {
+	Day        string `json:"day" doc:"The newest day that had any, such as 2026-01-31."`
+	DayCount   int64  `json:"day_count"`
+	DaySum     int64  `json:"day_sum" doc:"Minor units."`
+	MonthCount int64  `json:"month_count"`
+	MonthSum   int64  `json:"month_sum" doc:"Minor units."`
 }
 
 // BoundDevice is a device that is or was the associated device of a card.
@@ -233,6 +248,7 @@ type Problem struct {
 	AttemptsLeft *int   `json:"attempts_left,omitempty"`
 	RetryAfter   int    `json:"retry_after,omitempty" doc:"Seconds."`
 	State        string `json:"state,omitempty" doc:"The payment's or card's state after it."`
+	Limit        string `json:"limit,omitempty" doc:"For the card's associated device: the limit that was exceeded."`
 	TraceID      string `json:"trace_id"`
 }
 

@@ -11,6 +11,7 @@ type AdminPayment struct {
 	ID        string       `json:"id"`
 	State     string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,undoable,settled,declined,cancelled,expired,rejected,rehearsed"`
 	Reason    string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
+	Limit     string       `json:"limit,omitempty" doc:"The limit of card, cardholder or payee that was exceeded."`
 	Rehearsal bool         `json:"rehearsal,omitempty" doc:"No money moves."`
 	Decoy     bool         `json:"decoy,omitempty" doc:"The card is unknown, or could not pay when it was tapped: nobody can authenticate this payment."`
 	Amount    money.Amount `json:"amount"`

@@ -46,7 +46,9 @@ type Limits struct {
 	Claims
 	Card  CardID `json:"card"`
 	PIN   PIN    `json:"pin" pattern:"^[0-9]{4,12}$"`
-	Level string `json:"level" enum:"tap,authenticate,confirm,approve" doc:"The least a payment needs; tap leaves it to the operator's policy."`
+	Level string `json:"level,omitempty" enum:"tap,authenticate,confirm,approve" doc:"The least a payment needs; tap leaves it to the operator's policy. Left out, it stays as it is."`
+
+	Rules *SpendingRules `json:"rules,omitempty" doc:"In the place of all that the card has; left out, they stay as they are."`
 }
 
 func (*Limits) fits(t Typ) bool { return t == TypLimits }
@@ -58,9 +60,19 @@ func (m *Limits) Validate() error {
 	}
 	switch m.Level {
 	case "tap", "authenticate", "confirm", "approve":
-		return m.PIN.Check()
+	case "":
+		if m.Rules == nil {
+			return ErrInvalid.at("level")
+		}
+	default:
+		return ErrInvalid.at("level")
 	}
-	return ErrInvalid.at("level")
+	if m.Rules != nil {
+		if err := m.Rules.Check(); err != nil {
+			return err
+		}
+	}
+	return m.PIN.Check()
 }
 
 // PINChange sets a new PIN, by right of either the old PIN or a reset code from the operator.

@@ -112,6 +112,8 @@ func TestClaimsOfAuthenticationAndDecisionAreChecked(t *testing.T) {
 	})
 }
 
+func ruled(r SpendingRules) *Limits { return &Limits{Card: "card_1", PIN: "8305", Rules: &r} }
+
 func TestClaimsAboutACardAreChecked(t *testing.T) {
 	key, pay, code := newKey(t), NewPaymentID(), NewActivationCode()
 	change := func(oldPIN, newPIN PIN, reset Code) Message {
@@ -126,6 +128,14 @@ func TestClaimsAboutACardAreChecked(t *testing.T) {
 		"lost by path":         {TypLoss, &Loss{Card: "../card"}, "card"},
 		"limited":              {TypLimits, &Limits{Card: "card_1", PIN: "8305", Level: "confirm"}, ""},
 		"limited to nonsense":  {TypLimits, &Limits{Card: "card_1", PIN: "8305", Level: "none"}, "level"},
+		"limited to nothing":   {TypLimits, &Limits{Card: "card_1", PIN: "8305"}, "level"},
+		"ruled":                {TypLimits, ruled(SpendingRules{Night: &Night{"22:00", "06:00", "Asia/Shanghai"}, KnownPayees: 1}), ""},
+		"ruled below nothing":  {TypLimits, ruled(SpendingRules{Limits: SpendingLimits{DaySum: -1}}), "rules.limits.day_sum"},
+		"known below nothing":  {TypLimits, ruled(SpendingRules{KnownPayees: -1}), "rules.known_payees"},
+		"night nowhere":        {TypLimits, ruled(SpendingRules{Night: &Night{"22:00", "06:00", "Asia/Atlantis"}}), "rules.night.zone"},
+		"night at the server":  {TypLimits, ruled(SpendingRules{Night: &Night{"22:00", "06:00", "Local"}}), "rules.night.zone"},
+		"night of no length":   {TypLimits, ruled(SpendingRules{Night: &Night{"22:00", "22:00", "UTC"}}), "rules.night.until"},
+		"night out of the day": {TypLimits, ruled(SpendingRules{Night: &Night{"22:00", "24:00", "UTC"}}), "rules.night"},
 		"unfrozen":             {TypUnfreeze, &Unfreeze{Card: "card_1", PIN: "8305"}, ""},
 		"unfrozen without PIN": {TypUnfreeze, &Unfreeze{Card: "card_1"}, "-"},
 		"PIN changed":          {TypPIN, change("8305", "2790", ""), ""},

@@ -225,7 +225,7 @@ func messages(device DeviceID) map[Typ]Message {
 		TypFreeze:         &Freeze{c(), "card_1"},
 		TypLoss:           &Loss{c(), "card_1"},
 		TypUnfreeze:       &Unfreeze{c(), "card_1", "8305"},
-		TypLimits:         &Limits{c(), "card_1", "8305", "approve"},
+		TypLimits:         &Limits{c(), "card_1", "8305", "approve", nil},
 		TypPIN:            &PINChange{Claims: c(), Card: "card_1", OldPIN: "8305", NewPIN: "2790"},
 		TypRebind:         &Rebind{c(), "card_1", DeviceID(strings.Repeat("x", 43))},
 		TypDeviceRemoval:  &DeviceRemoval{c(), "card_1", DeviceID(strings.Repeat("x", 43)), "8305"},

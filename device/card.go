@@ -67,6 +67,13 @@ func (c *Client) SetLevel(ctx context.Context, id consent.CardID, pin consent.PI
 	})
 }
 
+// SetRules sets the cardholder's rules, in the place of all that the card has. The level stays as it is.
+func (c *Client) SetRules(ctx context.Context, id consent.CardID, pin consent.PIN, rules consent.SpendingRules) (api.Card, error) {
+	return c.card(ctx, id, "/limits", consent.TypLimits, func(claims consent.Claims) consent.Message {
+		return &consent.Limits{Claims: claims, Card: id, PIN: pin, Rules: &rules}
+	})
+}
+
 // Unfreeze lets a frozen card pay again, from its associated device.
 func (c *Client) Unfreeze(ctx context.Context, id consent.CardID, pin consent.PIN) (api.Card, error) {
 	return c.card(ctx, id, "/unfreeze", consent.TypUnfreeze, func(claims consent.Claims) consent.Message {

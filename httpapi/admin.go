@@ -183,6 +183,7 @@ func accountView(a ledger.Account) api.Account {
 		ID: string(a.ID), Kind: string(a.Kind), Currency: a.Currency, Balance: a.Balance(), Available: a.Available(),
 		DebitsPending: a.DebitsPending, CreditsPending: a.CreditsPending,
 		DebitsPosted: a.DebitsPosted, CreditsPosted: a.CreditsPosted,
+		Limits: limitsView(a.Limits), Spent: spentView(a.Turnover),
 	}
 }
 

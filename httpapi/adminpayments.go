@@ -107,7 +107,7 @@ func (c *call) searched(p payment.Payment) bool {
 // adminPayment is what an operator sees of a payment. There is no nonce in it, no code, and nothing of a PIN.
 func adminPayment(p payment.Payment) api.AdminPayment {
 	v := api.AdminPayment{
-		ID: string(p.ID), State: string(p.State), Reason: string(p.Reason), Rehearsal: p.Rehearsal, Decoy: p.Decoy(), Amount: p.Amount,
+		ID: string(p.ID), State: string(p.State), Reason: string(p.Reason.Told()), Limit: p.Reason.Limit(), Rehearsal: p.Rehearsal, Decoy: p.Decoy(), Amount: p.Amount,
 		Payee: string(p.PayeeHandle), PayeeName: p.PayeeName, PayeeAccount: string(p.PayeeAccount),
 		Card: string(p.Card), CardAccount: consent.MaskLast4(p.CardLast4), CardLabel: p.CardLabel,
 		Order:  api.Order{Number: p.OrderNumber, Description: p.OrderDescription},

@@ -70,7 +70,9 @@ func cardView(c processor.Card, account ledger.Account, bound []api.BoundDevice)
 	}
 	if c.ReplacedBy != "" {
 		v.Balance, v.Available, v.Devices = 0, 0, nil
+		return v
 	}
+	v.Limits, v.Rules, v.Spent = limitsView(account.Limits), rulesView(c.Rules), spentView(account.Turnover)
 	return v
 }
 
@@ -274,14 +276,21 @@ func (c *call) limitCard() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	level, err := payment.ParseLevel(m.Level)
+	var level payment.Level
+	if m.Level != "" {
+		if level, err = payment.ParseLevel(m.Level); err != nil {
+			return answer{}, refuseField("invalid_field", "level")
+		}
+	}
+	rules, err := rulesOf(m.Rules)
 	if err != nil {
-		return answer{}, refuseField("invalid_field", "level")
+		return answer{}, err
 	}
 	pin := m.PIN
 	m.PIN = ""
 	return c.checkCard(device, key, m.Card, pin, m, func(begun *processor.ReserveTry, right bool) (processor.Command, func() outcome) {
 		command := processor.NewSetLevel(begun, right, level)
+		command.Rules = rules
 		return command, func() outcome { return outcome{result: command.Result, after: command.After} }
 	})
 }

@@ -79,7 +79,7 @@ func (f *funnel) count(p payment.Payment) {
 		return
 	}
 	f.Instructed++
-	f.outcomes[api.Outcome{State: string(p.State), Reason: string(p.Reason)}]++
+	f.outcomes[api.Outcome{State: string(p.State), Reason: string(p.Reason.Told())}]++
 	rejected := p.State == payment.Rejected && p.AuthenticatedAt.IsZero() && p.Reason != payment.AuthenticationFailed
 	f.stages[0].pass(p.Level >= payment.LevelAuthenticate && !rejected, p.InstructedAt, p.AuthenticatedAt)
 	f.stages[1].pass(p.Level >= payment.LevelConfirm && !p.AuthenticatedAt.IsZero(), p.AuthenticatedAt, p.ConfirmedAt)

@@ -279,7 +279,7 @@ func (c *call) stepped(p payment.Payment, role string, now time.Time) (int, []by
 		code = "expired"
 	case p.State == payment.Rejected && p.Reason == payment.InsufficientFunds:
 		code = "insufficient_funds"
-	case p.State == payment.Rejected && p.Reason == payment.LimitExceeded:
+	case p.State == payment.Rejected && p.Reason.Told() == payment.LimitExceeded:
 		code = "limit_exceeded"
 	case p.State == payment.Rejected && p.Reason == payment.PayeeUnavailable:
 		code = "payee_unavailable"
@@ -289,7 +289,7 @@ func (c *call) stepped(p payment.Payment, role string, now time.Time) (int, []by
 		code = "ended"
 	}
 	if code != "" {
-		return c.refused(refusal{code: code, state: string(p.State)})
+		return c.refused(refusal{code: code, state: string(p.State), limit: limitFor(role, p)})
 	}
 	return http.StatusOK, encode(c.paymentView(p, role, now))
 }

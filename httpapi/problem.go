@@ -126,7 +126,7 @@ var rules = []rule{
 	{Code{"idempotency_key_reused", 422, "the idempotency key was used for another request", false}, []error{processor.ErrKeyReused}},
 	{Code{"pin_weak", 422, "a PIN of one repeated digit or a straight run is too easy to guess", false}, []error{consent.ErrPINWeak}},
 	{Code{"insufficient_funds", 422, "there is not enough money on the card account", false}, nil},
-	{Code{"limit_exceeded", 422, "more than may be paid, at once or in a day, with a card that does not prove itself", false}, []error{processor.ErrLimitExceeded}},
+	{Code{"limit_exceeded", 422, "more than may be paid: by a card that does not prove itself, or by a limit of the card or the payee", false}, []error{processor.ErrLimitExceeded}},
 	{Code{"too_many_api_keys", 422, "the payee has as many API keys as it may have; those that ended are forgotten after 30 days", false}, []error{processor.ErrTooManyAPIKeys}},
 	{Code{"too_many_passkeys", 422, "there are as many passkeys as there may be; remove one", false}, []error{processor.ErrTooManyPasskeys}},
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
@@ -156,6 +156,7 @@ type refusal struct {
 	code         string
 	field        string
 	state        string
+	limit        string // that a payment exceeded
 	attemptsLeft *int
 	retryAfter   int // seconds
 }
@@ -219,7 +220,7 @@ func withFacts(code string, err error) *refusal {
 func (s *Service) problem(r *refusal, trace string) *api.Problem {
 	p := &api.Problem{
 		Type: s.PublicURL + "/docs#code-" + r.code, Code: r.code, Field: r.field, State: r.state,
-		AttemptsLeft: r.attemptsLeft, RetryAfter: r.retryAfter, TraceID: trace,
+		AttemptsLeft: r.attemptsLeft, Limit: r.limit, RetryAfter: r.retryAfter, TraceID: trace,
 	}
 	for _, rule := range rules {
 		if rule.Code.Code == r.code {

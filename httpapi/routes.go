@@ -477,6 +477,7 @@ func adminRoutes() []*route {
 		adminRead("/accounts/{id}", "getAccount", "Read an account", typeOf[api.Account](), (*call).getAccount).or("unknown_account"),
 		adminRead("/accounts/{id}/report", "getReport", "Report an account's entries", typeOf[api.Report](), (*call).getReport,
 			param{name: "from", doc: "RFC 3339 time, inclusive."}, param{name: "until", doc: "RFC 3339 time, exclusive; now if left out."}, formats).or("unknown_account", "report_too_long").orAs(formatTypes...),
+		adminWrite("/accounts/{id}/limits", "setLimits", "Set the limits of the payments of a card's or a payee's account", typeOf[api.NewLimits](), typeOf[api.Account](), http.StatusOK, (*call).setLimits, "unknown_account"),
 		adminWrite("/accounts/{id}/top-ups", "topUp", "Credit a card account with money that came in", typeOf[api.NewTopUp](), typeOf[api.Account](), http.StatusCreated, (*call).topUp, "unknown_account", "wrong_currency", "too_large"),
 		adminRead("/top-ups", "listTopUps", "List the top-ups that wait for another operator", typeOf[api.TopUps](), (*call).listTopUps, page...),
 		adminWrite("/top-ups/{id}/confirm", "confirmTopUp", "Confirm another operator's top-up", noted, typeOf[api.TopUp](), http.StatusOK, decideTopUp(true), "unknown_top_up", "top_up_over", "second_operator", "unknown_account", "wrong_currency", "too_large"),

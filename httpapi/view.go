@@ -46,6 +46,7 @@ func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api
 		return v
 	}
 	v.CardAccount = consent.MaskLast4(p.CardLast4)
+	v.Limit = limitFor(role, p)
 	waitsFor := map[payment.State]string{payment.ConfirmationRequired: api.RoleInitiator, payment.ApprovalRequired: api.RoleApprover}
 	if waitsFor[p.State] == role {
 		v.Statement = processor.Statement(p)
@@ -87,7 +88,16 @@ func reasonFor(role string, r payment.Reason) string {
 	if role == api.RolePayee && !told[r] {
 		return ""
 	}
-	return string(r)
+	return string(r.Told())
+}
+
+// limitFor is the limit that a payment exceeded, for the card's associated device. It would tell anybody else something about the
+// card.
+func limitFor(role string, p payment.Payment) string {
+	if role == api.RoleApprover || role == api.RoleInitiator && p.FromAssociatedDevice() {
+		return p.Reason.Limit()
+	}
+	return ""
 }
 
 // next says what a payment waits for, from a role's side.

@@ -45,6 +45,9 @@ type Account struct {
 	CreditsPending int64
 	DebitsPosted   int64
 	CreditsPosted  int64
+
+	Limits   Limits   // of its payments; Apply does not look at them
+	Turnover Turnover // of its payments
 }
 
 // Balance is what the account is worth: posted credits less posted debits, in minor units.

@@ -57,6 +57,14 @@ func (c *Client) Report(ctx context.Context, id string, from, until time.Time) (
 	return read[api.Report](ctx, c, accountPath(id)+"/report", query)
 }
 
+// SetLimits sets the limits of the payments of a card's or a payee's account, in the place of all that it had.
+func (c *Client) SetLimits(ctx context.Context, id string, limits api.NewLimits) (api.Account, error) {
+	if err := limits.Limits.Check("limits."); err != nil {
+		return api.Account{}, err
+	}
+	return write[api.Account](ctx, c, accountPath(id)+"/limits", limits)
+}
+
 // TopUp credits a card account with money that came in from outside, and returns the account after it. If that has a held
 // top-up, nothing has moved: another operator has to confirm it.
 func (c *Client) TopUp(ctx context.Context, id string, topUp api.NewTopUp) (api.Account, error) {

@@ -70,14 +70,24 @@ type TapFacts struct {
 	TapSpentToday   int64 // what the card has already settled at level tap on this UTC day, minor units
 	IdentifiedToday int64 // what it settled on this UTC day, and may yet settle, by a number that was only read
 	CardLevel       Level // the least level the cardholder wants; 0 for no wish
+	KnownPayees     int64 // the greatest payment to a payee that the card has paid for which CardLevel does not count, minor units
+	PayeeKnown      bool  // the card has paid this account of the payee before
 	PayeeMoved      bool  // the payee's account is another than the one that the card paid last
 }
 
+// wish is the least level that the cardholder wants of this payment. On another device than their own it is always their level.
+func (t TapFacts) wish() Level {
+	if t.FromAssociated && t.PayeeKnown && t.Minor <= t.KnownPayees {
+		return LevelTap
+	}
+	return t.CardLevel
+}
+
 // Needs is the level of a payment: the strictest of the operator's policy, the tap's assurance and the cardholder's
-// rule. Where level tap is not open, authentication is asked for; where the payee's account has changed, a confirmation. A number that was only read, sent by another device
+// rules. Where level tap is not open, authentication is asked for; where the payee's account has changed, a confirmation. A number that was only read, sent by another device
 // than the associated one, always needs both confirmations.
 func (p Policy) Needs(t TapFacts) Level {
-	level := max(p.Level, t.CardLevel)
+	level := max(p.Level, t.wish())
 	if level == LevelTap && !p.tapIsOpen(t) {
 		level = LevelAuthenticate
 	}

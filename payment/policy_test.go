@@ -18,6 +18,7 @@ type situation struct {
 	bigForTap, muchTapped       bool // above the limit of level tap for a payment, or for the day
 	moved                       bool // the payee's account is another than the card has paid
 	muchIdentified, atItsLimits bool // above the day's limit of numbers that were only read; exactly at every limit
+	known, quiet                bool // the card has paid the payee; its holder wants no prompt for such
 }
 
 // expected says in words of its own what docs/cards.md promises.
@@ -25,7 +26,8 @@ func (s situation) expected() steps {
 	if !s.authentic && !s.own {
 		return steps{PIN: true, First: true, Second: true} // a copy of a number, in somebody's hand
 	}
-	wish := func(l Level) bool { return s.operator == l || s.holder == l }
+	waived := s.own && s.known && s.quiet // the holder's wish, never the operator's
+	wish := func(l Level) bool { return s.operator == l || s.holder == l && !waived }
 	var want steps
 	want.Second = wish(LevelApprove) && !s.own
 	want.First = wish(LevelApprove) || wish(LevelConfirm) || s.moved
@@ -50,6 +52,10 @@ func (s situation) asked() steps {
 	if s.atItsLimits {
 		f.Minor = 100
 	}
+	f.PayeeKnown = s.known
+	if s.quiet {
+		f.KnownPayees = 101
+	}
 	if s.bigForTap {
 		f.Minor, f.TapSpentToday, f.IdentifiedToday = 101, 0, 0
 	}
@@ -71,9 +77,9 @@ func TestStepsOfEveryKindOfTap(t *testing.T) {
 	both, n := []bool{false, true}, 0
 	for _, operator := range Levels {
 		for _, holder := range append([]Level{0}, Levels...) {
-			for flags := range 1 << 8 {
+			for flags := range 1 << 10 {
 				bit := func(i int) bool { return both[flags>>i&1] }
-				s := situation{operator, holder, bit(0), bit(1), bit(2), bit(3), bit(4), bit(7), bit(5), bit(6)}
+				s := situation{operator, holder, bit(0), bit(1), bit(2), bit(3), bit(4), bit(7), bit(5), bit(6), bit(8), bit(9)}
 				n++
 				if diff := cmp.Diff(s.expected(), s.asked()); diff != "" {
 					t.Errorf("%+v (-want +got):\n%s", s, diff)
@@ -81,8 +87,26 @@ func TestStepsOfEveryKindOfTap(t *testing.T) {
 			}
 		}
 	}
-	if n != 4*5*256 {
+	if n != 4*5*1024 {
 		t.Errorf("%d combinations", n)
+	}
+}
+
+func TestNoPromptForKnownPayeesHasALimit(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		facts TapFacts
+		want  Level
+	}{
+		{"at it", TapFacts{Minor: 10, KnownPayees: 10, PayeeKnown: true}, LevelTap},
+		{"above it", TapFacts{Minor: 11, KnownPayees: 10, PayeeKnown: true}, LevelApprove},
+		{"of a payee not known", TapFacts{Minor: 10, KnownPayees: 10}, LevelApprove},
+		{"of one that has moved", TapFacts{Minor: 10, KnownPayees: 10, PayeeKnown: true, PayeeMoved: true}, LevelConfirm},
+	} {
+		tc.facts.Assurance, tc.facts.FromAssociated, tc.facts.CardLevel = Authentic, true, LevelApprove
+		if got := (Policy{Level: LevelTap, TapLimit: 100, TapDailyLimit: 100}).Needs(tc.facts); got != tc.want {
+			t.Errorf("a payment %s needs %s, want %s", tc.name, got, tc.want)
+		}
 	}
 }
 

@@ -210,24 +210,31 @@ func (c *Unfreeze) Do(u *Unit) error {
 	return u.change("unfrozen", c.After)
 }
 
-// SetLevel sets the least level that the cardholder wants, by the associated device and with the PIN: whoever holds only
-// the phone must not be able to ask for less.
+// SetLevel sets the least level that the cardholder wants, and the rules, by the associated device and with the PIN: whoever
+// holds only the phone must not be able to ask for less.
 type SetLevel struct {
 	cardTry
-	Level payment.Level
+	Level payment.Level  // 0 leaves it
+	Rules *payment.Rules // nil leaves them
 }
 
 // NewSetLevel finishes the check of a PIN that ReserveTry began.
 func NewSetLevel(begun *ReserveTry, right bool, level payment.Level) *SetLevel {
-	return &SetLevel{finishing(begun, right), level}
+	return &SetLevel{cardTry: finishing(begun, right), Level: level}
 }
 
-// Do sets the level if the PIN was right. Payments that were instructed before keep theirs.
+// Do sets them if the PIN was right. Payments that were instructed before keep their level. Limits count for those, too, whose
+// money is not set aside yet.
 func (c *SetLevel) Do(u *Unit) error {
 	if goOn, err := c.finish(u); err != nil || !goOn {
 		return err
 	}
-	c.After.Level = c.Level
+	if c.Level != 0 {
+		c.After.Level = c.Level
+	}
+	if c.Rules != nil {
+		c.After.Rules = *c.Rules
+	}
 	u.Cards.Put(c.Card, c.After)
 	u.tellCard("limits_changed", c.After)
 	return nil

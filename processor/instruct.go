@@ -54,6 +54,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 	u.eachCard(c.CardKeys, func(_ CardKey, card Card) {
 		w.Accounts = append(w.Accounts, card.Account)
 		w.wantPaid(payee, c.Amount.Currency, card.Account)
+		c.wantKnown(w, payee, card)
 		u.wantPasskeys(w, card, c.Device)
 		c.SUN.want(u, w, card.ID, c.Device)
 		if c.mayTapIdentified() {
@@ -123,17 +124,32 @@ func (c *Instruct) Do(u *Unit) error {
 		p.Card, p.CardAccount, p.CardLabel, p.Associated = card.ID, card.Account, card.Label, card.Associated
 		p.CardVersion = card.Version
 		p.PayeeMoved = u.moved(payee, c.Amount.Currency, card.Account)
-		p.Level = c.Policy.Needs(c.facts(u, card, assurance, p.PayeeMoved))
+		p.Level = c.Policy.Needs(c.facts(u, card, payee, assurance, p.PayeeMoved))
 	}
 	c.Payment, err = u.Do(p, payment.Command{Verb: payment.Instruct})
 	c.Passkeys = u.passkeysFor(c.Payment, card)
 	return err
 }
 
-func (c *Instruct) facts(u *Unit, card Card, a payment.Assurance, moved bool) payment.TapFacts {
+// known names what tells whether a card has paid a payee, if its holder's rules ask.
+func (c *Instruct) known(payee Payee, card Card) (PaidID, bool) {
+	account, ok := payee.In(c.Amount.Currency)
+	return PaidID{card.Account, account}, ok && c.Device == card.Associated && c.Amount.Minor <= card.Rules.KnownPayees
+}
+
+func (c *Instruct) wantKnown(w *Wants, payee Payee, card Card) {
+	if id, ok := c.known(payee, card); ok {
+		w.Paid = append(w.Paid, id)
+	}
+}
+
+func (c *Instruct) facts(u *Unit, card Card, payee Payee, a payment.Assurance, moved bool) payment.TapFacts {
 	f := payment.TapFacts{
 		Assurance: a, FromAssociated: c.Device == card.Associated, Minor: c.Amount.Minor, CardLevel: card.Level,
-		TapSpentToday: card.Tapped.on(u.Now), PayeeMoved: moved,
+		TapSpentToday: card.Tapped.on(u.Now), PayeeMoved: moved, KnownPayees: card.Rules.KnownPayees,
+	}
+	if id, ok := c.known(payee, card); ok {
+		f.PayeeKnown = !u.paid[id].IsZero()
 	}
 	if a != payment.Authentic && c.mayTapIdentified() {
 		f.IdentifiedToday = u.identifiedToday(card)

@@ -24,8 +24,9 @@ type asked struct {
 	anyOf        bool
 }
 
-func newUnit() *Unit {
+func newUnit(l Limits) *Unit {
 	return &Unit{
+		limits:     l,
 		cardsByKey: map[CardKey]payment.CardID{},
 		openOf:     map[payment.CardID][]payment.ID{},
 		boundTo:    map[payment.CardID][]BindingID{},

@@ -201,10 +201,16 @@ type MovePayee struct {
 	After Payee // result
 }
 
-// Wants names the payee.
-func (c *MovePayee) Wants(_ *Unit, w *Wants) {
+// Wants names the payee and the account that it has.
+func (c *MovePayee) Wants(u *Unit, w *Wants) {
 	c.want(w)
 	w.Payees = append(w.Payees, c.Handle)
+	if payee, ok := u.Payees.rows[c.Handle]; ok {
+		w.Accounts = append(w.Accounts, payee.Account)
+		if account, ok := payee.In(c.Currency); ok {
+			w.Accounts = append(w.Accounts, account)
+		}
+	}
 }
 
 // Do moves the handle.
@@ -220,9 +226,14 @@ func (c *MovePayee) Do(u *Unit) error {
 	if currency == "" {
 		currency = payee.Currency
 	}
+	account := ledger.Account{ID: c.Account, Kind: ledger.PayeeAccount, Currency: currency}
+	if before, ok := payee.In(currency); ok {
+		was, _ := u.Accounts.Get(before)
+		account.Limits, account.Turnover = was.Limits, was.Turnover // or a new account would lift them
+	}
 	payee.move(currency, c.Account, u.Now)
 	u.putPayee(payee, "moved")
-	u.Accounts.Put(c.Account, ledger.Account{ID: c.Account, Kind: ledger.PayeeAccount, Currency: currency})
+	u.Accounts.Put(c.Account, account)
 	c.After = payee
 	return nil
 }

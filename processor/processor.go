@@ -89,6 +89,7 @@ type Config struct {
 	Store   Store
 	Keys    *keyring.Keyring
 	Policy  payment.Policy
+	Limits  Limits
 	Now     func() time.Time // nil: the store's clock, which is one for all nodes
 	OnBatch func(Batch)      // nil: nobody measures; called by one goroutine
 	Log     *slog.Logger
@@ -218,7 +219,7 @@ func (p *Processor) run(tx Tx, jobs []*job) (u *Unit, err error) {
 			err = p.panicked(broken)
 		}
 	}()
-	u = newUnit()
+	u = newUnit(p.Limits)
 	if err := u.load(tx, jobs); err != nil {
 		return nil, err
 	}

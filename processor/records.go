@@ -84,6 +84,7 @@ type Card struct {
 	Currency   money.Currency
 	State      CardState
 	Level      payment.Level    // the least level its holder wants; 0 for no wish
+	Rules      payment.Rules    // what else its holder wants
 	Associated payment.DeviceID // empty until activated
 	PIN        consent.PINRecord
 	Code       OneUseCode

@@ -15,6 +15,8 @@ import (
 type Unit struct {
 	Now time.Time // read after the rows were locked
 
+	limits Limits
+
 	Payments  table[payment.ID, payment.Payment]
 	Cards     table[payment.CardID, Card]
 	Accounts  table[ledger.AccountID, ledger.Account]
@@ -322,8 +324,8 @@ func (u *Unit) changes() Changes {
 }
 
 // Do steps a payment: it applies the entry, stages the payment, its event, and its order if it names one. If the ledger does
-// not take the entry because of the money, or would not take a rehearsal's, or the order is not to be had, the payment is
-// rejected instead, and that is what is staged.
+// not take the entry because of the money, or would not take a rehearsal's, or it exceeds a limit, or the order is not to be had,
+// the payment is rejected instead, and that is what is staged.
 func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error) {
 	out, err := payment.Step(p, c, u.Now)
 	if err != nil {
@@ -336,6 +338,9 @@ func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error)
 	case err != nil:
 		return p, err
 	}
+	if over := u.exceeded(out); over != "" {
+		return u.Do(p, payment.Command{Verb: payment.Reject, Reason: over})
+	}
 	switch err := u.money(out); {
 	case errors.Is(err, ledger.ErrInsufficientFunds):
 		return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.InsufficientFunds})
@@ -345,6 +350,7 @@ func (u *Unit) Do(p payment.Payment, c payment.Command) (payment.Payment, error)
 		return p, err
 	}
 	u.countSpent(p.State, out.Payment)
+	u.countTurnover(out)
 	u.Payments.Put(out.Payment.ID, out.Payment)
 	u.tellPayment(out.Event)
 	u.wakeFor(p.State, out.Payment)

@@ -26,8 +26,11 @@ var migration2 string
 //go:embed migrations/0003.sql
 var migration3 string
 
+//go:embed migrations/0004.sql
+var migration4 string
+
 // migrations in order; the version of a schema is how many of them it has seen.
-var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}}
+var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}}
 
 // types says how a dialect writes what migrations leave to it.
 type types struct {

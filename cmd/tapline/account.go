@@ -14,6 +14,7 @@ type accountCmd struct {
 	Pending accountPendingCmd `cmd:"" help:"List the top-ups that wait for another operator."`
 	Confirm accountConfirmCmd `cmd:"" help:"Confirm a top-up that another operator asked for."`
 	Reject  accountRejectCmd  `cmd:"" help:"Reject a top-up that waits for another operator, or take one's own back."`
+	Limits  accountLimitsCmd  `cmd:"" help:"Set the limits of the payments of a card's or a payee's account."`
 	Show    accountShowCmd    `cmd:"" help:"Show one account."`
 	Report  accountReportCmd  `cmd:"" help:"List an account's entries."`
 	List    accountListCmd    `cmd:"" help:"List all accounts."`
@@ -80,7 +81,7 @@ func (cmd *accountShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.result(cmd.JSON, account, accountFacts(account)...)
+	return a.result(cmd.JSON, account, append(accountFacts(account), limitFacts("at most", account.Limits, account.Currency)...)...)
 }
 
 // parseTime reads a day or a time, the zero time if there is none.

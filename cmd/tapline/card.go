@@ -66,6 +66,7 @@ func cardFacts(c api.Card) []pair {
 		{"balance", in(c.Balance)}, {"available", in(c.Available)}, {"associated device", c.AssociatedDevice},
 		{"replaces", c.Replaces}, {"replaced by", c.ReplacedBy},
 	}
+	facts = append(facts, ruleFacts(c)...)
 	if c.LostAt != nil {
 		facts = append(facts, pair{"lost since", when(*c.LostAt)})
 	}

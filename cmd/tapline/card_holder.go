@@ -286,42 +286,6 @@ func (cmd *cardUnfreezeCmd) Run(a *app) error {
 	return show(c)
 }
 
-// cardLimitsCmd sets the cardholder's own rule.
-type cardLimitsCmd struct {
-	deviceFlags
-	cardArg
-	Level   string `required:"" enum:"tap,authenticate,confirm,approve" help:"The least a payment needs: tap (the operator's policy decides), authenticate, confirm or approve."`
-	PINFile string `name:"pin-file" placeholder:"FILE" help:"Take the PIN from a file, - for standard input."`
-	jsonFlag
-}
-
-// Help is what the command's --help says.
-func (cardLimitsCmd) Help() string {
-	return `On the card's associated device, with the PIN. You can ask for more than the operator's policy, never for less. Payments
-that are under way keep what they need.`
-}
-
-// Run sets the level.
-func (cmd *cardLimitsCmd) Run(a *app) error {
-	client, err := cmd.client(a)
-	if err != nil {
-		return err
-	}
-	id, err := cmd.of(a, client)
-	if err != nil {
-		return err
-	}
-	pin, err := a.pin(cmd.PINFile, "PIN of the card:")
-	if err != nil {
-		return err
-	}
-	c, err := client.SetLevel(a.ctx, id, pin, cmd.Level)
-	if err != nil {
-		return err
-	}
-	return a.result(cmd.JSON, c, cardFacts(c)...)
-}
-
 // cardPINCmd changes or resets a PIN.
 type cardPINCmd struct {
 	holderFlags

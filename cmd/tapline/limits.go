@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"tapline/httpapi"
+	"tapline/ledger"
+	"tapline/money"
 	"tapline/processor"
 )
 
@@ -53,6 +55,31 @@ func (o *limitOptions) proxies() (networks []netip.Prefix, err error) {
 		networks = append(networks, network.Masked())
 	}
 	return networks, nil
+}
+
+// spending are limits of payments.
+type spending ledger.Limits
+
+// UnmarshalText reads limits with commas between them.
+func (s *spending) UnmarshalText(text []byte) error {
+	*s = spending{}
+	fields := map[string]*int64{
+		"payment": &s.Payment, "day-count": &s.DayCount, "day-sum": &s.DaySum, "month-count": &s.MonthCount, "month-sum": &s.MonthSum,
+	}
+	for _, part := range strings.Split(string(text), ",") {
+		name, number, _ := strings.Cut(part, "=")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || fields[name] == nil || n < 0 || n > money.MaxMinor {
+			return fmt.Errorf("want limits such as payment=50000,day-sum=100000,day-count=20,month-sum=1000000,month-count=100")
+		}
+		*fields[name] = n
+	}
+	return nil
+}
+
+// spending are the operator's limits for all cards and payees.
+func (o *serviceOptions) spending() processor.Limits {
+	return processor.Limits{Cards: ledger.Limits(o.CardLimits), Payees: ledger.Limits(o.PayeeLimits)}
 }
 
 func (o *limitOptions) check() error {

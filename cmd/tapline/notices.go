@@ -32,7 +32,7 @@ func (o *serviceOptions) pushSubject(publicURL string) string {
 // newProcessor starts the processor, and makes the waker that is told when there is something to send.
 func (s *service) newProcessor(o serviceOptions, keys *keyring.Keyring, policy payment.Policy, metrics *httpapi.Metrics) {
 	s.waker = notice.NewWaker(&push.Sender{Keys: keys, Subject: o.pushSubject(s.url), Client: egress.NewClient(o.egress), Now: time.Now}, o.log)
-	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Log: o.log, OnBatch: func(b processor.Batch) {
+	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Limits: o.spending(), Log: o.log, OnBatch: func(b processor.Batch) {
 		metrics.OnBatch(b)
 		if b.WakeUps > 0 {
 			s.waker.Kick()

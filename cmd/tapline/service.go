@@ -38,18 +38,20 @@ type serviceOptions struct {
 	Keys          string `help:"Folder of secret keys. Default: the database file's name with -keys, or tapline-keys." env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER"`
 	Environment   string `help:"live or test. A database belongs to one for ever." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
 
-	Policy               string `help:"What a payment needs: tap, authenticate, confirm or approve." enum:"tap,authenticate,confirm,approve" default:"approve" env:"TAPLINE_POLICY"`
-	AllowIdentifiedTap   bool   `help:"Let card numbers that were only read, and may be copies, settle at level tap." env:"TAPLINE_ALLOW_IDENTIFIED_TAP"`
-	TapLimit             int64  `help:"Greatest payment at level tap, minor units." default:"5000" env:"TAPLINE_TAP_LIMIT"`
-	TapDailyLimit        int64  `help:"Greatest sum of a card's payments at level tap in a UTC day, minor units." default:"15000" env:"TAPLINE_TAP_DAILY_LIMIT"`
-	IdentifiedLimit      int64  `help:"Greatest payment with a card number that was only read, at any level, minor units." default:"50000" env:"TAPLINE_IDENTIFIED_LIMIT"`
-	IdentifiedDailyLimit int64  `help:"Greatest sum of a card's payments in a UTC day by a number that was only read, at any level, minor units." default:"100000" env:"TAPLINE_IDENTIFIED_DAILY_LIMIT"`
-	CodeDigits           int    `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
-	FourEyesAbove        int64  `help:"The most, in minor units, that one operator may put on an account alone; above it another one has to confirm. 0 for no limit." default:"0" env:"TAPLINE_FOUR_EYES_ABOVE"`
-	SkimStep             int64  `help:"By how much the counter of a card that proves itself may rise between two taps without an alarm; 0 for none." default:"50" env:"TAPLINE_SKIM_STEP"`
-	CAPK                 string `name:"capk" help:"JSON file of the card schemes' certification authority keys and of revoked certificates, in place of the built-in keys; docs/cards.md has its form." env:"TAPLINE_CAPK" type:"path" placeholder:"FILE"`
-	CAPKTest             bool   `name:"capk-test" help:"Take test keys of --capk, too: anybody can make cards that they prove. Only in the test environment." env:"TAPLINE_CAPK_TEST"`
-	TapCountry           uint16 `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
+	Policy               string   `help:"What a payment needs: tap, authenticate, confirm or approve." enum:"tap,authenticate,confirm,approve" default:"approve" env:"TAPLINE_POLICY"`
+	AllowIdentifiedTap   bool     `help:"Let card numbers that were only read, and may be copies, settle at level tap." env:"TAPLINE_ALLOW_IDENTIFIED_TAP"`
+	TapLimit             int64    `help:"Greatest payment at level tap, minor units." default:"5000" env:"TAPLINE_TAP_LIMIT"`
+	TapDailyLimit        int64    `help:"Greatest sum of a card's payments at level tap in a UTC day, minor units." default:"15000" env:"TAPLINE_TAP_DAILY_LIMIT"`
+	IdentifiedLimit      int64    `help:"Greatest payment with a card number that was only read, at any level, minor units." default:"50000" env:"TAPLINE_IDENTIFIED_LIMIT"`
+	IdentifiedDailyLimit int64    `help:"Greatest sum of a card's payments in a UTC day by a number that was only read, at any level, minor units." default:"100000" env:"TAPLINE_IDENTIFIED_DAILY_LIMIT"`
+	CardLimits           spending `help:"Limits of every card that has no others: payment, day-count, day-sum, month-count, month-sum; sums in minor units." env:"TAPLINE_CARD_LIMITS" placeholder:"day-sum=100000,day-count=20"`
+	PayeeLimits          spending `help:"Limits of every payee that has no others, likewise." env:"TAPLINE_PAYEE_LIMITS" placeholder:"LIMITS"`
+	CodeDigits           int      `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
+	FourEyesAbove        int64    `help:"The most, in minor units, that one operator may put on an account alone; above it another one has to confirm. 0 for no limit." default:"0" env:"TAPLINE_FOUR_EYES_ABOVE"`
+	SkimStep             int64    `help:"By how much the counter of a card that proves itself may rise between two taps without an alarm; 0 for none." default:"50" env:"TAPLINE_SKIM_STEP"`
+	CAPK                 string   `name:"capk" help:"JSON file of the card schemes' certification authority keys and of revoked certificates, in place of the built-in keys; docs/cards.md has its form." env:"TAPLINE_CAPK" type:"path" placeholder:"FILE"`
+	CAPKTest             bool     `name:"capk-test" help:"Take test keys of --capk, too: anybody can make cards that they prove. Only in the test environment." env:"TAPLINE_CAPK_TEST"`
+	TapCountry           uint16   `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
 	limitOptions         `embed:""`
 	PushSubject          string `help:"Whom push services may ask about this one: a mailto: or https: address. Default: --public-url, where that is https." env:"TAPLINE_PUSH_SUBJECT" placeholder:"URL"`
 	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`

@@ -32,6 +32,7 @@ func (s *suite) changesComeBack() {
 	// Every field that may change, of one row of each table.
 	r.Accounts[1].DebitsPending, r.Accounts[1].CreditsPending = 1, 2
 	r.Accounts[1].DebitsPosted, r.Accounts[1].CreditsPosted = 3, 100_004
+	r.Accounts[1].Limits, r.Accounts[1].Turnover = ledger.Limits{}, ledger.Turnover{Day: later, DayCount: 4, DaySum: 5, MonthCount: 6, MonthSum: 7}
 	r.Devices[0].Label, r.Devices[0].UsedAt, r.Devices[0].RevokedAt, r.Devices[0].Push = "Old", noon, later, processor.PushSubscription{}
 	r.WakeUps[0].Until, r.WakeUps[0].NextAt, r.WakeUps[0].Attempts, r.WakeUps[0].Version = later, later, 0, 8
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
@@ -41,7 +42,8 @@ func (s *suite) changesComeBack() {
 	r.Operators[0].Name = "Beth"
 	r.TopUps[0].State, r.TopUps[0].DecidedBy, r.TopUps[0].DecidedAt = processor.TopUpRejected, "op", later
 	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
-		State: processor.CardFrozen, Label: "Blue", SUNVersion: r.Cards[0].SUNVersion, SUNCounter: 7}
+		State: processor.CardFrozen, Label: "Blue", SUNVersion: r.Cards[0].SUNVersion, SUNCounter: 7,
+		Rules: payment.Rules{Limits: ledger.Limits{DaySum: 9}, Night: payment.Night{From: 1, Until: 2, Zone: "UTC"}, KnownPayees: 3}}
 	r.Cards[0] = frozen
 	r.Cards[1].State, r.Cards[1].ReplacedBy = processor.CardClosed, "c3"
 	r.Bindings[0].BoundAt, r.Bindings[0].RemovedAt = later, later

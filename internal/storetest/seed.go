@@ -30,7 +30,9 @@ func world() processor.Changes {
 		New: processor.Rows{
 			Accounts: []ledger.Account{
 				{ID: "issuance", Kind: ledger.Issuance, Currency: "CNY", DebitsPosted: 200_000},
-				{ID: "card1", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100_000},
+				{ID: "card1", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100_000,
+					Limits:   ledger.Limits{Payment: 1, DayCount: 2, DaySum: 3, MonthCount: 4, MonthSum: 5},
+					Turnover: ledger.Turnover{Day: noon, DayCount: 1, DaySum: 2, MonthCount: 3, MonthSum: 4}},
 				{ID: "card2", Kind: ledger.CardAccount, Currency: "CNY", CreditsPosted: 100_000},
 				{ID: "shop1", Kind: ledger.PayeeAccount, Currency: "CNY"},
 			},
