@@ -57,6 +57,7 @@ check: ## gofmt, go vet, for other systems too, and staticcheck
 	@files=$$(gofmt -l .) || exit 1; \
 	if [ -n "$$files" ]; then printf 'not formatted, run "make fmt":\n%s\n' "$$files" >&2; exit 1; fi
 	go vet ./...
+	go vet -tags ha ./cmd/tapline
 	@for system in $(OTHER_SYSTEMS); do \
 		echo "go vet for $$system"; \
 		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} go vet ./cmd/tapline ./card/... || exit 1; \
@@ -119,6 +120,13 @@ lint: ## show the OpenAPI document to redocly and spectral
 .PHONY: upgrade-fixture
 upgrade-fixture: ## keep databases of the newest schema, whose number is SCHEMA, for the test of upgrades
 	go test -count=1 ./cmd/tapline -run '^TestUpgrade$$' -make-upgrade-fixture $(SCHEMA)
+
+.PHONY: test-ha
+test-ha: ## kill, pause and switch three replicated PostgreSQL servers under load; installs what it needs, TEST_DEPS=no nothing
+ifneq ($(TEST_DEPS),no)
+	scripts/install-test-deps --ha
+endif
+	go test -tags ha -count=1 -timeout 20m ./cmd/tapline -run '^TestReplicatedPostgreSQL$$' -v
 
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME (20s)

@@ -60,7 +60,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Exists reports whether there is a database already: a file, or tables on a server.
+// Exists reports whether there is a database already: a file, or tables on a server that a service has used; those that
+// Migrate has only made do not count.
 func Exists(ctx context.Context, path string, o Options) (bool, error) {
 	if IsServer(path) {
 		there, err := existsPostgres(ctx, path, o)

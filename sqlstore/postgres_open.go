@@ -274,7 +274,9 @@ func (c *postgresConn) migrate(known []migration, from int) error {
 	return writeMeta(c, "oldest", strconv.Itoa(known[len(known)-1].oldest))
 }
 
-// existsPostgres reports whether there are tables.
+var countUses = plain("SELECT (SELECT count(*) FROM meta WHERE name LIKE 'kept %') + (SELECT count(*) FROM (SELECT 1 FROM cards LIMIT 1) AS any_card)")
+
+// existsPostgres reports whether there are tables that a service has used. Those that were only made have nothing in them.
 func existsPostgres(ctx context.Context, database string, o Options) (bool, error) {
 	o.ReadOnly = true
 	config, err := postgresConfig(database, o)
@@ -285,8 +287,12 @@ func existsPostgres(ctx context.Context, database string, o Options) (bool, erro
 	if err := c.connect(ctx, config); err != nil {
 		return false, openingFailed(err)
 	}
+	uses := int64(0)
 	empty, err := c.empty()
-	return !empty, openingFailed(errors.Join(err, c.conn.Close(ctx)))
+	if err == nil && !empty {
+		_, err = c.run(countUses, 1, nil, func(from scanner) { uses = from.integer(0) })
+	}
+	return uses > 0, openingFailed(errors.Join(err, c.conn.Close(ctx)))
 }
 
 // migratePostgres makes the tables, if there are none, or brings them to the newest schema.

@@ -158,6 +158,9 @@ func TestServiceNeedsNoMoreThanToUseTheTables(t *testing.T) {
 	if kept, err := s.Remember(t.Context(), "a", "b"); kept != "b" || err != nil {
 		t.Errorf("Remember = %s, %v", kept, err)
 	}
+	if there, err := Exists(t.Context(), as("tapline"), Options{}); !there || err != nil {
+		t.Errorf("Exists of what keeps something = %v, %v", there, err)
+	}
 	if found, err := s.Check(t.Context()); len(found) > 0 || err != nil {
 		t.Errorf("Check = %v, %v", found, err)
 	}
@@ -187,10 +190,14 @@ func TestNodesThatStartTogetherMakeTheTablesOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+	if there, err := Exists(t.Context(), address, Options{}); there || err != nil {
+		t.Errorf("Exists of tables that nobody has used = %v, %v", there, err)
+	}
+	s := openTest(t, address)
+	saveBooks(t, s)
 	if there, err := Exists(t.Context(), address, Options{}); !there || err != nil {
 		t.Errorf("Exists = %v, %v", there, err)
 	}
-	saveBooks(t, openTest(t, address))
 }
 
 func TestPostgreSQLMigrateGoesForwardOnce(t *testing.T) {
