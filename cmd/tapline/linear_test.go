@@ -119,7 +119,10 @@ type nodes struct {
 // startNodes starts some services with a payee, on one database: that of a URL, or a file. People reach them at the address
 // of the first.
 func startNodes(t *testing.T, db string, n int) *nodes {
-	return startNodesAt(t, "", db, n, unlimited...)
+	t.Helper()
+	c := startNodesAt(t, "", db, n, unlimited...)
+	c.furnish()
+	return c
 }
 
 // startNodesAt starts services that people reach at another address.
