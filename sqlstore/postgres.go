@@ -31,6 +31,9 @@ const (
 	retryPause       = 2 * time.Millisecond   // before the first retry; doubles with each
 	outcomePatience  = 10 * time.Second       // for asking what became of a commit that was not answered
 	outcomePause     = 100 * time.Millisecond // between asking
+	beginPatience    = 3 * time.Second        // for the first answer on a connection that was not used for a while
+	batchPatience    = 12 * time.Second       // for a transaction that somebody waits for; more than lock_timeout
+	haltPatience     = 2 * time.Second        // for the end of what the server was asked to stop
 	witnessPatience  = 2 * time.Second        // for the answer of one who is asked
 	commitPatience   = 5 * time.Second        // for the answer to a commit, which may wait for replicas
 	connectPatience  = 5 * time.Second        // unless the URL says otherwise
@@ -75,7 +78,14 @@ func (d *postgresDB) take(ctx context.Context, from chan *postgresConn) (*postgr
 func (d *postgresDB) begin(ctx context.Context, c *postgresConn, how string) error {
 	c.ctx, c.fault = ctx, fine
 	if c.conn != nil && !c.conn.IsClosed() {
-		err := c.begin(how)
+		// A server that has come to a halt would let it wait as long as the transaction may last.
+		err := c.conn.Conn().SetReadDeadline(time.Now().Add(beginPatience))
+		if err == nil {
+			err = c.begin(how)
+		}
+		if err == nil {
+			err = c.conn.Conn().SetReadDeadline(time.Time{})
+		}
 		if err == nil || !c.conn.IsClosed() || ctx.Err() != nil {
 			return err
 		}
@@ -124,7 +134,22 @@ func (d *postgresDB) update(ctx context.Context, f func(session) error) error {
 	}
 }
 
+// updateOnce gives a transaction up before its time where somebody waits for it: locks are waited for no longer than that,
+// so the server has come to a halt, and another one may have taken its place.
 func (d *postgresDB) updateOnce(ctx context.Context, f func(session) error) (fault, error) {
+	if _, waits := ctx.Deadline(); !waits {
+		return d.updateWithin(ctx, f)
+	}
+	limited, cancel := context.WithTimeout(ctx, batchPatience)
+	defer cancel()
+	fault, err := d.updateWithin(limited, f)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: it took more than %v: %w", processor.ErrUnavailable, batchPatience, err)
+	}
+	return fault, err
+}
+
+func (d *postgresDB) updateWithin(ctx context.Context, f func(session) error) (fault, error) {
 	c, err := d.take(ctx, d.writers)
 	if err != nil {
 		return fine, err

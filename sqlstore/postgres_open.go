@@ -87,7 +87,7 @@ func postgresConfig(database string, o Options) (*pgconn.Config, error) {
 	}
 	// When a context ends, the server is asked to stop; the connection is kept.
 	config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, CancelRequestDelay: cancelDelay, DeadlineDelay: rollBackPatience}
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, CancelRequestDelay: cancelDelay, DeadlineDelay: haltPatience}
 	}
 	return config, nil
 }
