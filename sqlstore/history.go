@@ -44,11 +44,10 @@ var (
 		" ON CONFLICT (log, level, place) DO UPDATE SET hashes = excluded.hashes", isText, isInteger, isInteger, isBytes)
 	newestHead    = plain("SELECT " + heads.list() + " FROM heads ORDER BY number DESC LIMIT 1")
 	latestHead    = plain("SELECT " + heads.list() + " FROM heads WHERE day IS NULL ORDER BY number DESC LIMIT 1")
-	headSizes     = plain("SELECT MAX(entries), MAX(audit) FROM heads")
 	headsNewest   = plain("SELECT "+heads.list()+" FROM heads WHERE number < $1 ORDER BY number DESC LIMIT $2", isInteger, isInteger)
 	headsOldest   = plain("SELECT "+heads.list()+" FROM heads WHERE number > $1 ORDER BY number LIMIT $2", isInteger, isInteger)
 	headOfDay     = plain("SELECT "+heads.list()+" FROM heads WHERE day = $1", isText)
-	headOfSize    = plain("SELECT "+heads.list()+" FROM heads WHERE entries >= $1 AND day IS NULL ORDER BY entries, number LIMIT 1", isInteger)
+	headOfSize    = plain("SELECT "+heads.list()+" FROM heads WHERE entries >= $1 AND COALESCE(day, '') = '' ORDER BY entries, number LIMIT 1", isInteger)
 	daysToSeal    = plain("SELECT "+closedDays.list()+" FROM closed_days d WHERE NOT EXISTS (SELECT 1 FROM heads h WHERE h.day = d.day) ORDER BY d.day LIMIT $1", isInteger)
 	daysOldest    = plain("SELECT " + closedDays.list() + " FROM closed_days ORDER BY day")
 	countRestores = plain("SELECT COUNT(*) FROM restores")
@@ -172,7 +171,9 @@ func (r *historyReader) Sealed() (newest history.Head, entries, audit int64, err
 	if all := collect(&r.rows, heads, newestHead, nil); len(all) > 0 {
 		newest = all[0]
 	}
-	r.query(headSizes, func(binder) {}, func(row scanner) { entries, audit = row.integer(0), row.integer(1) })
+	if all := collect(&r.rows, heads, latestHead, nil); len(all) > 0 { // a day's head has fewer entries
+		entries, audit = all[0].Entries, all[0].Audit
+	}
 	return newest, entries, audit, r.err
 }
 

@@ -245,6 +245,63 @@ func TestTwoServicesSealOneHistory(t *testing.T) {
 	})
 }
 
+// TestWhatIsCommittedLateIsSealedLate seals while a transaction has its numbers and is not committed yet.
+func TestWhatIsCommittedLateIsSealedLate(t *testing.T) {
+	p := newPast(t, newDatabase(t))
+	p.enter(3)
+	p.seal()
+	saved, commit, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		c := processor.Changes{Entries: []ledger.Entry{{ID: "held_up/post", Action: ledger.Post, Reference: "held_up", At: time.UnixMicro(1 << 50),
+			Postings: []ledger.Posting{{Debit: "issuance", Credit: "card1", Amount: money.Amount{Minor: 1, Currency: "CNY"}}}}}}
+		done <- p.store.Update(context.WithoutCancel(t.Context()), func(tx processor.Tx) error {
+			err := tx.Save(c)
+			if err != nil {
+				t.Error(err)
+			}
+			close(saved)
+			<-commit
+			return err
+		})
+	}()
+	<-saved
+	p.seal()
+	before := p.verify(history.Verification{})
+	close(commit)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	p.enter(2)
+	p.seal()
+	after := p.verify(history.Verification{Kept: p.kept()})
+	if before.Heads != 1 || after.Heads != 2 || after.Entries != before.Entries+3 || after.Unsealed != 0 || len(after.Findings) > 0 {
+		t.Errorf("before the commit %+v, and after %+v", before, after)
+	}
+}
+
+// BenchmarkSealing seals entries that are there already, which is all that the history costs, and not in any payment.
+func BenchmarkSealing(b *testing.B) {
+	keys, err := keyring.OpenOrCreate(b.TempDir() + "/keys")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := openTest(b, b.TempDir()+"/tapline.db")
+	saveBooks(b, s)
+	var c processor.Changes
+	for i := range b.N {
+		c.Entries = append(c.Entries, ledger.Entry{ID: ledger.EntryID(fmt.Sprintf("top_%d/post", i)), Action: ledger.Post, Reference: "top", At: time.UnixMicro(1 << 50),
+			Postings: []ledger.Posting{{Debit: "issuance", Credit: "card1", Amount: money.Amount{Minor: 1, Currency: "CNY"}}}})
+	}
+	if err := save(s, c); err != nil {
+		b.Fatal(err)
+	}
+	sealer := &history.Sealer{Store: s, Keys: keys, Issuer: "https://pay.example", Environment: "test"}
+	b.ResetTimer()
+	if err := sealer.Seal(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // TestARewrittenHistoryIsFound changes a database's file as somebody would who may do anything with it, but does not have the keys.
 func TestARewrittenHistoryIsFound(t *testing.T) {
 	path := t.TempDir() + "/tapline.db"

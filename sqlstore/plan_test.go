@@ -52,6 +52,9 @@ func oftenRun() map[string]*statement {
 		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,
 		"list of cards": cardsInOrder, "list of devices": devicesInOrder, "list of accounts": accountsInOrder,
 		"list of payees": payeesInOrder, "list of operators": operatorsInOrder,
+		"heads, newest first": headsNewest, "heads, oldest first": headsOldest,
+		"head of a day": headOfDay, "head of a size": headOfSize, "a tile": oneTile, "audit to seal": auditFrom, "entry by id": entryByID,
+		"first entry of a day": firstAfter, "last entry of a day": lastBefore, "entries of a day": countEntries,
 		"purge keys": purgeKeys, "purge challenges": purgeChallenges, "challenges of a device": challengesOf, "purge tries": purgeTries, "purge events": purgeEvents, "purge recipients": purgeRecipients,
 	}
 }
