@@ -227,6 +227,7 @@ type Event struct {
 	State   string    `json:"state"`
 	Version int64     `json:"version,omitempty"`
 	At      time.Time `json:"at"`
+	Test    bool      `json:"test,omitempty" doc:"It was made to test programs, and tells of nothing."`
 }
 
 // Events are those after one that is known.

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"tapline/api"
 	"tapline/processor"
 )
 
@@ -177,7 +176,7 @@ func (s *stream) tell() error {
 			return err
 		}
 		for _, e := range events {
-			data := encode(api.Event{Type: e.Type, Subject: e.Subject, State: e.State, Version: e.Version, At: e.At})
+			data := encode(eventView(e))
 			fmt.Fprintf(&s.out, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data)
 		}
 		s.last = max(s.last, next)

@@ -142,7 +142,7 @@ func (c *call) listEvents() (answer, error) {
 	list := api.AdminEvents{Events: []api.AdminEvent{}}
 	for _, e := range rows.Events {
 		list.Events = append(list.Events, api.AdminEvent{
-			ID: e.Seq, Event: api.Event{Type: e.Type, Subject: e.Subject, State: e.State, Version: e.Version, At: e.At},
+			ID: e.Seq, Event: eventView(e),
 		})
 	}
 	list.Next = after(rows.Events, limit, func(e processor.Event) string { return seq(e.Seq) })

@@ -67,6 +67,9 @@ type Config struct {
 	// Limits are how often devices and addresses may ask for what strangers could wear out or search through.
 	Limits Limits
 
+	// WebhooksHere lets webhooks be sent to this machine by plain http, in the test environment.
+	WebhooksHere bool
+
 	// Authorities are the keys that payment cards are verified with; nil for none, and then their taps are never authentic.
 	Authorities *oda.Authorities
 	// TerminalCountry is what payment cards are told of the place of the tap: ISO 3166-1 numeric; 0 for 156, China.

@@ -26,6 +26,8 @@ type Metrics struct {
 	stage     *prometheus.HistogramVec
 	batchSize prometheus.Histogram
 	batch     prometheus.Histogram
+	webhooks  *prometheus.CounterVec
+	webhook   prometheus.Histogram
 }
 
 // Bounds of the histograms: what machines take, what people take, and how many commands fit a batch.
@@ -48,8 +50,11 @@ func NewMetrics() *Metrics {
 			Name: "tapline_batch_commands", Help: "Commands per database transaction.", Buckets: sizeBounds}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tapline_batch_duration_seconds", Help: "How long database transactions took.", Buckets: machineBounds}),
+		webhooks: counters("tapline_webhook_attempts_total", "Webhook messages sent, by what became of them, and whether they are sent again.", "result", "final"),
+		webhook: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tapline_webhook_duration_seconds", Help: "How long receivers of webhooks took.", Buckets: machineBounds}),
 	}
-	m.registry.MustRegister(m.requests, m.request, m.payments, m.stage, m.batchSize, m.batch, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.request, m.payments, m.stage, m.batchSize, m.batch, m.webhooks, m.webhook, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.http = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
@@ -135,6 +140,16 @@ func stages(p payment.Payment) map[string]time.Duration {
 		}
 	}
 	return took
+}
+
+// OnWebhook measures a webhook message: its failure, one of a few words, or none; how long the receiver took; and whether it is sent
+// no more.
+func (m *Metrics) OnWebhook(failure string, took time.Duration, final bool) {
+	if failure == "" {
+		failure = "delivered"
+	}
+	m.webhooks.WithLabelValues(failure, strconv.FormatBool(final)).Inc()
+	m.webhook.Observe(took.Seconds())
 }
 
 // ServeHTTP answers with all metrics.

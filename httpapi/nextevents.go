@@ -69,7 +69,7 @@ func (c *call) eventsSince(after int64) (out api.Events, err error) {
 		}
 		out.Next = strconv.FormatInt(max(after, next), 10)
 		for _, e := range found {
-			out.Events = append(out.Events, api.Event{Type: e.Type, Subject: e.Subject, State: e.State, Version: e.Version, At: e.At})
+			out.Events = append(out.Events, eventView(e))
 		}
 		return nil
 	})

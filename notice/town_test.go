@@ -60,11 +60,12 @@ type node struct {
 	*town
 	*Processor
 	*notice.Waker
-	store  *sqlstore.Store
-	late   time.Duration
-	mu     sync.Mutex
-	serial string
-	shut   func()
+	courier *notice.Courier // once it delivers
+	store   *sqlstore.Store
+	late    time.Duration
+	mu      sync.Mutex
+	serial  string
+	shut    func()
 }
 
 func found(t *testing.T, db string) *town {

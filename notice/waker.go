@@ -1,4 +1,5 @@
-// Package notice tells cardholders what happens to their cards and payments while they do not look.
+// Package notice tells cardholders what happens to their cards and payments while they do not look, and the programs of payees what
+// happens to theirs.
 //
 // What is to be told is written in the transaction of what it is about, so that nothing is lost if the service dies: see
 // processor.WakeUp. Any number of nodes send; of all who find something to send, one claims it.

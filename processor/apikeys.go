@@ -16,10 +16,12 @@ const (
 	ScopeRefunds Scope = "refunds" // give money back
 	ScopeRead    Scope = "read"    // read orders, payments and receipts, and be told of events
 	ScopeKeys    Scope = "keys"    // make, list, rotate and revoke API keys
+
+	ScopeWebhooks Scope = "webhooks" // say where the payee's programs are told of events
 )
 
 // Scopes lists every scope.
-var Scopes = []Scope{ScopeOrders, ScopeRefunds, ScopeRead, ScopeKeys}
+var Scopes = []Scope{ScopeOrders, ScopeRefunds, ScopeRead, ScopeKeys, ScopeWebhooks}
 
 // Bounds of API keys.
 const (

@@ -49,6 +49,10 @@ var (
 	ErrUnknownRefund     = errors.New("no such refund") // also: not yours to see
 	ErrPayeeBalance      = errors.New("the payee's balance does not cover the refund")
 	ErrTooLarge          = errors.New("the account cannot hold that much")
+	ErrUnknownWebhook    = errors.New("no such webhook endpoint") // also: not yours to see
+	ErrUnknownDelivery   = errors.New("no such webhook delivery") // also: not yours to see
+	ErrTooManyWebhooks   = errors.New("the payee has as many webhook endpoints as it may have")
+	ErrWebhookDisabled   = errors.New("the webhook endpoint is disabled")
 )
 
 // OrderError refuses an order that cannot be paid or cancelled any more, or not now.

@@ -19,6 +19,7 @@ type asked struct {
 	challengesOf map[payment.DeviceID]bool
 	passkeys     map[payment.CardID]bool
 	apiKeysOf    map[payment.Handle]bool
+	webhooksOf   map[payment.Handle]bool
 	paid         map[PaidID]bool
 	signInsOf    map[SignInOwner]bool
 	anyOf        bool
@@ -33,12 +34,13 @@ func newUnit(l Limits) *Unit {
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
-			apiKeysOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
+			apiKeysOf: map[payment.Handle]bool{}, webhooksOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
 			signInsOf: map[SignInOwner]bool{},
 		},
 		challengesOf: map[payment.DeviceID][]ChallengeID{},
 		passkeysOf:   map[payment.CardID][]string{},
 		apiKeysOf:    map[payment.Handle][]string{},
+		webhooksOf:   map[payment.Handle][]string{},
 		paid:         map[PaidID]time.Time{},
 	}
 }
@@ -118,13 +120,15 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
 		SignIns: u.SignIns.missing(w.SignIns), SignInsOf: fresh(u.asked.signInsOf, w.SignInsOf),
 		WakeUps: u.WakeUps.missing(w.WakeUps), ClosedAfter: u.ClosedDays.missing(w.ClosedAfter),
+		Webhooks: u.Webhooks.missing(w.Webhooks), WebhooksOf: fresh(u.asked.webhooksOf, w.WebhooksOf), Deliveries: u.Deliveries.missing(w.Deliveries),
 		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
 		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
-		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter)
+		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
+		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -206,6 +210,7 @@ func (u *Unit) add(r Rows) {
 	for _, x := range r.Keys {
 		u.Keys.add(x.KeyID, x)
 	}
+	u.addWebhooks(r)
 }
 
 // addPayees takes the rows about payees.
@@ -218,6 +223,17 @@ func (u *Unit) addPayees(r Rows) {
 	}
 	for _, x := range r.Paid {
 		u.paid[x.PaidID] = x.At
+	}
+}
+
+// addWebhooks takes the rows about webhooks.
+func (u *Unit) addWebhooks(r Rows) {
+	for _, x := range r.Webhooks {
+		u.Webhooks.add(x.ID, x)
+		u.webhooksOf[x.Payee] = appendNew(u.webhooksOf[x.Payee], x.ID)
+	}
+	for _, x := range r.Deliveries {
+		u.Deliveries.add(x.ID, x)
 	}
 }
 

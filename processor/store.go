@@ -68,6 +68,7 @@ type Reader interface {
 	Span(after int64, end time.Time) (Span, error)
 	// List is for operators: rows of one table.
 	List(ListQuery) (Rows, error)
+	WebhookReader
 }
 
 // PaymentQuery selects payments. Exactly one of Initiator, Approver, Payee, Card and All is given.
@@ -148,6 +149,10 @@ type Wants struct {
 	ChallengesOf []payment.DeviceID // all challenges of these devices
 
 	WakeUps []WakeID
+
+	Webhooks   []string         // endpoints by id
+	WebhooksOf []payment.Handle // all endpoints of these payees that were not removed
+	Deliveries []string         // to endpoints, by id
 }
 
 // Rows are rows of each table.
@@ -176,6 +181,8 @@ type Rows struct {
 	Challenges []TapChallenge
 	WakeUps    []WakeUp
 	ClosedDays []ClosedDay // never change
+	Webhooks   []Webhook
+	Deliveries []Delivery
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

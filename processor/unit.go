@@ -37,6 +37,8 @@ type Unit struct {
 	Challenges table[ChallengeID, TapChallenge]
 	WakeUps    table[WakeID, WakeUp]
 	ClosedDays table[string, ClosedDay] // by the day before
+	Webhooks   table[string, Webhook]
+	Deliveries table[string, Delivery]
 
 	entries  []ledger.Entry
 	events   []Event
@@ -51,6 +53,7 @@ type Unit struct {
 	challengesOf map[payment.DeviceID][]ChallengeID
 	passkeysOf   map[payment.CardID][]string
 	apiKeysOf    map[payment.Handle][]string
+	webhooksOf   map[payment.Handle][]string
 	paid         map[PaidID]time.Time
 	asked        asked
 }
@@ -252,7 +255,8 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays}
+		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
+		&u.Webhooks, &u.Deliveries}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -277,6 +281,10 @@ func (u *Unit) keep() {
 	for _, mac := range u.APIKeys.puts {
 		k := u.APIKeys.staged[mac]
 		u.apiKeysOf[k.Payee] = appendNew(u.apiKeysOf[k.Payee], mac)
+	}
+	for _, id := range u.Webhooks.puts {
+		e := u.Webhooks.staged[id]
+		u.webhooksOf[e.Payee] = appendNew(u.webhooksOf[e.Payee], id)
 	}
 	for _, id := range u.Challenges.puts {
 		u.challengesOf[id.Device] = appendNew(u.challengesOf[id.Device], id)
@@ -318,6 +326,8 @@ func (u *Unit) changes() Changes {
 	c.New.Challenges, c.Changed.Challenges = u.Challenges.split()
 	c.New.WakeUps, c.Changed.WakeUps = u.WakeUps.split()
 	c.New.ClosedDays, c.Changed.ClosedDays = u.ClosedDays.split()
+	c.New.Webhooks, c.Changed.Webhooks = u.Webhooks.split()
+	c.New.Deliveries, c.Changed.Deliveries = u.Deliveries.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c

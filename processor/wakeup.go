@@ -224,6 +224,9 @@ func (c *FinishWakeUp) Do(u *Unit) error {
 	return nil
 }
 
+// TimeIn is the time by which a snapshot is judged: that of the commands.
+func (p *Processor) TimeIn(r Reader) (time.Time, error) { return p.now(r) }
+
 // DueWakeUp is a wake-up that is to be sent, and where its device says it can be woken.
 type DueWakeUp struct {
 	WakeID

@@ -29,8 +29,11 @@ var migration3 string
 //go:embed migrations/0004.sql
 var migration4 string
 
+//go:embed migrations/0005.sql
+var migration5 string
+
 // migrations in order; the version of a schema is how many of them it has seen.
-var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}}
+var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}, {migration5, 1}}
 
 // types says how a dialect writes what migrations leave to it.
 type types struct {

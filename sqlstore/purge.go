@@ -37,7 +37,7 @@ var (
 	purgeRecipients = plain("DELETE FROM event_recipients WHERE principal = $1 AND event = $2", isText, isInteger)
 )
 
-// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, API keys that ended long ago, and old counts of tries. It returns how many
+// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, webhook deliveries and removed endpoints, API keys that ended long ago, and old counts of tries. It returns how many
 // of them it deleted: while there are any, there may be more.
 func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err error) {
 	err = s.db.update(ctx, func(c session) error {
@@ -57,6 +57,14 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err erro
 		})
 		deleted += r.delete(purgeAPIKeys, func(to binder) {
 			to.integer(micros(now.Add(-processor.APIKeysKept)))
+			to.integer(purgedAtOnce)
+		})
+		deleted += r.delete(purgeDeliveries, func(to binder) {
+			to.integer(micros(now.Add(-processor.DeliveriesKept)))
+			to.integer(purgedAtOnce)
+		})
+		deleted += r.delete(purgeWebhooks, func(to binder) {
+			to.integer(micros(now.Add(-processor.DeliveriesKept)))
 			to.integer(purgedAtOnce)
 		})
 		old := collect(r, events, oldEvents, func(to binder) {

@@ -99,6 +99,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		found.Tries = append(found.Tries, t.Tries)
 	}
 	r.loadOtherwise(w, &found)
+	r.loadWebhooks(w, &found)
 	if r.err != nil {
 		return processor.Rows{}, r.err
 	}

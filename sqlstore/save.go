@@ -34,6 +34,8 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, bindings, c.New.Bindings, c.Changed.Bindings)
 	store(t, challenges, c.New.Challenges, c.Changed.Challenges)
 	store(t, wakeUps, c.New.WakeUps, c.Changed.WakeUps)
+	store(t, webhooks, c.New.Webhooks, c.Changed.Webhooks)
+	store(t, deliveries, c.New.Deliveries, c.Changed.Deliveries)
 	store(t, passkeys, c.New.Passkeys, c.Changed.Passkeys)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
 	insert(t, orders, c.New.Orders)

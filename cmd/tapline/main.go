@@ -34,6 +34,9 @@ type root struct {
 	Reader    readerCmd    `cmd:"" help:"Let a web page wait for a tap on this computer's card reader."`
 	Order     orderCmd     `cmd:"" help:"Make, show, list and cancel orders (payee)."`
 	Payment   paymentCmd   `cmd:"" help:"Show a payment, and undo it before its money moves."`
+	Webhook   webhookCmd   `cmd:"" help:"Have events sent to your programs (payee)."`
+	Listen    listenCmd    `cmd:"" help:"Print events as they happen, and forward them to a program on this machine (payee)."`
+	Trigger   triggerCmd   `cmd:"" help:"Make a test event, to try your programs with (payee)."`
 	Refund    refundCmd    `cmd:"" help:"Give money of settled payments back (payee)."`
 	Payee     payeeCmd     `cmd:"" help:"Look payees up, add and list them."`
 	Account   accountCmd   `cmd:"" help:"Top accounts up and report their entries (operator)."`

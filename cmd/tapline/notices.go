@@ -11,6 +11,7 @@ import (
 	"tapline/payment"
 	"tapline/processor"
 	"tapline/push"
+	"tapline/webhook"
 )
 
 // checkPush looks at whom push services are told to ask (RFC 8292 §2.1).
@@ -29,7 +30,15 @@ func (o *serviceOptions) pushSubject(publicURL string) string {
 	return o.PushSubject
 }
 
-// newProcessor starts the processor, and makes the waker that is told when there is something to send.
+// checkWebhooks looks at where webhooks may be sent.
+func (o *serviceOptions) checkWebhooks() error {
+	if o.WebhooksHere && o.Environment != "test" {
+		return &usageError{"--webhooks-here: only in the test environment", "a live service sends webhooks to public hosts by https"}
+	}
+	return nil
+}
+
+// newProcessor starts the processor, and makes those who send what there is to tell.
 func (s *service) newProcessor(o serviceOptions, keys *keyring.Keyring, policy payment.Policy, metrics *httpapi.Metrics) {
 	s.waker = notice.NewWaker(&push.Sender{Keys: keys, Subject: o.pushSubject(s.url), Client: egress.NewClient(o.egress), Now: time.Now}, o.log)
 	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Limits: o.spending(), Log: o.log, OnBatch: func(b processor.Batch) {
@@ -39,4 +48,11 @@ func (s *service) newProcessor(o serviceOptions, keys *keyring.Keyring, policy p
 		}
 	}})
 	s.waker.Processor = s.processor
+	poster := &webhook.Poster{Client: egress.NewClient(o.egress), Refused: egress.ErrForbidden}
+	if o.WebhooksHere {
+		poster.Local = egress.NewClient(egress.Options{Here: true})
+	}
+	s.courier = notice.NewCourier(keys, poster, o.log)
+	s.courier.Processor = s.processor
+	s.courier.OnAttempt = func(a notice.Attempt) { metrics.OnWebhook(a.Failure, a.Took, a.Final) }
 }

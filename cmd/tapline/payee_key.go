@@ -76,7 +76,7 @@ type payeeKeyMakeCmd struct {
 	payeeKeyFlags
 	writeFlags
 	Name   string        `required:"" placeholder:"TEXT" help:"Which program has it, such as till."`
-	Scope  []string      `required:"" enum:"orders,refunds,read,keys" placeholder:"orders,read" help:"What it may do: orders, refunds, read, keys. May be given again."`
+	Scope  []string      `required:"" enum:"orders,refunds,read,keys,webhooks" placeholder:"orders,read" help:"What it may do: orders, refunds, read, keys, webhooks. May be given again."`
 	Expire time.Duration `name:"expires-in" placeholder:"720h" help:"After how long it ends by itself; it lasts if this is left out."`
 	jsonFlag
 }
@@ -84,8 +84,8 @@ type payeeKeyMakeCmd struct {
 // Help explains the scopes.
 func (*payeeKeyMakeCmd) Help() string {
 	return `orders makes and cancels orders, and cancels payments; refunds gives money back; read reads orders, payments and receipts, and
-hears of events; keys makes, lists, rotates and revokes keys. A payee's key that makes another gives it no scope that it has
-not itself, and no longer life.
+hears of events; keys makes, lists, rotates and revokes keys; webhooks says where events are sent. A payee's key that makes
+another gives it no scope that it has not itself, and no longer life.
 
   tapline payee key make --payee books@shop --name till --scope orders,refunds,read`
 }

@@ -54,6 +54,7 @@ type serviceOptions struct {
 	TapCountry           uint16   `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
 	limitOptions         `embed:""`
 	PushSubject          string `help:"Whom push services may ask about this one: a mailto: or https: address. Default: --public-url, where that is https." env:"TAPLINE_PUSH_SUBJECT" placeholder:"URL"`
+	WebhooksHere         bool   `help:"Let payees have webhooks sent to programs on this machine, by plain http. Only in the test environment." env:"TAPLINE_WEBHOOKS_HERE"`
 	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
 
 	log    *slog.Logger
@@ -95,6 +96,9 @@ func (o *serviceOptions) check() error {
 	if err := o.checkPush(); err != nil {
 		return err
 	}
+	if err := o.checkWebhooks(); err != nil {
+		return err
+	}
 	return o.checkProofs()
 }
 
@@ -124,6 +128,7 @@ type service struct {
 	api        *httpapi.Service
 	waker      *notice.Waker
 	sealer     *history.Sealer
+	courier    *notice.Courier
 	firstToken string // "" once an operator is enrolled
 
 	stop context.CancelFunc // of what runs in the background
@@ -165,6 +170,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	s.stop = stop
 	s.done.Go(func() { s.processor.Sweep(background) })
 	s.done.Go(func() { s.waker.Run(background) })
+	s.done.Go(func() { s.courier.Run(background) })
 	s.done.Go(func() { s.purge(background) })
 	s.done.Go(func() { s.sealer.Run(background) })
 	return s, nil
@@ -187,7 +193,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin,
+		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin, WebhooksHere: o.WebhooksHere,
 		Limits: o.limits(), InFlight: o.InFlight,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,

@@ -32,6 +32,7 @@ var table = []floor{
 	// Out into the world.
 	{"internal/egress", nil},
 	{"push", []string{"keyring"}},
+	{"webhook", nil},
 
 	// The card.
 	{"card/apdu", nil},
@@ -50,7 +51,7 @@ var table = []floor{
 	{"bank", []string{"money", "api"}},
 	{"internal/client", []string{"consent", "api"}},
 	{"device", []string{"money", "payment", "order", "consent", "api", "internal/client"}},
-	{"payee", []string{"money", "consent", "api", "internal/client"}},
+	{"payee", []string{"money", "consent", "api", "internal/client", "webhook"}},
 	{"operator", []string{"money", "consent", "api", "internal/client"}},
 	{"examples/shop", []string{"money", "order", "api", "payee"}},
 
@@ -60,10 +61,9 @@ var table = []floor{
 	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor", "history"}},
 	{"httpapi", []string{
 		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
-		"internal/strictjson", "push", "bank", "history",
+		"internal/strictjson", "push", "webhook", "bank", "history",
 	}},
-	{"notice", []string{"money", "payment", "consent", "keyring", "processor", "push"}},
-	{"webhook", []string{"money", "ledger", "payment", "consent", "api", "processor"}},
+	{"notice", []string{"money", "payment", "consent", "keyring", "api", "processor", "push", "webhook"}},
 	{"webui", nil},
 
 	// What keeps the rest honest.

@@ -41,7 +41,19 @@ type errHandler struct{ error }
 // again after the last event, with a fresh token. It returns when ctx ends, handle returns an error, or the service
 // refuses for good.
 func (c *Conn) Stream(ctx context.Context, path, lastID string, handle func(Event) error) error {
-	s := &stream{conn: c, path: path, lastID: lastID, handle: handle}
+	return c.stream(ctx, &stream{conn: c, path: path, lastID: lastID, handle: handle, auth: c.bearer})
+}
+
+// StreamAs is Stream with a key in place of a token.
+func (c *Conn) StreamAs(ctx context.Context, key, path, lastID string, handle func(Event) error) error {
+	if _, err := c.Service(ctx); err != nil { // the key is for the service that was asked
+		return overall(false, err)
+	}
+	auth := func(context.Context, bool) (string, error) { return strings.TrimSpace(key), nil }
+	return c.stream(ctx, &stream{conn: c, path: path, lastID: lastID, handle: handle, auth: auth})
+}
+
+func (c *Conn) stream(ctx context.Context, s *stream) error {
 	fresh := false
 	for failures := 0; ; {
 		opened, err := s.read(ctx, fresh)
@@ -76,6 +88,7 @@ type stream struct {
 	lastID string
 	retry  time.Duration // what the service asked for
 	handle func(Event) error
+	auth   func(context.Context, bool) (string, error)
 }
 
 func (s *stream) pause(ctx context.Context, err error, failures int) error {
@@ -95,7 +108,7 @@ func (s *stream) read(ctx context.Context, fresh bool) (opened bool, err error) 
 	watchdog := time.AfterFunc(silence, cancel)
 	defer watchdog.Stop()
 
-	request, err := s.conn.request(ctx, call{method: http.MethodGet, path: s.path, auth: s.conn.bearer}, fresh)
+	request, err := s.conn.request(ctx, call{method: http.MethodGet, path: s.path, auth: s.auth}, fresh)
 	if err != nil {
 		return false, err
 	}

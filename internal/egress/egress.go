@@ -24,6 +24,8 @@ var ErrForbidden = errors.New("not a public address")
 type Options struct {
 	// Private lets it reach every address and port, this machine's own among them. It is for tests.
 	Private bool
+	// Here lets it reach this machine, on every port and by plain http, and nothing else.
+	Here bool
 	// Roots are whom to believe about names; nil for the system's.
 	Roots *x509.CertPool
 }
@@ -39,9 +41,13 @@ const (
 // NewClient makes a client. It may be used by several goroutines.
 func NewClient(o Options) *http.Client {
 	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}
+	look := check
+	if o.Here {
+		look = checkHere
+	}
 	if !o.Private {
 		dialer.ControlContext = func(_ context.Context, network, address string, _ syscall.RawConn) error {
-			return check(network, address)
+			return look(network, address)
 		}
 	}
 	return &http.Client{
@@ -59,6 +65,14 @@ func NewClient(o Options) *http.Client {
 func check(network, address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || network != "tcp4" && network != "tcp6" || to.Port() != 443 || !Public(to.Addr()) {
+		return fmt.Errorf("%w: %s", ErrForbidden, address)
+	}
+	return nil
+}
+
+// checkHere looks at what a connection within this machine is about to be made to.
+func checkHere(_, address string) error {
+	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
 		return fmt.Errorf("%w: %s", ErrForbidden, address)
 	}
 	return nil

@@ -93,6 +93,8 @@ func (s *suite) references() {
 		"binding's card":                {New: processor.Rows{Bindings: []processor.Binding{{Card: "none", Device: "laptop"}}}},
 		"binding's device":              {New: processor.Rows{Bindings: []processor.Binding{{Card: "c1", Device: "none"}}}},
 		"wake-up's device":              {New: processor.Rows{WakeUps: []processor.WakeUp{wakeUp("none", processor.WakeApprove)}}},
+		"webhook's payee":               {New: processor.Rows{Webhooks: []processor.Webhook{{ID: "x", Payee: "none", URL: "https://x.example", Keys: []byte{1}, State: "enabled", CreatedAt: noon}}}},
+		"delivery's endpoint":           {New: processor.Rows{Deliveries: []processor.Delivery{delivery("d9", "none", 1)}}},
 		"tap challenge's device":        {New: processor.Rows{Challenges: []processor.TapChallenge{challenge("none", "t1")}}},
 		"evidence's payment":            {New: processor.Rows{Evidence: []processor.Evidence{{Payment: "none", Role: "first", Device: "laptop", JWS: "x", At: noon}}}},
 		"audit record's operator":       {New: processor.Rows{Audit: []processor.Audit{{Operator: "none", Action: "x", At: noon}}}},

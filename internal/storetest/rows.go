@@ -35,6 +35,10 @@ func (s *suite) changesComeBack() {
 	r.Accounts[1].Limits, r.Accounts[1].Turnover = ledger.Limits{}, ledger.Turnover{Day: later, DayCount: 4, DaySum: 5, MonthCount: 6, MonthSum: 7}
 	r.Devices[0].Label, r.Devices[0].UsedAt, r.Devices[0].RevokedAt, r.Devices[0].Push = "Old", noon, later, processor.PushSubscription{}
 	r.WakeUps[0].Until, r.WakeUps[0].NextAt, r.WakeUps[0].Attempts, r.WakeUps[0].Version = later, later, 0, 8
+	r.Webhooks[0] = processor.Webhook{ID: "e1", Payee: "shop", URL: "https://new.example/", Types: []string{"x.y"}, Keys: []byte{9},
+		State: processor.WebhookDisabled, Why: processor.WhyFailing, Told: 99, CreatedBy: r.Webhooks[0].CreatedBy, CreatedAt: noon}
+	r.Deliveries[0].State, r.Deliveries[0].NextAt, r.Deliveries[0].Attempts, r.Deliveries[0].TriedAt = processor.DeliveryFailed, time.Time{}, 10, later
+	r.Deliveries[0].Failure, r.Deliveries[0].Status, r.Deliveries[0].Answer, r.Deliveries[0].Millis = "status", 500, "oh — 哦", 14_999
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
 	r.Payees[0].Kind, r.Payees[0].Further = processor.Person, []processor.PayeeAccount{{Currency: "CNY", Account: "shop1", Until: later}, {Currency: "JPY", Account: "blank"}}
 	r.Aliases[0].RemovedAt = later
@@ -59,7 +63,7 @@ func (s *suite) changesComeBack() {
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1], Aliases: r.Aliases[:1],
 		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
-		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1],
+		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1], Webhooks: r.Webhooks[:1], Deliveries: r.Deliveries[:1],
 	}})
 	s.holds(everythingWants(), c.New)
 }
@@ -272,6 +276,9 @@ func (s *suite) newRowIsThere() {
 		"refund's place":     {New: processor.Rows{Refunds: []payment.Refund{refundOf("p3", "r9", 1, 750)}}},
 		"key":                {New: processor.Rows{Keys: r.Keys[:1]}},
 		"wake-up":            {New: processor.Rows{WakeUps: r.WakeUps[2:]}},
+		"webhook endpoint":   {New: processor.Rows{Webhooks: r.Webhooks[:1]}},
+		"webhook delivery":   {New: processor.Rows{Deliveries: r.Deliveries[3:]}},
+		"event told twice":   {New: processor.Rows{Deliveries: []processor.Delivery{delivery("d9", "e1", 7)}}},
 		"tap challenge":      {New: processor.Rows{Challenges: r.Challenges[1:2]}},
 		"evidence":           {New: processor.Rows{Evidence: r.Evidence[:1]}},
 		"entry":              {Entries: c.Entries[:1]},

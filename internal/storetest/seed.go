@@ -168,6 +168,11 @@ func everything() processor.Changes {
 		Debits: true, Since: noon}
 	c.New.WakeUps = []processor.WakeUp{wakeUp("phone1", processor.WakeApprove), wakeUp("phone1", processor.WakeAlarm), wakeUp("phone2", processor.WakeDebit)}
 	c.New.WakeUps[1].NextAt = time.Time{}
+	c.New.Webhooks = []processor.Webhook{webhook("e1"), webhook("e2"), webhook("e3")}
+	c.New.Webhooks[0].OldKeys, c.New.Webhooks[0].OldUntil, c.New.Webhooks[0].FailingSince = []byte{3, 0}, noon.Add(time.Hour), noon
+	c.New.Webhooks[1].State, c.New.Webhooks[1].Why, c.New.Webhooks[1].Types = processor.WebhookDisabled, processor.WhyGone, []string{"payment.*", "api_key.made"}
+	c.New.Webhooks[2].State, c.New.Webhooks[2].Keys, c.New.Webhooks[2].RemovedAt = processor.WebhookRemoved, nil, noon.Add(time.Hour)
+	c.New.Deliveries = []processor.Delivery{delivery("d1", "e1", 7), delivery("d2", "e1", 8), delivery("d3", "e2", 7), delivery("d4", "e2", 0)}
 	c.New.Evidence = []processor.Evidence{
 		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
 		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
@@ -215,6 +220,7 @@ func everythingWants() processor.Wants {
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
 	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}
+	w.Webhooks, w.Deliveries = []string{"e1", "e2", "e3"}, []string{"d1", "d2", "d3", "d4"}
 	w.Evidence = []payment.ID{"p3", "p2", "p1"}
 	return w
 }

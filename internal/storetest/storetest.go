@@ -50,6 +50,11 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"payments are listed in pages", (*suite).paymentsInPages},
 		{"due payments", (*suite).duePayments},
 		{"due wake-ups", (*suite).dueWakeUps},
+		{"webhooks of a payee", (*suite).webhooksOfAPayee},
+		{"fresh webhooks", (*suite).freshWebhooks},
+		{"due webhooks", (*suite).dueWebhooks},
+		{"sent deliveries", (*suite).sentDeliveries},
+		{"impossible webhooks", (*suite).impossibleWebhooks},
 		{"devices that cannot be woken so are refused", (*suite).impossibleSubscriptions},
 		{"orders are listed newest first", (*suite).ordersListed},
 		{"due orders", (*suite).dueOrders},
@@ -153,6 +158,8 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Evidence = by(r.Evidence, func(e processor.Evidence) string { return string(e.Payment) + " " + string(e.Role) })
 	r.Challenges = by(r.Challenges, func(c processor.TapChallenge) string { return string(c.Device) + " " + string(c.ID) })
 	r.WakeUps = by(r.WakeUps, func(w processor.WakeUp) string { return string(w.Device) + " " + string(w.Kind) })
+	r.Webhooks = by(r.Webhooks, func(e processor.Webhook) string { return e.ID })
+	r.Deliveries = by(r.Deliveries, func(d processor.Delivery) string { return d.ID })
 	r.Accounts = by(r.Accounts, accountKey)
 	return r
 }
