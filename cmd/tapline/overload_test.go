@@ -252,7 +252,7 @@ func TestOverload(t *testing.T) {
 	c := startCrowded(t)
 	closed(crowdPayers, time.Second, c.pay)
 	before := c.resident()
-	full := closed(crowdPayers, max(3*time.Second, *overloadFor/6), c.pay)
+	full := closed(crowdPayers, max(2*time.Second, *overloadFor/6), c.pay)
 	t.Logf("%d payers: %v", crowdPayers, full)
 	var over, after *outcome
 	most := c.most(func() { over = open(3*full.perSecond(), *overloadFor, c.pay) })
@@ -264,12 +264,16 @@ func TestOverload(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("afterwards: %v, since %v", after, time.Since(began))
-	if len(full.failed)+len(over.failed)+len(after.failed) > 0 || full.refused > 0 {
+	normal := time.Since(began)
+	t.Logf("afterwards: %v, since %v", after, normal)
+	again := closed(crowdPayers, 2*time.Second, c.pay)
+	t.Logf("%d payers again: %v", crowdPayers, again)
+	if len(full.failed)+len(over.failed)+len(after.failed)+len(again.failed) > 0 || full.refused > 0 {
 		t.Error("requests failed")
 	}
-	if over.refused == 0 || over.perSecond() < full.perSecond()/2 {
-		t.Errorf("of %.0f payments a second %.0f were left", full.perSecond(), over.perSecond())
+	// What else the machine does changes what the service can do from second to second.
+	if can := min(full.perSecond(), again.perSecond()); over.refused == 0 || over.perSecond() < .4*can {
+		t.Errorf("of %.0f payments a second %.0f were left", can, over.perSecond())
 	}
 	// Half a second for a place; all else is work, which takes as much longer as the machine is busy with others' work, too.
 	if got, bound := over.within(.99), 2*time.Second+10*full.within(.99); got > bound {
@@ -278,7 +282,7 @@ func TestOverload(t *testing.T) {
 	if most > 400 {
 		t.Errorf("the service took %d MB", most)
 	}
-	if time.Since(began) > 6*time.Second {
+	if normal > 6*time.Second {
 		t.Error("after five seconds it is not as before")
 	}
 	c.check()
