@@ -145,7 +145,7 @@ make bench ROWS=tap,engine      # these alone, beside what was measured before
 make bench ROWS=large BENCHFLAGS="-accounts 1000000 -payments 1000000"
 ` + "```" + `
 
-The large database stays in ` + "`bench-data`" + ` (` + "`BENCH_DIR`" + `) for the next time. What was run, by the names that ` + "`ROWS`" + ` takes:
+The large database takes about 20 GB, and stays in ` + "`bench-data`" + ` (` + "`BENCH_DIR`" + `) for the next time. What was run, by the names that ` + "`ROWS`" + ` takes:
 
 | | tapline bench | when (UTC) | tapline | load before | took |
 |---|---|---|---|---|---|
