@@ -163,3 +163,26 @@ func containsInOrder(text string, parts ...string) bool {
 	}
 	return true
 }
+
+// TestConnectionsHaveTheirSettings looks at what bounds statements, and at commits that an administrator has made weaker.
+func TestConnectionsHaveTheirSettings(t *testing.T) {
+	address := newDatabase(t)
+	for set, want := range map[string]string{"off": "on", "local": "on", "remote_write": "on", "on": "on", "remote_apply": "remote_apply"} {
+		name := databaseOf(t, address)
+		if err := pgtest.Shared(t).Run("postgres", "ALTER DATABASE "+name+" SET synchronous_commit = "+set); err != nil {
+			t.Fatal(err)
+		}
+		s := openTest(t, address)
+		err := s.db.update(t.Context(), func(in session) error {
+			rows, err := in.(*postgresConn).texts("SELECT current_setting('synchronous_commit') || ' ' || current_setting('statement_timeout')" +
+				" || ' ' || current_setting('lock_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout')")
+			if err == nil && (len(rows) != 1 || rows[0][0] != want+" 20s 10s 5s") {
+				t.Errorf("with synchronous_commit %s a connection has %v, want %s 20s 10s 5s", set, rows, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
