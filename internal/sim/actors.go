@@ -336,7 +336,10 @@ func (r *run) check(q *request, typed string, begin func() *processor.ReserveTry
 		end := &request{name: q.name + " (end)", key: q.key, digest: q.digest, phase: processor.Finish, sent: true}
 		end.make = func() processor.Command { return f.command(begun, right) }
 		end.result = f.result
-		end.expect = func(m *model, now timeOf) string { return f.expect(m, q.key, now) }
+		end.expect = func(m *model, now timeOf) string {
+			m.begun(q.key, pinOf(begun.Record)) // a repeat may have begun since, against another PIN
+			return f.expect(m, q.key, now)
+		}
 		end.told = f.told
 		r.finishes = append(r.finishes, end)
 	}

@@ -113,7 +113,9 @@ func (m *model) unfreeze(id string, c mCard, now time.Time) string {
 }
 
 func (m *model) setLevel(id string, c mCard, level payment.Level) string {
-	c.level = level
+	if level != 0 { // 0 leaves it
+		c.level = level
+	}
 	m.cards[id] = c
 	return c.state
 }
