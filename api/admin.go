@@ -176,6 +176,13 @@ type NewTopUp struct {
 	Note   string       `json:"note,omitempty" maxLength:"280"`
 }
 
+// NewAdjustment asks to correct the balance of a card's or a payee's account.
+type NewAdjustment struct {
+	Amount money.Amount `json:"amount"`
+	Debit  bool         `json:"debit,omitempty" doc:"Take the amount from the account; else it is credited."`
+	Note   string       `json:"note" maxLength:"280" doc:"Why."`
+}
+
 // NewLimits sets the limits of an account's payments, in the place of all that it had.
 type NewLimits struct {
 	Limits consent.SpendingLimits `json:"limits"`
@@ -207,6 +214,8 @@ type TopUp struct {
 	Amount      money.Amount `json:"amount"`
 	State       string       `json:"state" enum:"pending,confirmed,rejected,expired"`
 	RequestedBy string       `json:"requested_by" doc:"The operator who asked for it, and cannot confirm it."`
+	Adjusts     string       `json:"adjusts,omitempty" doc:"Of an adjustment: the account that it corrects."`
+	Debit       bool         `json:"debit,omitempty" doc:"Of an adjustment: the amount is taken from that account."`
 	Note        string       `json:"note,omitempty"`
 	RequestedAt time.Time    `json:"requested_at"`
 	ExpiresAt   time.Time    `json:"expires_at" doc:"From then on it cannot be confirmed."`

@@ -6,6 +6,7 @@ var adminTexts = map[string]string{
 	"getAccount":   "Its balance, what is held on it and for it, and what is available, in minor units.",
 	"getReport": "What it had before the span, every entry in it, and what it has after. Times are " +
 		"half-open; without them the report begins with the account and ends now.",
+	"adjustAccount": "The other side is the currency's account of adjustments. Above the operators' limit of top-ups it waits for another operator likewise.",
 	"topUp": "The entry debits the issuance account of the currency. Above the operators' limit the " +
 		"top-up waits for another operator.",
 	"listAudit":    "Who did what to whom, when, and the note that was given. Nothing of it is ever changed or deleted.",

@@ -141,6 +141,7 @@ var rules = []rule{
 	{Code{"order_mismatch", 422, "the order is to another payee, or of another amount", false}, nil},
 	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency, payment.ErrRefundCurrency}},
 	{Code{"refund_exceeds", 422, "more than is left of the payment to be refunded", false}, []error{payment.ErrRefundTooMuch}},
+	{Code{"account_balance", 422, "what is available on the account does not cover that", false}, []error{processor.ErrAccountBalance}},
 	{Code{"payee_balance", 422, "the payee's balance does not cover the refund; nothing was refunded", false}, []error{processor.ErrPayeeBalance}},
 	{Code{"no_rehearsals", 422, "payments to this payee cannot be rehearsed; an operator can open it to rehearsals", false}, []error{processor.ErrNoRehearsals}},
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},

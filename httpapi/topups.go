@@ -36,10 +36,40 @@ func (c *call) topUp() (answer, error) {
 	})
 }
 
+// adjust is POST /v1/admin/accounts/{id}/adjustments. Above the limit of top-ups it waits for another operator.
+func (c *call) adjust() (answer, error) {
+	var in api.NewAdjustment
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	if !in.Amount.Valid() {
+		return answer{}, refuseField("invalid_field", "amount")
+	}
+	who, err := c.operated(in.Note)
+	if err != nil {
+		return answer{}, err
+	}
+	if who.Note == "" {
+		return answer{}, refuseField("invalid_field", "note")
+	}
+	command := &processor.Adjust{
+		Operated: who, ID: "adj_" + consent.NewID(), Account: ledger.AccountID(c.r.PathValue("id")), Debit: in.Debit, Amount: in.Amount, Alone: c.FourEyesAbove,
+	}
+	return c.operate(in, command, func(now time.Time) (int, []byte) {
+		view := accountView(command.After)
+		if command.Held != nil {
+			held := topUpView(*command.Held, now)
+			view.Held = &held
+		}
+		return http.StatusCreated, encode(view)
+	})
+}
+
 // topUpView is a top-up that needs two operators.
 func topUpView(t processor.HeldTopUp, now time.Time) api.TopUp {
 	v := api.TopUp{
 		ID: t.ID, Account: string(t.Account), Amount: t.Amount, State: string(t.State), RequestedBy: string(t.RequestedBy),
+		Adjusts: string(t.Adjusts), Debit: t.Debit,
 		Note: t.Note, RequestedAt: t.RequestedAt, ExpiresAt: t.ExpiresAt, DecidedBy: string(t.DecidedBy),
 	}
 	if t.Expired(now) {

@@ -74,6 +74,15 @@ func (c *Client) TopUp(ctx context.Context, id string, topUp api.NewTopUp) (api.
 	return write[api.Account](ctx, c, accountPath(id)+"/top-ups", topUp)
 }
 
+// Adjust corrects the balance of a card's or a payee's account, and returns the account after it. If that has a held top-up, nothing
+// has moved: another operator has to confirm it, as a top-up.
+func (c *Client) Adjust(ctx context.Context, id string, adjustment api.NewAdjustment) (api.Account, error) {
+	if !adjustment.Amount.Valid() {
+		return api.Account{}, money.ErrAmount
+	}
+	return write[api.Account](ctx, c, accountPath(id)+"/adjustments", adjustment)
+}
+
 // TopUps lists the top-ups that wait for a second operator, and those whose time to be confirmed is over.
 func (c *Client) TopUps(ctx context.Context) ([]api.TopUp, error) {
 	return all(func(after string) ([]api.TopUp, string, error) {

@@ -43,6 +43,7 @@ var (
 	ErrNoRehearsals      = errors.New("the payee takes no rehearsals")
 	ErrCurrency          = errors.New("the payee takes another currency")
 	ErrStatement         = errors.New("not the statement that was issued")
+	ErrAccountBalance    = errors.New("what is available on the account does not cover that")
 	ErrLimitExceeded     = errors.New("more than a card that does not prove itself may pay at once")
 	ErrTooManyApprovals  = errors.New("too many second confirmations for this card")
 	ErrTooManyChallenges = errors.New("too many tap challenges for this device")

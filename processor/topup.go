@@ -33,6 +33,10 @@ type HeldTopUp struct {
 	ExpiresAt   time.Time
 	DecidedBy   OperatorID // empty while it is pending
 	DecidedAt   time.Time
+
+	// Adjusts is the account that an adjustment corrects, and Debit whether it is debited. Empty for a top-up.
+	Adjusts ledger.AccountID
+	Debit   bool
 }
 
 // Expired reports whether its time to be confirmed is over.
@@ -133,16 +137,23 @@ func (c *DecideTopUp) Wants(u *Unit, w *Wants) {
 	w.TopUps = append(w.TopUps, c.ID)
 	if t, ok := u.TopUps.rows[c.ID]; ok && c.Confirm {
 		w.Accounts = append(w.Accounts, t.Account, issuance(t.Amount.Currency))
+		if t.Adjusts != "" {
+			w.Accounts = append(w.Accounts, t.Adjusts)
+		}
 	}
 }
 
 // Do decides it. The money moves in the same transaction.
 func (c *DecideTopUp) Do(u *Unit) error {
-	action := map[bool]string{true: "account.top_up.confirm", false: "account.top_up.reject"}[c.Confirm]
+	t, ok := u.TopUps.Get(c.ID)
+	what, enter := t.what(), u.enterTopUp
+	if t.Adjusts != "" {
+		enter = u.adjust
+	}
+	action := "account." + what + map[bool]string{true: ".confirm", false: ".reject"}[c.Confirm]
 	if err := c.record(u, action, c.ID); err != nil {
 		return err
 	}
-	t, ok := u.TopUps.Get(c.ID)
 	switch {
 	case !ok:
 		return ErrUnknownTopUp
@@ -154,13 +165,33 @@ func (c *DecideTopUp) Do(u *Unit) error {
 	t.State = TopUpRejected
 	if c.Confirm {
 		t.State = TopUpConfirmed
-		if _, err := u.topUp(t.ID, t.Account, t.Amount); err != nil {
+		if _, err := enter(t); err != nil {
 			return err
 		}
 	}
 	t.DecidedBy, t.DecidedAt = c.By, u.Now
 	u.TopUps.Put(t.ID, t)
-	u.Tell(Event{Type: "top_up." + string(t.State), Subject: t.ID, State: string(t.State), To: []Principal{OperatorsPrincipal}})
+	u.Tell(Event{Type: t.event() + string(t.State), Subject: t.ID, State: string(t.State), To: []Principal{OperatorsPrincipal}})
 	c.After = t
 	return nil
+}
+
+// what names what was asked for, in the audit log.
+func (t HeldTopUp) what() string {
+	if t.Adjusts != "" {
+		return "adjust"
+	}
+	return "top_up"
+}
+
+// event is how the names of its events begin.
+func (t HeldTopUp) event() string {
+	if t.Adjusts != "" {
+		return "adjustment."
+	}
+	return "top_up."
+}
+
+func (u *Unit) enterTopUp(t HeldTopUp) (ledger.Account, error) {
+	return u.topUp(t.ID, t.Account, t.Amount)
 }

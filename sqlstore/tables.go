@@ -120,6 +120,8 @@ var topUps = newTable("top_ups", 1,
 	fixed(text("note", func(t *processor.HeldTopUp) *string { return &t.Note })),
 	fixed(instant("requested_at", func(t *processor.HeldTopUp) *time.Time { return &t.RequestedAt })),
 	fixed(instant("expires_at", func(t *processor.HeldTopUp) *time.Time { return &t.ExpiresAt })),
+	fixed(text("adjusts", func(t *processor.HeldTopUp) *ledger.AccountID { return &t.Adjusts })),
+	fixed(boolean("debit", func(t *processor.HeldTopUp) *bool { return &t.Debit })),
 	reference("decided_by", func(t *processor.HeldTopUp) *processor.OperatorID { return &t.DecidedBy }),
 	instant("decided_at", func(t *processor.HeldTopUp) *time.Time { return &t.DecidedAt }),
 )

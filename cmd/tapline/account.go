@@ -11,7 +11,8 @@ import (
 // accountCmd is about accounts of the ledger.
 type accountCmd struct {
 	TopUp   accountTopUpCmd   `cmd:"" name:"top-up" help:"Credit a card account with money that came in from outside."`
-	Pending accountPendingCmd `cmd:"" help:"List the top-ups that wait for another operator."`
+	Adjust  accountAdjustCmd  `cmd:"" help:"Correct the balance of a card's or a payee's account."`
+	Pending accountPendingCmd `cmd:"" help:"List the top-ups and adjustments that wait for another operator."`
 	Confirm accountConfirmCmd `cmd:"" help:"Confirm a top-up that another operator asked for."`
 	Reject  accountRejectCmd  `cmd:"" help:"Reject a top-up that waits for another operator, or take one's own back."`
 	Limits  accountLimitsCmd  `cmd:"" help:"Set the limits of the payments of a card's or a payee's account."`

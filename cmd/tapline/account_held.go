@@ -27,11 +27,22 @@ func (cmd *accountPendingCmd) Run(a *app) error {
 	var rows [][]string
 	for _, t := range list {
 		rows = append(rows, []string{
-			t.ID, t.Account, money.FormatMinor(t.Amount.Minor, t.Amount.Currency) + " " + string(t.Amount.Currency), t.State,
+			t.ID, heldFor(t), money.FormatMinor(t.Amount.Minor, t.Amount.Currency) + " " + string(t.Amount.Currency), t.State,
 			t.RequestedBy, when(t.ExpiresAt), t.Note,
 		})
 	}
 	return a.list(cmd.JSON, api.TopUps{TopUps: append([]api.TopUp{}, list...)}, []string{"TOP-UP", "ACCOUNT", "AMOUNT", "STATE", "ASKED BY", "UNTIL", "NOTE"}, rows)
+}
+
+// heldFor is the account that a top-up or an adjustment is for.
+func heldFor(t api.TopUp) string {
+	switch {
+	case t.Adjusts == "":
+		return t.Account
+	case t.Debit:
+		return "take from " + t.Adjusts
+	}
+	return "adjust " + t.Adjusts
 }
 
 // heldFlags name a top-up that waits for another operator.
@@ -53,7 +64,7 @@ func (cmd *heldFlags) decide(a *app, decide func(*operator.Client, context.Conte
 		if err != nil {
 			return err
 		}
-		return a.result(cmd.JSON, t, pair{"top-up", t.ID}, pair{"state", t.State}, pair{"account", t.Account},
+		return a.result(cmd.JSON, t, pair{"top-up", t.ID}, pair{"state", t.State}, pair{"account", heldFor(t)},
 			pair{"amount", money.FormatMinor(t.Amount.Minor, t.Amount.Currency) + " " + string(t.Amount.Currency)})
 	})
 }

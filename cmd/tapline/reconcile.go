@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"tapline/api"
@@ -122,7 +123,7 @@ func movements(a *app, client *operator.Client, from, until time.Time, in []mone
 		return nil, err
 	}
 	for _, account := range accounts {
-		if account.Kind != "issuance" || !slices.Contains(in, account.Currency) {
+		if account.Kind != "issuance" || strings.HasPrefix(account.ID, "adjustment-") || !slices.Contains(in, account.Currency) {
 			continue
 		}
 		lines, err := reportLines(a, client, account.ID, from, until)

@@ -181,7 +181,7 @@ func everything() processor.Changes {
 }
 
 func heldTopUp(id string) processor.HeldTopUp {
-	return processor.HeldTopUp{ID: id, Account: "card1", Amount: cny(500_000), State: processor.TopUpPending, RequestedBy: "op",
+	return processor.HeldTopUp{ID: id, Adjusts: "card2", Debit: true, Account: "card1", Amount: cny(500_000), State: processor.TopUpPending, RequestedBy: "op",
 		Note: "cash — 现金", RequestedAt: noon, ExpiresAt: noon.Add(time.Hour)}
 }
 
