@@ -24,6 +24,7 @@ const (
 	TypDevice         Typ = "tapline-device+jws"         // DeviceRegistration
 	TypActivation     Typ = "tapline-activation+jws"     // Activation
 	TypInstruction    Typ = "tapline-instruction+jws"    // Instruction
+	TypFromTemplate   Typ = "tapline-from-template+jws"  // FromTemplate
 	TypTapChallenge   Typ = "tapline-tap-challenge+jws"  // TapChallenge
 	TypTap            Typ = "tapline-tap+jws"            // Presentation
 	TypAuthentication Typ = "tapline-authentication+jws" // Authentication

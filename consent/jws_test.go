@@ -18,6 +18,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
+
+	"tapline/money"
 )
 
 func TestSignedMessageIsReadBack(t *testing.T) {
@@ -218,6 +220,7 @@ func messages(device DeviceID) map[Typ]Message {
 		TypDevice:         &DeviceRegistration{c(), "my phone"},
 		TypActivation:     &Activation{c(), NewActivationCode(), Tap{Account: secretNo}, "8305"},
 		TypInstruction:    instruction(device),
+		TypFromTemplate:   &FromTemplate{c(), NewTemplateID(), money.Amount{Minor: 5, Currency: "CNY"}, 1},
 		TypAuthentication: &Authentication{c(), NewPaymentID(), "8305"},
 		TypConfirmation:   decision(),
 		TypApproval:       decision(),

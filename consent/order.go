@@ -8,7 +8,10 @@ import (
 	"tapline/payment"
 )
 
-var orderForm = regexp.MustCompile(`^ord_[A-Za-z0-9_-]{22,60}$`)
+var (
+	orderForm    = regexp.MustCompile(`^ord_[A-Za-z0-9_-]{22,60}$`)
+	templateForm = regexp.MustCompile(`^tpl_[A-Za-z0-9_-]{22,60}$`)
+)
 
 // MaxLine bounds the description of a line of an order, in characters.
 const MaxLine = 128
@@ -20,6 +23,62 @@ func NewOrderID() payment.OrderID { return payment.OrderID("ord_" + NewID()) }
 func CheckOrderID(id payment.OrderID) error {
 	if !orderForm.MatchString(string(id)) {
 		return ErrInvalid.at("order")
+	}
+	return nil
+}
+
+// NewTemplateID is a fresh id of an order template, of 128 random bits: whoever knows it may see its terms and pay by them.
+func NewTemplateID() order.TemplateID { return order.TemplateID("tpl_" + NewID()) }
+
+// CheckTemplateID reports ErrInvalid unless id has the form of a template's id.
+func CheckTemplateID(id order.TemplateID) error {
+	if !templateForm.MatchString(string(id)) {
+		return ErrInvalid.at("template")
+	}
+	return nil
+}
+
+// CleanTemplate is a template with its texts made fit to be shown. ErrInvalid if something else of it cannot be.
+func CleanTemplate(t order.Template) (order.Template, error) {
+	prefix, err := CleanText(t.Prefix, order.MaxPrefix)
+	if err != nil {
+		return order.Template{}, ErrText.at("reference")
+	}
+	terms := order.Terms{ID: NewOrderID(), Payee: t.Payee, Amount: money.Amount{Minor: t.Minor, Currency: t.Currency},
+		Description: t.Description, Lines: t.Lines, Tax: t.Tax}
+	if t.Minor == 0 { // what else is open is for Check to say
+		terms.Amount.Minor, terms.Lines, terms.Tax = 1, nil, 0
+	}
+	if terms, err = CleanTerms(terms); err != nil {
+		return order.Template{}, err
+	}
+	t.Prefix, t.Description = prefix, terms.Description
+	if t.Minor != 0 {
+		t.Lines = terms.Lines
+	}
+	return t, t.Check()
+}
+
+// FromTemplate asks for an order from a payee's template, to be paid by the device that signs it.
+type FromTemplate struct {
+	Claims
+	Template order.TemplateID `json:"template" pattern:"^tpl_[A-Za-z0-9_-]{22,60}$"`
+	Amount   money.Amount     `json:"amount" doc:"All that is to be paid, the tip included: what the template asks for, or what the payer has chosen within its bounds."`
+	Tip      int64            `json:"tip,omitempty" minimum:"0" maximum:"1000000000000000" doc:"Part of the amount, in minor units, if the template takes tips; at most as much as the rest."`
+}
+
+func (*FromTemplate) fits(t Typ) bool { return t == TypFromTemplate }
+
+// Validate checks the form of all parts.
+func (m *FromTemplate) Validate() error {
+	if err := CheckTemplateID(m.Template); err != nil {
+		return err
+	}
+	if !m.Amount.Valid() {
+		return ErrInvalid.at("amount")
+	}
+	if m.Tip < 0 || m.Tip >= m.Amount.Minor {
+		return ErrInvalid.at("tip")
 	}
 	return nil
 }

@@ -2,9 +2,13 @@ package device
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"time"
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/money"
 	"tapline/order"
 	"tapline/payment"
 )
@@ -20,6 +24,47 @@ func (c *Client) PlacedOrder(ctx context.Context, id payment.OrderID) (api.Payee
 		return api.PayeeOrder{}, err
 	}
 	return o, checkPlaced(o, id)
+}
+
+// Template reads what a payee's static link asks for, by the id in it.
+func (c *Client) Template(ctx context.Context, id order.TemplateID) (api.OrderTemplate, error) {
+	if err := consent.CheckTemplateID(id); err != nil {
+		return api.OrderTemplate{}, err
+	}
+	t, err := read[api.OrderTemplate](ctx, c, "/v1/order-templates/"+string(id), nil, 0)
+	if err != nil {
+		return api.OrderTemplate{}, err
+	}
+	_, err = consent.CleanTemplate(order.Template{ // what a person could not be shown is taken for no answer
+		Payee: payment.Handle(t.Payee.Handle), Currency: t.Currency, Minor: t.Minor, Least: t.Least, Most: t.Most, Prefix: t.Reference,
+		Description: t.Description, Lines: t.Lines, Tax: t.Tax, Tip: t.Tip, Life: time.Duration(t.ExpiresIn) * time.Second,
+	})
+	if err != nil || t.ID != string(id) || checkPayee(t.Payee) != nil {
+		return api.OrderTemplate{}, ErrAnswer
+	}
+	return t, nil
+}
+
+// OrderFrom makes an order from a template as Template returned it, over an amount with the tip in it. The order says what the
+// template did, and is paid with Pay.
+func (c *Client) OrderFrom(ctx context.Context, t api.OrderTemplate, amount money.Amount, tip int64) (api.PayeeOrder, error) {
+	m := consent.FromTemplate{Template: order.TemplateID(t.ID), Amount: amount, Tip: tip}
+	if err := m.Validate(); err != nil {
+		return api.PayeeOrder{}, err
+	}
+	o, err := write[api.PayeeOrder](ctx, c, "/v1/order-templates/"+t.ID+"/orders", consent.TypFromTemplate, func(claims consent.Claims) any {
+		m.Claims = claims
+		return &m
+	})
+	if err != nil {
+		return api.PayeeOrder{}, err
+	}
+	asked := o.Amount == amount && o.Tip == tip && o.Tax == t.Tax && o.Payee.Handle == t.Payee.Handle && o.Description == t.Description &&
+		strings.HasPrefix(o.Reference, t.Reference) && slices.Equal(o.Lines, t.Lines)
+	if !asked {
+		return api.PayeeOrder{}, ErrAnswer
+	}
+	return o, checkPlaced(o, payment.OrderID(o.ID))
 }
 
 // checkPlaced takes nothing that a person could not be shown, or that does not add up.

@@ -251,15 +251,15 @@ func (c *call) cancelOrder() (answer, error) {
 	}})
 }
 
-// orderQR is GET /pay/{order}/qr.svg: the address of the order's page, to be scanned. It tells nothing but what it was asked
-// with, so it is there for every id, of an order or not.
+// orderQR is GET /pay/{order}/qr.svg: the address of the page of an order, or a template, to be scanned. It tells nothing but what
+// it was asked with, so it is there for every id, of an order or not.
 func (s *Service) orderQR(w http.ResponseWriter, r *http.Request) {
-	id := payment.OrderID(r.PathValue("order"))
-	if consent.CheckOrderID(id) != nil {
+	id := r.PathValue("order")
+	if consent.CheckOrderID(payment.OrderID(id)) != nil && consent.CheckTemplateID(order.TemplateID(id)) != nil {
 		writeProblem(w, s.problem(&refusal{code: "unknown_order"}, traceOf(r.Context())))
 		return
 	}
-	code, err := qr.Encode(s.payURL(id), qr.M)
+	code, err := qr.Encode(s.payURL(payment.OrderID(id)), qr.M)
 	if err != nil {
 		writeProblem(w, s.problem(&refusal{code: "internal"}, traceOf(r.Context())))
 		return

@@ -19,6 +19,7 @@ type Limits struct {
 	Lookups      Rates // of payees; one that finds nothing counts five times
 	Devices      Rates // registered; of these only the address's is of use, for each device is a new one
 	Instructions Rates
+	Templates    Rates // of orders, read, or orders made from them
 	// Proxies are the peers whose X-Forwarded-For is believed. Nobody else's is: whoever likes can write that header.
 	Proxies []netip.Prefix
 }
@@ -34,6 +35,7 @@ const (
 	limitLookups
 	limitDevices
 	limitInstructions
+	limitTemplates
 	limits // how many there are
 )
 
@@ -53,7 +55,7 @@ type limiters struct {
 
 func newLimiters(l Limits) *limiters {
 	out := &limiters{proxies: l.Proxies}
-	for i, r := range [limits]Rates{limitLookups: l.Lookups, limitDevices: l.Devices, limitInstructions: l.Instructions} {
+	for i, r := range [limits]Rates{limitLookups: l.Lookups, limitDevices: l.Devices, limitInstructions: l.Instructions, limitTemplates: l.Templates} {
 		out.device[i], out.address[i] = newBuckets(r.Device), newBuckets(r.Address)
 	}
 	return out

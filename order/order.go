@@ -96,6 +96,7 @@ func (t Terms) Check() error {
 // Order is an order in its life.
 type Order struct {
 	Terms
+	Template              TemplateID        // that a payer has made it from; empty if the payee has made it
 	SuccessURL, CancelURL string            // where the payer may go afterwards; empty for nowhere
 	Metadata              map[string]string // the payee's own
 

@@ -80,6 +80,29 @@ func (c *Client) Order(ctx context.Context, id string) (o api.PayeeOrder, err er
 	return o, err
 }
 
+// MakeTemplate keeps a template. Its URL is for a static link, a printed QR code or an NFC tag: whoever opens it makes an order of
+// its own.
+func (c *Client) MakeTemplate(ctx context.Context, in api.NewOrderTemplate) (api.OrderTemplate, error) {
+	return write[api.OrderTemplate](ctx, c, "/v1/order-templates", in)
+}
+
+// DisableTemplate ends a template for ever. Orders that were made from it can be paid while their time lasts.
+func (c *Client) DisableTemplate(ctx context.Context, id string) (api.OrderTemplate, error) {
+	return write[api.OrderTemplate](ctx, c, "/v1/order-templates/"+url.PathEscape(id)+"/disable", nil)
+}
+
+// Template is a template, active or not.
+func (c *Client) Template(ctx context.Context, id string) (t api.OrderTemplate, err error) {
+	err = c.read(ctx, "/v1/order-templates/"+url.PathEscape(id), nil, &t)
+	return t, err
+}
+
+// Templates are the active templates, the oldest first.
+func (c *Client) Templates(ctx context.Context) (all api.OrderTemplates, err error) {
+	err = c.read(ctx, "/v1/order-templates", nil, &all)
+	return all, err
+}
+
 // Query selects orders.
 type Query struct {
 	State     string       // empty for any

@@ -47,6 +47,8 @@ var (
 	ErrLimitExceeded     = errors.New("more than a card that does not prove itself may pay at once")
 	ErrTooManyApprovals  = errors.New("too many second confirmations for this card")
 	ErrTooManyChallenges = errors.New("too many tap challenges for this device")
+	ErrUnknownTemplate   = errors.New("no such order template") // also: not yours to see
+	ErrTooManyTemplates  = errors.New("the payee has as many active order templates as it may have")
 	ErrUnknownRefund     = errors.New("no such refund") // also: not yours to see
 	ErrPayeeBalance      = errors.New("the payee's balance does not cover the refund")
 	ErrTooLarge          = errors.New("the account cannot hold that much")

@@ -20,6 +20,7 @@ type asked struct {
 	passkeys     map[payment.CardID]bool
 	apiKeysOf    map[payment.Handle]bool
 	webhooksOf   map[payment.Handle]bool
+	templatesOf  map[payment.Handle]bool
 	paid         map[PaidID]bool
 	signInsOf    map[SignInOwner]bool
 	anyOf        bool
@@ -35,12 +36,13 @@ func newUnit(l Limits) *Unit {
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
 			apiKeysOf: map[payment.Handle]bool{}, webhooksOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
-			signInsOf: map[SignInOwner]bool{},
+			signInsOf: map[SignInOwner]bool{}, templatesOf: map[payment.Handle]bool{},
 		},
 		challengesOf: map[payment.DeviceID][]ChallengeID{},
 		passkeysOf:   map[payment.CardID][]string{},
 		apiKeysOf:    map[payment.Handle][]string{},
 		webhooksOf:   map[payment.Handle][]string{},
+		templatesOf:  map[payment.Handle][]order.TemplateID{},
 		paid:         map[PaidID]time.Time{},
 	}
 }
@@ -121,6 +123,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		SignIns: u.SignIns.missing(w.SignIns), SignInsOf: fresh(u.asked.signInsOf, w.SignInsOf),
 		WakeUps: u.WakeUps.missing(w.WakeUps), ClosedAfter: u.ClosedDays.missing(w.ClosedAfter),
 		Webhooks: u.Webhooks.missing(w.Webhooks), WebhooksOf: fresh(u.asked.webhooksOf, w.WebhooksOf), Deliveries: u.Deliveries.missing(w.Deliveries),
+		Templates: u.Templates.missing(w.Templates), TemplatesOf: fresh(u.asked.templatesOf, w.TemplatesOf),
 		AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
@@ -129,6 +132,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
 		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)
+	n += len(m.Templates) + len(m.TemplatesOf)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -217,6 +221,12 @@ func (u *Unit) add(r Rows) {
 func (u *Unit) addPayees(r Rows) {
 	for _, x := range r.Payees {
 		u.Payees.add(x.Handle, x)
+	}
+	for _, x := range r.Templates {
+		u.Templates.add(x.ID, x)
+		if u.asked.templatesOf[x.Payee] {
+			u.templatesOf[x.Payee] = appendNew(u.templatesOf[x.Payee], x.ID)
+		}
 	}
 	for _, x := range r.Aliases {
 		u.Aliases.add(x.Alias, x)

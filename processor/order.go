@@ -125,9 +125,12 @@ func (u *Unit) follow(p payment.Payment) (stage func(), err error) {
 	}, err
 }
 
-// putOrder stages a changed order and tells its payee.
+// putOrder stages a changed order and tells its payee, unless a stranger has made it and nobody has ever begun to pay it.
 func (u *Unit) putOrder(o order.Order) {
 	u.Orders.Put(o.ID, o)
+	if o.Template != "" && o.State == order.Expired && o.Version == 2 {
+		return
+	}
 	u.Tell(Event{
 		Type: "order." + string(o.State), Subject: string(o.ID), State: string(o.State), Version: o.Version,
 		To: []Principal{PayeePrincipal(o.Payee)},

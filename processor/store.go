@@ -136,6 +136,7 @@ type Wants struct {
 	AliasesOf   []payment.Handle // all aliases of these payees
 	Paid        []PaidID         // when card accounts last paid to accounts of payees
 	Orders      []payment.OrderID
+	Templates   []order.TemplateID
 	Refunds     []payment.RefundID
 	APIKeys     []string         // by MAC
 	APIKeysOf   []payment.Handle // all API keys of these payees
@@ -147,6 +148,8 @@ type Wants struct {
 
 	Challenges   []ChallengeID
 	ChallengesOf []payment.DeviceID // all challenges of these devices
+
+	TemplatesOf []payment.Handle // the active templates of these payees
 
 	WakeUps []WakeID
 
@@ -170,6 +173,7 @@ type Rows struct {
 	Aliases   []Alias
 	Paid      []Paid // only of those that did
 	Orders    []order.Order
+	Templates []order.Template
 	Refunds   []payment.Refund // never change
 	APIKeys   []APIKey
 	Operators []Operator

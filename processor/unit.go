@@ -29,6 +29,7 @@ type Unit struct {
 	Payees    table[payment.Handle, Payee]
 	Aliases   table[payment.Handle, Alias]
 	Orders    table[payment.OrderID, order.Order]
+	Templates table[order.TemplateID, order.Template]
 	Refunds   table[payment.RefundID, payment.Refund]
 	APIKeys   table[string, APIKey]
 	Operators table[OperatorID, Operator]
@@ -54,6 +55,7 @@ type Unit struct {
 	passkeysOf   map[payment.CardID][]string
 	apiKeysOf    map[payment.Handle][]string
 	webhooksOf   map[payment.Handle][]string
+	templatesOf  map[payment.Handle][]order.TemplateID
 	paid         map[PaidID]time.Time
 	asked        asked
 }
@@ -255,7 +257,7 @@ type keeper interface {
 
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
-		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
+		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Templates, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
 		&u.Webhooks, &u.Deliveries}
 }
 
@@ -285,6 +287,10 @@ func (u *Unit) keep() {
 	for _, id := range u.Webhooks.puts {
 		e := u.Webhooks.staged[id]
 		u.webhooksOf[e.Payee] = appendNew(u.webhooksOf[e.Payee], id)
+	}
+	for _, id := range u.Templates.puts {
+		t := u.Templates.staged[id]
+		u.templatesOf[t.Payee] = appendNew(u.templatesOf[t.Payee], id)
 	}
 	for _, id := range u.Challenges.puts {
 		u.challengesOf[id.Device] = appendNew(u.challengesOf[id.Device], id)
@@ -319,6 +325,7 @@ func (u *Unit) changes() Changes {
 	c.New.Payees, c.Changed.Payees = u.Payees.split()
 	c.New.Aliases, c.Changed.Aliases = u.Aliases.split()
 	c.New.Orders, c.Changed.Orders = u.Orders.split()
+	c.New.Templates, c.Changed.Templates = u.Templates.split()
 	c.New.Refunds, c.Changed.Refunds = u.Refunds.split()
 	c.New.APIKeys, c.Changed.APIKeys = u.APIKeys.split()
 	c.New.Operators, c.Changed.Operators = u.Operators.split()

@@ -35,8 +35,11 @@ var migration5 string
 //go:embed migrations/0006.sql
 var migration6 string
 
+//go:embed migrations/0007.sql
+var migration7 string
+
 // migrations in order; the version of a schema is how many of them it has seen.
-var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}, {migration5, 1}, {migration6, 1}}
+var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}, {migration5, 1}, {migration6, 1}, {migration7, 1}}
 
 // types says how a dialect writes what migrations leave to it.
 type types struct {

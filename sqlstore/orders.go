@@ -23,6 +23,7 @@ var orders = newTable("orders", 1,
 		func(lines []order.Line) bool { return len(lines) == 0 })),
 	fixed(integer("tip", func(o *order.Order) *int64 { return &o.Tip })),
 	fixed(integer("tax", func(o *order.Order) *int64 { return &o.Tax })),
+	fixed(reference("template", func(o *order.Order) *order.TemplateID { return &o.Template })),
 	fixed(text("success_url", func(o *order.Order) *string { return &o.SuccessURL })),
 	fixed(text("cancel_url", func(o *order.Order) *string { return &o.CancelURL })),
 	fixed(encoded("metadata", func(o *order.Order) *map[string]string { return &o.Metadata },
@@ -34,6 +35,29 @@ var orders = newTable("orders", 1,
 	fixed(instant("expires_at", func(o *order.Order) *time.Time { return &o.ExpiresAt })),
 	instant("ended_at", func(o *order.Order) *time.Time { return &o.EndedAt }),
 )
+
+// The terms of a template never change.
+var templates = newTable("order_templates", 1,
+	text("id", func(t *order.Template) *order.TemplateID { return &t.ID }),
+	fixed(text("payee", func(t *order.Template) *payment.Handle { return &t.Payee })),
+	fixed(text("currency", func(t *order.Template) *money.Currency { return &t.Currency })),
+	fixed(integer("amount", func(t *order.Template) *int64 { return &t.Minor })),
+	fixed(integer("least", func(t *order.Template) *int64 { return &t.Least })),
+	fixed(integer("most", func(t *order.Template) *int64 { return &t.Most })),
+	fixed(text("prefix", func(t *order.Template) *string { return &t.Prefix })),
+	fixed(text("description", func(t *order.Template) *string { return &t.Description })),
+	fixed(encoded("lines", func(t *order.Template) *[]order.Line { return &t.Lines },
+		func(lines []order.Line) bool { return len(lines) == 0 })),
+	fixed(integer("tax", func(t *order.Template) *int64 { return &t.Tax })),
+	fixed(boolean("tip", func(t *order.Template) *bool { return &t.Tip })),
+	fixed(seconds("life", func(t *order.Template) *time.Duration { return &t.Life })),
+	integer("version", func(t *order.Template) *int64 { return &t.Version }),
+	fixed(instant("created_at", func(t *order.Template) *time.Time { return &t.CreatedAt })),
+	instant("disabled_at", func(t *order.Template) *time.Time { return &t.DisabledAt }),
+).seldomChanged()
+
+// templatesOf are the active templates of payees.
+var templatesOf = templates.by("disabled_at = 0", "payee")
 
 // ordersWhere lists orders of a payee, newest first, of which a column has a value.
 func ordersWhere(more string, kinds ...kind) *statement {

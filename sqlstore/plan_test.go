@@ -39,6 +39,7 @@ func oftenRun() map[string]*statement {
 		"payments by id": payments.byKey, "cards by id": cards.byKey, "accounts by id": accounts.byKey,
 		"devices by id": devices.byKey, "bindings by id": bindings.byKey, "tries by id": tries.byKey,
 		"payees by handle": payees.byKey, "API keys by MAC": apiKeys.byKey, "API keys of a payee": apiKeysOf, "operators by id": operators.byKey, "aliases": aliases.byKey, "aliases of a payee": aliasesOf, "last paid": lastPaid,
+		"order templates by id": templates.byKey, "order templates of a payee": templatesOf, "purge orders": purgeOrders,
 		"keys by id": keys.byKey, "evidence by payment": ofPayment, "open payments of a card": openOf,
 		"cards by number": cardsByNo, "bindings of a card": boundTo, "update payments": payments.update.statement,
 		"update accounts": accounts.update.statement, "update cards": cards.update.statement, "update what cards count": cards.often.statement, "update keys": keys.update.statement,

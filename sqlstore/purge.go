@@ -11,6 +11,7 @@ import (
 const (
 	EventsKept = 30 * 24 * time.Hour // since they happened
 	TriesKept  = 30 * 24 * time.Hour // since the last try, unless paused or locked
+	OrdersKept = time.Hour           // since they expired, if they were made from a template and no payment names them
 )
 
 // purgedAtOnce bounds how many rows of each table one Purge deletes, and so how long others wait for it.
@@ -30,6 +31,11 @@ var (
 		SELECT device, id FROM tap_challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, isInteger, isInteger)
 	purgeAPIKeys = plain(`DELETE FROM api_keys WHERE mac IN (
 		SELECT mac FROM api_keys WHERE revoked_at BETWEEN 1 AND $1 OR expires_at BETWEEN 1 AND $1 LIMIT $2)`, isInteger, isInteger)
+	// A stranger has made it, and nobody pays it any more.
+	purgeOrders = plain(`DELETE FROM orders WHERE id IN (
+		SELECT o.id FROM orders o WHERE o.template IS NOT NULL AND o.state = 'expired' AND o.ended_at <= $1
+			AND NOT EXISTS (SELECT p.id FROM payments p WHERE p.order_id = o.id)
+		ORDER BY o.ended_at LIMIT $2)`, isInteger, isInteger)
 	// The oldest are looked at, and no others: they come in order of their numbers.
 	oldEvents = plain("SELECT "+events.list()+" FROM (SELECT "+events.list()+" FROM events ORDER BY number LIMIT $2) AS oldest"+
 		" WHERE at < $1", isInteger, isInteger)
@@ -37,7 +43,7 @@ var (
 	purgeRecipients = plain("DELETE FROM event_recipients WHERE principal = $1 AND event = $2", isText, isInteger)
 )
 
-// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, webhook deliveries and removed endpoints, API keys that ended long ago, and old counts of tries. It returns how many
+// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, webhook deliveries and removed endpoints, API keys that ended long ago, orders from templates that nobody has paid, and old counts of tries. It returns how many
 // of them it deleted: while there are any, there may be more.
 func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err error) {
 	err = s.db.update(ctx, func(c session) error {
@@ -65,6 +71,10 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err erro
 		})
 		deleted += r.delete(purgeWebhooks, func(to binder) {
 			to.integer(micros(now.Add(-processor.DeliveriesKept)))
+			to.integer(purgedAtOnce)
+		})
+		deleted += r.delete(purgeOrders, func(to binder) {
+			to.integer(micros(now.Add(-OrdersKept)))
 			to.integer(purgedAtOnce)
 		})
 		old := collect(r, events, oldEvents, func(to binder) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
 )
@@ -69,16 +70,17 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Payments: pick(r, payments, payments.byKey, single(w.Payments)),
 		Cards: join(pick(r, cards, cards.byKey, single(w.Cards)), pick(r, cards, cardsByNo, single(w.CardKeys)),
 			func(c processor.Card) payment.CardID { return c.ID }),
-		Accounts: pick(r, accounts, accounts.byKey, single(w.Accounts)),
-		Devices:  pick(r, devices, devices.byKey, single(w.Devices)),
-		TopUps:   pick(r, topUps, topUps.byKey, single(w.TopUps)),
-		Passkeys: pick(r, passkeys, passkeys.byKey, single(w.Passkeys)),
-		SignIns:  pick(r, signIns, signIns.byKey, single(w.SignIns)),
-		Payees:   pick(r, payees, payees.byKey, single(w.Payees)),
-		Orders:   pick(r, orders, orders.byKey, single(w.Orders)),
-		Refunds:  pick(r, refunds, refunds.byKey, single(w.Refunds)),
-		APIKeys:  pick(r, apiKeys, apiKeys.byKey, single(w.APIKeys)),
-		Evidence: pick(r, evidence, ofPayment, single(w.Evidence)),
+		Accounts:  pick(r, accounts, accounts.byKey, single(w.Accounts)),
+		Devices:   pick(r, devices, devices.byKey, single(w.Devices)),
+		TopUps:    pick(r, topUps, topUps.byKey, single(w.TopUps)),
+		Passkeys:  pick(r, passkeys, passkeys.byKey, single(w.Passkeys)),
+		SignIns:   pick(r, signIns, signIns.byKey, single(w.SignIns)),
+		Payees:    pick(r, payees, payees.byKey, single(w.Payees)),
+		Orders:    pick(r, orders, orders.byKey, single(w.Orders)),
+		Templates: pick(r, templates, templates.byKey, single(w.Templates)),
+		Refunds:   pick(r, refunds, refunds.byKey, single(w.Refunds)),
+		APIKeys:   pick(r, apiKeys, apiKeys.byKey, single(w.APIKeys)),
+		Evidence:  pick(r, evidence, ofPayment, single(w.Evidence)),
 		Bindings: pick(r, bindings, bindings.byKey, pairs(w.Bindings, func(id processor.BindingID) key {
 			return key{string(id.Card), string(id.Device)}
 		})),
@@ -150,6 +152,13 @@ func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {
 	r.guard(guarded...)
 	found.APIKeys = join(found.APIKeys, pick(r, apiKeys, apiKeysOf, single(w.APIKeysOf)),
 		func(k processor.APIKey) string { return k.MAC })
+	guarded = guarded[:0]
+	for _, payee := range w.TemplatesOf {
+		guarded = append(guarded, "order templates of "+string(payee))
+	}
+	r.guard(guarded...)
+	found.Templates = join(found.Templates, pick(r, templates, templatesOf, single(w.TemplatesOf)),
+		func(t order.Template) order.TemplateID { return t.ID })
 	var operatorIDs, apiKeyMACs []string
 	for _, o := range w.SignInsOf {
 		if o.Operator != "" {

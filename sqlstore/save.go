@@ -38,6 +38,7 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, deliveries, c.New.Deliveries, c.Changed.Deliveries)
 	store(t, passkeys, c.New.Passkeys, c.Changed.Passkeys)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
+	store(t, templates, c.New.Templates, c.Changed.Templates)
 	insert(t, orders, c.New.Orders)
 	store(t, payments, c.New.Payments, c.Changed.Payments)
 	update(t, orders, orders.update, c.Changed.Orders)

@@ -70,7 +70,7 @@ var codeHints = map[string]string{
 	"report_too_long":        "ask for a shorter span with --from and --until",
 	"wrong_credential":       "this is for another kind of key: an operator's, a device's or a payee's",
 	"authentication_locked":  `ask the operator for a code: "tapline card pin CARD --operator"`,
-	"too_many_requests":      "wait a minute; an operator sets the limits with serve --lookup-limit, --device-limit and --instruction-limit",
+	"too_many_requests":      "wait a minute; an operator sets the limits with serve --lookup-limit, --device-limit, --instruction-limit and --template-limit",
 	"too_many_approvals":     "this card has had too many payments from other devices; wait, or pay from its own",
 	"insufficient_funds":     `ask the operator: "tapline account top-up ACCOUNT --amount …"`,
 	"limit_exceeded":         "pay less, or tomorrow (UTC), or with a card that proves itself; the operator sets the limits",

@@ -20,6 +20,7 @@ type limitOptions struct {
 	InstructionLimit rates    `help:"Instructions that one device may send a minute, and all devices of one address; 0 is any number (${default})." default:"60,600" env:"TAPLINE_INSTRUCTION_LIMIT" placeholder:"DEVICE,ADDRESS"`
 	InFlight         int      `help:"Requests that are worked on at once; more wait for half a second, and then are told to come again." default:"512" env:"TAPLINE_IN_FLIGHT"`
 	Connections      int      `help:"Connections from clients at once; further ones are closed; 0 is any number." default:"10000" env:"TAPLINE_CONNECTIONS"`
+	TemplateLimit    rates    `help:"Order templates that one device may open or order from a minute, and all devices of one address; 0 is any number (${default})." default:"30,300" env:"TAPLINE_TEMPLATE_LIMIT" placeholder:"DEVICE,ADDRESS"`
 	TrustedProxy     []string `help:"Address or network of a proxy whose X-Forwarded-For tells who asks. May be given again." env:"TAPLINE_TRUSTED_PROXY" placeholder:"ADDRESS"`
 }
 
@@ -107,6 +108,6 @@ func (o *limitOptions) limits() httpapi.Limits {
 	}
 	return httpapi.Limits{
 		Lookups: httpapi.Rates(o.LookupLimit), Devices: httpapi.Rates{Address: httpapi.Rate(o.DeviceLimit)},
-		Instructions: httpapi.Rates(o.InstructionLimit), Proxies: proxies,
+		Instructions: httpapi.Rates(o.InstructionLimit), Templates: httpapi.Rates(o.TemplateLimit), Proxies: proxies,
 	}
 }

@@ -21,6 +21,8 @@ type orderCmd struct {
 	Show   orderShowCmd   `cmd:"" help:"Show an order."`
 	List   orderListCmd   `cmd:"" help:"List your orders, newest first."`
 	Cancel orderCancelCmd `cmd:"" help:"Cancel an order that is not paid."`
+
+	Template orderTemplateCmd `cmd:"" help:"Links that stay, from which payers make orders."`
 }
 
 // payeeFlags are what every command of a payee takes.

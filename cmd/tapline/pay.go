@@ -21,7 +21,7 @@ type payCmd struct {
 	Payee       string `placeholder:"books@shop" help:"To whom: the payee's handle."`
 	Order       string `placeholder:"1042" help:"The payee's number for the order."`
 	Description string `placeholder:"TEXT" help:"What it is for."`
-	OrderID     string `name:"order-id" placeholder:"ord_…" help:"Pay an order that the payee has made, by the id at the end of its link, in place of --amount and --payee."`
+	OrderID     string `name:"order-id" placeholder:"ord_…" help:"Pay an order that the payee has made, by the id at the end of its link, in place of --amount and --payee. With a link that stays (tpl_…), --amount is what it leaves to you."`
 	provingFlags
 	Rehearse bool          `help:"Go through every step and move no money. For payees that take rehearsals."`
 	Yes      bool          `help:"Send, and confirm, without being asked. The statement is checked all the same."`

@@ -8,12 +8,13 @@ import (
 	"tapline/consent"
 	"tapline/device"
 	"tapline/money"
+	"tapline/order"
 	"tapline/payment"
 )
 
 // checkOrder refuses flags that say nothing of what is to be paid, or say it twice.
 func (cmd *payCmd) checkOrder() error {
-	own := cmd.Amount != "" || cmd.Payee != "" || cmd.Order != "" || cmd.Description != ""
+	own := cmd.Amount != "" && !cmd.fromTemplate() || cmd.Payee != "" || cmd.Order != "" || cmd.Description != ""
 	switch {
 	case cmd.OrderID != "" && own:
 		return &usageError{"--order-id says what is to be paid, and to whom", "leave --amount, --payee, --order and --description out"}
@@ -23,8 +24,20 @@ func (cmd *payCmd) checkOrder() error {
 	return nil
 }
 
+// fromTemplate reports whether the link stays, and may leave the amount to the payer.
+func (cmd *payCmd) fromTemplate() bool {
+	return consent.CheckTemplateID(order.TemplateID(cmd.OrderID)) == nil
+}
+
 // orderOf is an order of the payer's own making, or one that the payee has made.
 func (p *payer) orderOf() (device.Order, error) {
+	if p.cmd.fromTemplate() {
+		placed, err := p.orderFromTemplate(order.TemplateID(p.cmd.OrderID))
+		if err != nil {
+			return device.Order{}, err
+		}
+		return p.client.Pay(placed)
+	}
 	if p.cmd.OrderID != "" {
 		placed, err := p.client.PlacedOrder(p.ctx, payment.OrderID(p.cmd.OrderID))
 		if err != nil {

@@ -167,3 +167,39 @@ func (s *suite) impossibleOrders() {
 		s.refused(what, processor.Changes{New: processor.Rows{Orders: []order.Order{o}, Payments: []payment.Payment{p}}})
 	}
 }
+
+// template is an active one of the shop's, of a fixed amount.
+func template(id order.TemplateID) order.Template {
+	return order.Template{ID: id, Payee: "shop", Currency: "CNY", Minor: 1250, Prefix: "T-", Description: "茶 — \"green\"",
+		Lines: []order.Line{{Description: "茶", Quantity: 2, Amount: 1150}}, Tax: 100, Tip: true, Life: 15 * time.Minute, Version: 1, CreatedAt: noon}
+}
+
+func (s *suite) templatesOfAPayee() {
+	c := everything()
+	s.save(c)
+	s.holds(processor.Wants{TemplatesOf: []payment.Handle{"shop", "shut"}}, processor.Rows{Templates: c.New.Templates[:1]})
+	s.holds(processor.Wants{TemplatesOf: []payment.Handle{"shop"}, Templates: []order.TemplateID{"t1", "t2", "none"}},
+		processor.Rows{Templates: c.New.Templates})
+}
+
+func (s *suite) impossibleTemplates() {
+	s.save(world())
+	for what, change := range map[string]func(*order.Template){
+		"no payee":             func(t *order.Template) { t.Payee = "none" },
+		"less than nothing":    func(t *order.Template) { t.Minor = -1 },
+		"no currency":          func(t *order.Template) { t.Currency = "" },
+		"neither amount":       func(t *order.Template) { t.Minor, t.Tax = 0, 0 },
+		"amount and bounds":    func(t *order.Template) { t.Least, t.Most = 1, 2 },
+		"bounds crossed":       func(t *order.Template) { t.Minor, t.Tax, t.Least, t.Most = 0, 0, 2, 1 },
+		"tax above the amount": func(t *order.Template) { t.Tax = 1251 },
+		"no life":              func(t *order.Template) { t.Life = 0 },
+		"no version":           func(t *order.Template) { t.Version = 0 },
+	} {
+		t := template("t1")
+		change(&t)
+		s.refused(what, processor.Changes{New: processor.Rows{Templates: []order.Template{t}}})
+	}
+	o := placed("o1")
+	o.Template = "none"
+	s.refused("an order from no template", processor.Changes{New: processor.Rows{Orders: []order.Order{o}}})
+}

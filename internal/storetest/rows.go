@@ -59,11 +59,12 @@ func (s *suite) changesComeBack() {
 	r.Payments[0] = stepped(r.Payments[0], payment.Authenticate, payment.Confirm)
 	r.Keys[1].Digest, r.Keys[1].Status, r.Keys[1].Answer, r.Keys[1].At, r.Keys[1].KeepTill = "f", 409, []byte("sealed"), later, later
 	r.Challenges[0].UsedAt = later
+	r.Templates[0].Version, r.Templates[0].DisabledAt = 2, later
 	r.Orders[0].State, r.Orders[0].Payment, r.Orders[0].Version, r.Orders[0].EndedAt = order.Paid, "p1", 7, later
 	s.save(processor.Changes{Changed: processor.Rows{
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1], Aliases: r.Aliases[:1],
 		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
-		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1], Webhooks: r.Webhooks[:1], Deliveries: r.Deliveries[:1],
+		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Templates: r.Templates[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1], Webhooks: r.Webhooks[:1], Deliveries: r.Deliveries[:1],
 	}})
 	s.holds(everythingWants(), c.New)
 }
@@ -270,6 +271,7 @@ func (s *suite) newRowIsThere() {
 		"top-up":             {New: processor.Rows{TopUps: r.TopUps[1:2]}},
 		"passkey":            {New: processor.Rows{Passkeys: r.Passkeys[1:]}},
 		"sign-in":            {New: processor.Rows{SignIns: r.SignIns[1:2]}},
+		"order template":     {New: processor.Rows{Templates: r.Templates[1:]}},
 		"order":              {New: processor.Rows{Orders: r.Orders[1:]}},
 		"payment":            {New: processor.Rows{Payments: r.Payments[2:3]}},
 		"refund":             {New: processor.Rows{Refunds: r.Refunds[:1]}},

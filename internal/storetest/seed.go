@@ -147,7 +147,11 @@ func everything() processor.Changes {
 			CreatedAt: noon, UsedAt: noon.Add(time.Minute)},
 		{ID: "key2", Card: "c1", Device: "phone1", PublicKey: []byte{3}, Label: "Old", CreatedAt: noon, RemovedAt: noon}}
 	c.New.Cards[0].Passkeys = 1
+	c.New.Templates = []order.Template{template("t1"), template("t2")}
+	c.New.Templates[1] = order.Template{ID: "t2", Payee: "shop", Currency: "CNY", Least: 100, Most: 50_000, Life: time.Minute,
+		Version: 2, CreatedAt: noon, DisabledAt: noon.Add(time.Hour)}
 	c.New.Orders = []order.Order{placed("o1"), placed("o2")}
+	c.New.Orders[0].Template = "t1"
 	c.New.Orders[1] = order.Order{Terms: order.Terms{ID: "o2", Payee: "shop", Amount: cny(1)}, State: order.Paid, Payment: "p3",
 		Version: 3, CreatedAt: noon, ExpiresAt: noon.Add(time.Minute), EndedAt: noon.Add(time.Second)}
 	c.New.Payments = []payment.Payment{openPayment("p1"), decoy("p2"),
@@ -215,6 +219,7 @@ func everythingWants() processor.Wants {
 	w.TopUps = []string{"t1", "t2", "t3"}
 	w.ClosedAfter = []string{"", "2026-01-01", "2026-01-05"}
 	w.Orders = []payment.OrderID{"o1", "o2"}
+	w.Templates = []order.TemplateID{"t1", "t2"}
 	w.Refunds = []payment.RefundID{"r1", "r2"}
 	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9", "p10"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}

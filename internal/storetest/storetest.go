@@ -60,6 +60,8 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"due orders", (*suite).dueOrders},
 		{"an order is paid once", (*suite).anOrderIsPaidOnce},
 		{"orders that cannot be are refused", (*suite).impossibleOrders},
+		{"active order templates of a payee", (*suite).templatesOfAPayee},
+		{"order templates that cannot be are refused", (*suite).impossibleTemplates},
 		{"refunds are listed newest first", (*suite).refundsListed},
 		{"refunds that cannot be are refused", (*suite).impossibleRefunds},
 		{"events in order", (*suite).eventsInOrder},
@@ -152,6 +154,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Orders = by(r.Orders, func(o order.Order) string { return string(o.ID) })
 	r.Refunds = by(r.Refunds, func(f payment.Refund) string { return string(f.ID) })
 	r.Aliases = by(r.Aliases, func(a processor.Alias) string { return string(a.Alias) })
+	r.Templates = by(r.Templates, func(t order.Template) string { return string(t.ID) })
 	r.APIKeys = by(r.APIKeys, func(k processor.APIKey) string { return k.MAC })
 	r.Operators = by(r.Operators, func(o processor.Operator) string { return string(o.ID) })
 	r.Keys = by(r.Keys, func(k processor.Key) string { return string(k.Principal) + " " + k.Key })

@@ -16,7 +16,7 @@ import { tapping } from '/ui/ways.js';
 import { duration, explain, t, when } from '/ui/words.js';
 
 /** @typedef {import('/ui/statement.js').Asked} Asked */
-/** @typedef {{id?: string, payee: string, minor?: number, text?: string, number: string, description: string}} Order what the address asks for */
+/** @typedef {{id?: string, template?: string, tip?: string, payee: string, minor?: number, text?: string, number: string, description: string}} Order what the address asks for */
 
 const kept = {
   order: 'tapline.order', // not sent yet: holds no card
@@ -71,7 +71,7 @@ async function start() {
 
 /** Whether two orders ask for the same. @param {Order} a @param {Order} b */
 function same(a, b) {
-  return /** @type {const} */ (['id', 'payee', 'text', 'number', 'description']).every((k) => (a[k] ?? '') === (b[k] ?? ''));
+  return /** @type {const} */ (['id', 'template', 'tip', 'payee', 'text', 'number', 'description']).every((k) => (a[k] ?? '') === (b[k] ?? ''));
 }
 
 /** @returns {Order | undefined} */
@@ -79,6 +79,8 @@ function orderOfAddress() {
   const [, id] = /^\/pay\/(ord_[\w-]{22,60})$/.exec(location.pathname) ?? [];
   if (id) return { id, payee: '', number: '', description: '' };
   const query = new URLSearchParams(location.search);
+  const [, template] = /^\/pay\/(tpl_[\w-]{22,60})$/.exec(location.pathname) ?? [];
+  if (template) return { template, tip: query.get('tip') ?? undefined, text: query.get('amount') ?? undefined, payee: '', number: '', description: '' };
   const payee = query.get('payee');
   if (!payee) return undefined;
   return { payee, text: query.get('amount') ?? undefined, number: query.get('order') ?? '', description: query.get('description') ?? '' };
@@ -121,6 +123,7 @@ function afresh(order) {
 async function begin(order) {
   screen(t('pay.loading'), h('p.quiet', {}, t('pay.looking_up')));
   if (order.id) return placed(order, await read('/v1/orders/' + order.id));
+  if (order.template) return standing(order, await read('/v1/order-templates/' + order.template));
   const payee = await read('/v1/payees/' + encodeURIComponent(order.payee));
   const amount = order.text === undefined ? undefined : parse(order.text, payee.currency);
   const draft = { order, payee, amount, details: { number: clean(order.number), description: clean(order.description) } };
@@ -144,6 +147,35 @@ async function placed(order, o) {
   screen(t('order.is.' + o.state), h('div.mark', {}, icon(o.state === 'claimed' ? 'wait' : o.state === 'paid' ? 'done' : 'stop')), summary(draft),
     h('p', {}, t('order.is_text.' + o.state)), o.state === 'claimed' && look, backLink(o.cancel_url, t('order.back'), 'second'));
   if (o.state === 'claimed') setTimeout(() => { if (look.isConnected) begin(order).catch(fail); }, 5000);
+}
+
+/**
+ * Shows what a payee's standing link asks for, and asks for what it leaves open. The order is made of it on Send.
+ * @param {Order} order @param {any} o @returns {Promise<void>}
+ */
+async function standing(order, o) {
+  const { payee, currency, lines, tax } = o;
+  const at = (/** @type {number} */ minor) => ({ minor, currency });
+  const base = o.minor ?? parse(order.text ?? '', currency)?.minor;
+  const tip = o.tip && Number(order.tip) !== 0 ? parse(order.tip ?? '', currency)?.minor : 0;
+  const badBase = !o.minor && !(base >= o.least && base <= o.most), badTip = tip === undefined || tip > base;
+  const details = { number: '', description: o.description ?? '' };
+  const terms = { id: '', payee: payee.handle, amount: at(base + (tip ?? 0)), reference: '', description: details.description, lines, tip: tip ?? 0, tax };
+  const draft = { order, payee, amount: badBase ? undefined : terms.amount, details, terms };
+  if (o.state !== 'active') return fail({ code: 'order_template_disabled' });
+  if (!badBase && !badTip) return brought && !used ? review(draft, take()) : tap(draft);
+  const most = t('order.bounds', { least: show(at(o.least ?? 0)), most: show(at(o.most ?? base)) });
+  const given = !o.minor && field(t('order.amount', { currency }), { inputmode: 'decimal', required: true, value: order.text }, most);
+  const added = o.tip && field(t('order.add_tip'), { inputmode: 'decimal', value: order.tip });
+  if (given && order.text && badBase) given.tell(most);
+  if (added && order.tip && !badBase && badTip) added.tell(t('order.bad_amount'));
+  screen(t('pay.how_much'), summary(draft), h('form', { onsubmit: (/** @type {Event} */ e) => {
+    e.preventDefault();
+    Object.assign(order, given && { text: given.input.value.trim() }, added && { tip: added.input.value.trim() || '0' });
+    keep(order);
+    if (location.pathname !== '/t') history.replaceState(null, '', addressOf(order));
+    standing(order, o).catch(fail);
+  } }, given && given.row, added && added.row, h('button.main', { type: 'submit' }, t('order.next'))), unsent(draft));
 }
 
 /** Text as the service keeps it. @param {string} text */
@@ -173,8 +205,8 @@ function askAmount(draft) {
 }
 
 /** The address of an order that its payer makes. @param {Order} order */
-const addressOf = (order) => '/pay?' + new URLSearchParams(Object.entries(
-  { payee: order.payee, amount: order.text ?? '', order: order.number, description: order.description }).filter(([, text]) => text));
+const addressOf = (order) => (order.template ? `/pay/${order.template}?` : '/pay?') + new URLSearchParams(Object.entries(
+  { payee: order.payee, amount: order.text ?? '', tip: order.tip ?? '', order: order.number, description: order.description }).filter(([, text]) => text));
 
 /** Cancels what was not sent. @param {any} draft @param {() => void} [stop] */
 const unsent = (draft, stop) => button(t('pay.cancel'), () => {
@@ -213,6 +245,17 @@ async function review(draft, tapped) {
 /** Sends the instruction. @param {any} draft @param {any} tapped @param {string} id @returns {Promise<void>} */
 async function send(draft, tapped, id) {
   const from = await device();
+  if (draft.order.template && !draft.terms.id) {
+    try {
+      const { template } = draft.order, { tip } = draft.terms;
+      const made = await write(`/v1/order-templates/${template}/orders`, 'from-template', { template, amount: draft.amount, ...(tip && { tip }) });
+      draft.terms.id = made.id; // all else is as it was shown
+      draft.details.number = draft.terms.reference = made.reference;
+    } catch (e) {
+      if (e instanceof Problem) return fail(e);
+      return lost(() => send(draft, tapped, id));
+    }
+  }
   const { number, description } = draft.details;
   const payee = { handle: draft.payee.handle, name: draft.payee.name, account: draft.payee.account };
   /** @type {Asked} */
