@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,15 +166,15 @@ func TestWhatReceiversAnswer(t *testing.T) {
 		"a broken":    {func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, webhook.Result{Failure: webhook.Unreached}},
 		"long header": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, webhook.Result{Failure: webhook.Unreached}},
 	} {
-		asked := 0
-		url, p := receiver(t, func(w http.ResponseWriter, r *http.Request) { asked++; c.handle(w, r) })
+		var asked atomic.Int32
+		url, p := receiver(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); c.handle(w, r) })
 		got := p.Post(t.Context(), url, message(), webhook.NewKeys())
 		got.Took = 0
 		if got.Answer = strings.TrimSpace(got.Answer); c.want.Status == 307 {
 			got.Answer = ""
 		}
-		if got != c.want || asked != 1 {
-			t.Errorf("%s: %+v after %d requests, want %+v after one", what, got, asked, c.want)
+		if got != c.want || asked.Load() != 1 {
+			t.Errorf("%s: %+v after %d requests, want %+v after one", what, got, asked.Load(), c.want)
 		}
 		if got.Gone() != (what == "410") {
 			t.Errorf("%s: gone %v", what, got.Gone())
@@ -197,8 +198,8 @@ func TestWhatIsSentIsWhatIsVerified(t *testing.T) {
 
 // TestNothingIsSentIntoTheServicesNetwork has names that lead there, and listeners that must not be reached.
 func TestNothingIsSentIntoTheServicesNetwork(t *testing.T) {
-	reached := false
-	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	var reached atomic.Bool
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
 	defer server.Close()
 	client := egress.NewClient(egress.Options{})
 	p := &webhook.Poster{Client: client, Refused: egress.ErrForbidden}
@@ -218,7 +219,7 @@ func TestNothingIsSentIntoTheServicesNetwork(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", url, got, webhook.Forbidden)
 		}
 	}
-	if got := p.Post(t.Context(), server.URL, message(), webhook.NewKeys()); got.Failure != webhook.Forbidden || reached {
+	if got := p.Post(t.Context(), server.URL, message(), webhook.NewKeys()); got.Failure != webhook.Forbidden || reached.Load() {
 		t.Errorf("https to this machine: %+v, want %q", got, webhook.Forbidden)
 	}
 }
