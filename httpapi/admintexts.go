@@ -2,6 +2,7 @@ package httpapi
 
 // adminTexts say what the summaries of operators' operations leave open, by id.
 var adminTexts = map[string]string{
+	"setLimits":    "They take the place of all limits of the account. A limit of 0 is none; the operator's own for all accounts go on in any case.",
 	"listAccounts": "Every account with its balance, what is held, and what is available, in minor units.",
 	"getAccount":   "Its balance, what is held on it and for it, and what is available, in minor units.",
 	"getReport": "What it had before the span, every entry in it, and what it has after. Times are " +

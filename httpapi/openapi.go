@@ -75,6 +75,11 @@ var tagTexts = map[string]string{
 	"events":             "What has happened, as it happens.",
 	"sign-in-challenges": "What a passkey is to sign.",
 	"sign-in-passkeys":   "Passkeys of operators and payees.",
+	"order-templates":    "What payers make orders from, at links that stay.",
+	"webhook-endpoints":  "Where a payee's events are sent to.",
+	"webhook-deliveries": "Events on their way to a payee's programs.",
+	"heads":              "Signed heads of the history: proof that nothing of it was rewritten.",
+	"test":               "What there is in the test environment only.",
 	"admin":              "What operators do.",
 }
 

@@ -29,7 +29,8 @@ func templateRoutes() []*route {
 				"order_template_terms", "too_many_order_templates"},
 		}, {
 			method: "GET", path: "/v1/order-templates", id: "listOrderTemplates", summary: "List a payee's active order templates",
-			by: []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.OrderTemplates](), handle: (*call).listTemplates,
+			text: "Those that are disabled can be read by their ids.",
+			by:   []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.OrderTemplates](), handle: (*call).listTemplates,
 			codes: []string{"unknown_payee"},
 		}, {
 			method: "GET", path: one, id: "getOrderTemplate", summary: "Read an order template",

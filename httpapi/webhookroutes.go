@@ -21,13 +21,16 @@ func webhookRoutes() []*route {
 			codes: []string{"payee_closed", "webhook_url", "webhook_type", "too_many_webhook_endpoints"},
 		}, {
 			method: "GET", path: all, id: "listWebhookEndpoints", summary: "List where the payee's events are sent",
+			text:   "With the types that are sent, whether it is enabled, and why not. Secrets are not told again.",
 			status: http.StatusOK, out: typeOf[api.WebhookEndpoints](), handle: (*call).listWebhooks,
 		}, {
 			method: "GET", path: one, id: "getWebhookEndpoint", summary: "Look at one address",
+			text:   "Its secret is not told again.",
 			status: http.StatusOK, out: endpoint, handle: (*call).getWebhook,
 		}, {
 			method: "POST", path: one, id: "changeWebhookEndpoint", summary: "Change its address or types, enable or disable it",
-			in: typeOf[api.WebhookChange](), status: http.StatusOK, out: endpoint, handle: (*call).changeWebhook,
+			text: "What is left out stays. Once it is enabled again it gets what it has missed.",
+			in:   typeOf[api.WebhookChange](), status: http.StatusOK, out: endpoint, handle: (*call).changeWebhook,
 			codes: []string{"webhook_url", "webhook_type"},
 		}, {
 			method: "POST", path: one + "/rotate-secret", id: "rotateWebhookSecret", summary: "Get new keys",

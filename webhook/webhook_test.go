@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -156,9 +157,11 @@ func TestWhatReceiversAnswer(t *testing.T) {
 		handle http.HandlerFunc
 		want   webhook.Result
 	}{
-		"200":         {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "thanks\n\x1b[31m\x00\xff — 谢谢") }, webhook.Result{Status: 200, Answer: "thanks ·[31m·· — 谢谢"}},
-		"204":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, webhook.Result{Status: 204}},
-		"a redirect":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, webhook.Result{Status: 307, Failure: webhook.Redirected}},
+		"200": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "thanks\n\x1b[31m\x00\xff — 谢谢") }, webhook.Result{Status: 200, Answer: "thanks ·[31m·· — 谢谢"}},
+		"204": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, webhook.Result{Status: 204}},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, webhook.Result{Status: 307, Failure: webhook.Redirected}},
 		"404":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, webhook.Result{Status: 404, Failure: webhook.Status}},
 		"500":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, webhook.Result{Status: 500, Failure: webhook.Status}},
 		"410":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, webhook.Result{Status: 410, Failure: webhook.Status}},
@@ -253,7 +256,7 @@ func TestAReceiverThatHangsIsGivenUp(t *testing.T) {
 					}
 				}
 			}()
-			p := &webhook.Poster{Local: &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return near, nil }}}}
+			p := &webhook.Poster{Local: &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil }}}}
 			began := time.Now()
 			got := p.Post(t.Context(), "http://127.0.0.1/", message(), webhook.NewKeys())
 			if got.Failure != webhook.TimedOut || time.Since(began) != webhook.AnswerLimit {
