@@ -146,6 +146,7 @@ func TestAReplacedCardLivesOnInTheNewOne(t *testing.T) {
 		ID: issued.Card.ID, CardAccount: consent.MaskLast4("0045"), Label: "Campus card", State: "issued", Account: w.card.Account,
 		Currency: "CNY", Balance: 87_50, Available: 87_50, Level: "confirm", AssociatedDevice: string(w.phone.ID()),
 		Devices: w.card.Devices, Replaces: w.card.ID,
+		Spent: &api.Spent{Day: w.clock.Now().Format(time.DateOnly), DayCount: 1, DaySum: 12_50, MonthCount: 1, MonthSum: 12_50},
 	}
 	for name, got := range map[string]api.Card{"as it was answered": issued.Card, "as it is": w.cardNow(issued.Card.ID)} {
 		if diff := cmp.Diff(want, got); diff != "" {

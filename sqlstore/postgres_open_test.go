@@ -33,7 +33,7 @@ func TestPostgreSQLOpenSaysWhatIsWrong(t *testing.T) {
 	refuses(t, foreign, Options{ReadOnly: true}, "not tapline's")
 	refuses(t, songs, test, "not tapline's")
 	refuses(t, ours, Options{Environment: "live"}, "it is for the test environment")
-	if err := server.Run(databaseOf(t, ours), "UPDATE meta SET value = '7' WHERE name = 'oldest'"); err != nil {
+	if err := server.Run(databaseOf(t, ours), "UPDATE meta SET value = '1000' WHERE name = 'oldest'"); err != nil {
 		t.Fatal(err)
 	}
 	refuses(t, ours, test, "made by a newer tapline")
