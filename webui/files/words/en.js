@@ -218,7 +218,6 @@ export const words = {
   "problem.too_many_webhook_endpoints": "There are too many webhook endpoints: remove one.",
   "problem.webhook_url": "Give an https address with a public name.",
   "problem.webhook_type": "There are no such events.",
-  "problem.account_balance": "The account does not hold that much.",
   "problem.order_claimed": "Somebody is paying this order at this moment.",
   "problem.order_closed": "This order was paid or cancelled, or its time is over.",
   "problem.order_unavailable": "Meanwhile somebody else pays this order, or it has ended. No money has moved.",

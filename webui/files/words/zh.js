@@ -218,7 +218,6 @@ export const words = {
   "problem.too_many_webhook_endpoints": "webhook 地址太多，请先删除一个。",
   "problem.webhook_url": "请给出使用公网域名的 https 地址。",
   "problem.webhook_type": "没有这类事件。",
-  "problem.account_balance": "账户余额不足。",
   "problem.order_claimed": "此刻有人正在支付这笔订单。",
   "problem.order_closed": "这笔订单已支付、已取消或已过期。",
   "problem.order_unavailable": "这笔订单已由他人支付或已结束。没有扣款。",
