@@ -181,6 +181,7 @@ func TestAPaymentNeedsNoMouse(t *testing.T) {
 	payer.see("Enter the card’s PIN")
 	payer.keys(pin + "\b" + pin[len(pin)-1:] + "\r")
 	payer.see("Is this right?")
+	payer.until("document.activeElement.textContent === 'Is this right?'", "began with its heading")
 	payer.tabTo("Pay CN¥12.50")
 	payer.keys(" ")
 	digits := payer.code()
