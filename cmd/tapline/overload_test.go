@@ -246,8 +246,8 @@ func startCrowded(t *testing.T) *crowd {
 	return newCrowd(p)
 }
 
-// TestOverload asks for three times as many payments as the service can make, for a while: make overload does so for a
-// minute. The bounds are generous, for whoever asks takes of the same cores.
+// TestOverload asks for three times as many payments as the service can make, for a while. Only make overload, which does so
+// for a minute on a machine that has nothing else to do, holds rates and times against bounds.
 func TestOverload(t *testing.T) {
 	c := startCrowded(t)
 	closed(crowdPayers, time.Second, c.pay)
@@ -260,7 +260,7 @@ func TestOverload(t *testing.T) {
 	began := time.Now()
 	for {
 		after = open(full.perSecond()/4, time.Second/2, c.pay)
-		if after.refused == 0 && after.within(.99) < 250*time.Millisecond || time.Since(began) > 5*time.Second {
+		if after.refused == 0 && after.within(.99) < 250*time.Millisecond || time.Since(began) > 30*time.Second {
 			break
 		}
 	}
@@ -271,21 +271,34 @@ func TestOverload(t *testing.T) {
 	if len(full.failed)+len(over.failed)+len(after.failed)+len(again.failed) > 0 || full.refused > 0 {
 		t.Error("requests failed")
 	}
-	// What else the machine does changes what the service can do from second to second.
-	if can := min(full.perSecond(), again.perSecond()); over.refused == 0 || over.perSecond() < .4*can {
-		t.Errorf("of %.0f payments a second %.0f were left", can, over.perSecond())
-	}
-	// Half a second for a place; all else is work, which takes as much longer as the machine is busy with others' work, too.
-	if got, bound := over.within(.99), 2*time.Second+10*full.within(.99); got > bound {
-		t.Errorf("who was let in waited for %v, more than %v", got, bound)
+	if over.refused == 0 || over.inTime == 0 {
+		t.Errorf("of three times as many %d were done and %d told to come again", over.inTime, over.refused)
 	}
 	if most > 400 {
 		t.Errorf("the service took %d MB", most)
 	}
-	if normal > 6*time.Second {
-		t.Error("after five seconds it is not as before")
+	if after.refused > 0 {
+		t.Errorf("%v after it ended people are still told to come again", normal)
+	}
+	if *overloadFor >= time.Minute {
+		measureOverload(t, full, over, again, normal)
 	}
 	c.check()
+}
+
+// measureOverload holds what was measured against bounds, which are generous, for whoever asks takes of the same cores.
+func measureOverload(t *testing.T, full, over, again *outcome, normal time.Duration) {
+	t.Helper()
+	if can := min(full.perSecond(), again.perSecond()); over.perSecond() < .6*can {
+		t.Errorf("of %.0f payments a second %.0f were left", can, over.perSecond())
+	}
+	// Half a second for a place; all else is work.
+	if got, bound := over.within(.99), 2*time.Second+10*full.within(.99); got > bound {
+		t.Errorf("who was let in waited for %v, more than %v", got, bound)
+	}
+	if normal > 5*time.Second {
+		t.Error("after five seconds it is not as before")
+	}
 }
 
 // TestAFloodOfPINsLeavesRoomForOthers keeps the queue of PINs full, while others tap and read.
@@ -342,7 +355,7 @@ func TestAFloodOfPINsLeavesRoomForOthers(t *testing.T) {
 	if flood.refused == 0 {
 		t.Error("the queue of PINs was never full")
 	}
-	if len(beside.failed)+len(flood.failed) > 0 || beside.refused > 0 || beside.within(.99) > 3*time.Second || beside.within(.5) > time.Second/2 {
+	if len(beside.failed)+len(flood.failed) > 0 || beside.refused > 0 || beside.within(.5) > 2*time.Second {
 		t.Error("PINs kept others out")
 	}
 }
