@@ -253,6 +253,18 @@ type Problem struct {
 	TraceID      string `json:"trace_id"`
 }
 
+// Code says what a Problem is about, for programs. errors.Is(err, api.CodeOrderClosed) tells whether an error is a refusal with it.
+type Code string
+
+// Error is the code.
+func (c Code) Error() string { return string(c) }
+
+// Is holds for the problem's Code.
+func (p *Problem) Is(target error) bool {
+	code, ok := target.(Code)
+	return ok && p.Code == string(code)
+}
+
 // Error is the problem as text.
 func (p *Problem) Error() string {
 	text := p.Title

@@ -2,6 +2,8 @@ package device
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"net/url"
 	"strconv"
 	"sync"
@@ -191,6 +193,45 @@ func (c *Client) Payments(ctx context.Context, role, state, before string, limit
 		query.Set("limit", strconv.Itoa(limit))
 	}
 	return read[api.Payments](ctx, c, "/v1/payments", query, 0)
+}
+
+// EachPayment gives all payments of one role, in one state or any, newest first, asking for a page when the one before is used up. After
+// an error it ends.
+func (c *Client) EachPayment(ctx context.Context, role, state string) iter.Seq2[api.Payment, error] {
+	return func(yield func(api.Payment, error) bool) {
+		for before := ""; ; {
+			page, err := c.Payments(ctx, role, state, before, 0)
+			if err != nil {
+				yield(api.Payment{}, err)
+				return
+			}
+			for _, p := range page.Payments {
+				if !yield(p, nil) {
+					return
+				}
+			}
+			switch page.Next {
+			case "":
+				return
+			case before:
+				yield(api.Payment{}, fmt.Errorf("%w: a page is followed by itself", ErrAnswer))
+				return
+			}
+			before = page.Next
+		}
+	}
+}
+
+// Refunds lists what the payee of a payment gave back of it, newest first. before is the Next of the page before, or "".
+func (c *Client) Refunds(ctx context.Context, id consent.PaymentID, before string) (api.Refunds, error) {
+	if err := id.Check(); err != nil {
+		return api.Refunds{}, err
+	}
+	query := url.Values{"payment": {string(id)}}
+	if before != "" {
+		query.Set("before", before)
+	}
+	return read[api.Refunds](ctx, c, "/v1/refunds", query, 0)
 }
 
 // Cancel gives a payment up that this device has sent.

@@ -83,6 +83,11 @@ var tagTexts = map[string]string{
 	"admin":              "What operators do.",
 }
 
+// Document is the OpenAPI 3.1 document of a service at an address, as its /openapi.json has it.
+func Document(publicURL, version string) []byte {
+	return (&Service{Config: Config{PublicURL: publicURL, Version: version}, schemas: newSchemas()}).document()
+}
+
 // document is the OpenAPI 3.1 document.
 func (s *Service) document() []byte {
 	doc := &huma.OpenAPI{

@@ -38,3 +38,14 @@ func (c *Client) RotateKey(ctx context.Context, id string, overlap time.Duration
 func (c *Client) RevokeKey(ctx context.Context, id string) (api.APIKey, error) {
 	return write[api.APIKey](ctx, c, "/v1/api-keys/"+url.PathEscape(id)+"/revoke", nil)
 }
+
+// Passkeys lists the passkeys that stand for the API key when a person signs in to the till with one.
+func (c *Client) Passkeys(ctx context.Context) (list api.SignInPasskeys, err error) {
+	err = c.read(ctx, "/v1/sign-in-passkeys", nil, &list)
+	return list, err
+}
+
+// RemovePasskey ends a passkey, and whoever is signed in with it. What is made in a browser has to be registered there.
+func (c *Client) RemovePasskey(ctx context.Context, credential string) (api.SignInPasskey, error) {
+	return write[api.SignInPasskey](ctx, c, "/v1/sign-in-passkeys/remove", api.SignInPasskeyRemoval{Credential: credential})
+}

@@ -1,12 +1,17 @@
 // Package payee is what those who are paid do, for programs in Go: they make orders, see what became of them, and give money
 // back.
 //
-// A Client has an API key. Every write is sent until it is answered, under one idempotency key, so that it is done once.
-// Refusals by the service are *api.Problem.
+// A Client has an API key, and needs a context for each call. Every write is sent until it is answered, under one idempotency key,
+// so that it is done once: again after no answer, 429, 5xx and in_progress, six times in all, with growing pauses of which a part is
+// random, or after the Retry-After that the service asks for. Everything else is an answer, and not asked for again.
+//
+// Refusals by the service are *api.Problem: errors.AsType finds it, and errors.Is(err, api.CodeOrderClosed) tells which one it is.
+// Where no answer came it is ErrNotSent or ErrNoAnswer, which differ in whether it may have been done.
 package payee
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -114,36 +119,21 @@ type Query struct {
 
 // Orders is a page of orders, newest first.
 func (c *Client) Orders(ctx context.Context, q Query) (page api.PayeeOrders, err error) {
-	query := url.Values{}
-	for name, value := range map[string]string{"state": q.State, "reference": q.Reference, "before": q.Before} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
+	query := listing(q.Before, q.Limit, "state", q.State, "reference", q.Reference)
 	if q.Amount.Minor > 0 {
 		query.Set("minor", strconv.FormatInt(q.Amount.Minor, 10))
-	}
-	if q.Limit > 0 {
-		query.Set("limit", strconv.Itoa(q.Limit))
 	}
 	err = c.read(ctx, "/v1/orders", query, &page)
 	return page, err
 }
 
-// Report is the payee's account in a currency, or in its first if that is empty, in a half-open span of time. Zero times leave
-// it open.
-func (c *Client) Report(ctx context.Context, currency string, from, until time.Time) (report api.Report, err error) {
-	query := url.Values{}
-	if currency != "" {
-		query.Set("currency", currency)
-	}
-	for name, at := range map[string]time.Time{"from": from, "until": until} {
-		if !at.IsZero() {
-			query.Set(name, at.UTC().Format(time.RFC3339Nano))
-		}
-	}
-	err = c.read(ctx, "/v1/report", query, &report)
-	return report, err
+// EachOrder gives all orders from q on, newest first, asking for a page when the one before is used up. After an error it ends.
+func (c *Client) EachOrder(ctx context.Context, q Query) iter.Seq2[api.PayeeOrder, error] {
+	return each(q.Before, func(before string) ([]api.PayeeOrder, string, error) {
+		q.Before = before
+		page, err := c.Orders(ctx, q)
+		return page.Orders, page.Next, err
+	})
 }
 
 func write[T any](ctx context.Context, c *Client, path string, in any) (out T, err error) {
@@ -164,5 +154,15 @@ func (c *Client) read(ctx context.Context, path string, query url.Values, out an
 	if err != nil {
 		return err
 	}
-	return conn.ReadAs(ctx, strings.TrimSpace(c.APIKey), path, query, out)
+	return conn.ReadAs(ctx, strings.TrimSpace(c.APIKey), path, query, 0, out)
+}
+
+// wait reads what the service may keep for a while before it answers.
+func (c *Client) wait(ctx context.Context, path string, query url.Values, d time.Duration, out any) error {
+	conn, err := c.connect()
+	if err != nil {
+		return err
+	}
+	query.Set("wait", strconv.FormatInt(int64(d/time.Second), 10))
+	return conn.ReadAs(ctx, strings.TrimSpace(c.APIKey), path, query, d, out)
 }

@@ -2,8 +2,8 @@ package payee
 
 import (
 	"context"
+	"iter"
 	"net/url"
-	"strconv"
 	"time"
 
 	"tapline/api"
@@ -29,31 +29,20 @@ type RefundQuery struct {
 
 // Refunds is a page of refunds, newest first.
 func (c *Client) Refunds(ctx context.Context, q RefundQuery) (page api.Refunds, err error) {
-	query := url.Values{}
-	for name, value := range map[string]string{"payment": q.Payment, "before": q.Before} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	if q.Limit > 0 {
-		query.Set("limit", strconv.Itoa(q.Limit))
-	}
-	err = c.read(ctx, "/v1/refunds", query, &page)
+	err = c.read(ctx, "/v1/refunds", listing(q.Before, q.Limit, "payment", q.Payment), &page)
 	return page, err
+}
+
+// EachRefund gives all refunds from q on, newest first, page by page. After an error it ends.
+func (c *Client) EachRefund(ctx context.Context, q RefundQuery) iter.Seq2[api.Refund, error] {
+	return each(q.Before, func(before string) ([]api.Refund, string, error) {
+		q.Before = before
+		page, err := c.Refunds(ctx, q)
+		return page.Refunds, page.Next, err
+	})
 }
 
 // SetUndo sets how long payments may be undone before their money moves, in whole seconds; 0 for not at all.
 func (c *Client) SetUndo(ctx context.Context, d time.Duration) (api.Payee, error) {
 	return write[api.Payee](ctx, c, "/v1/payee/undo", api.NewUndo{Undo: int64(d / time.Second)})
-}
-
-// CancelPayment ends a payment before its money moves: its payer has not finished, or it may still be undone.
-func (c *Client) CancelPayment(ctx context.Context, id string) (api.Payment, error) {
-	return write[api.Payment](ctx, c, "/v1/payments/"+url.PathEscape(id)+"/cancel", nil)
-}
-
-// Payment is a payment to the payee as it is now.
-func (c *Client) Payment(ctx context.Context, id string) (p api.Payment, err error) {
-	err = c.read(ctx, "/v1/payments/"+url.PathEscape(id), nil, &p)
-	return p, err
 }

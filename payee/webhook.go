@@ -3,13 +3,13 @@ package payee
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"tapline/api"
-	"tapline/internal/client"
 	"tapline/webhook"
 )
 
@@ -28,11 +28,24 @@ type Webhook struct {
 }
 
 // VerifyWebhook returns the message of a request that came to a webhook endpoint, if whoever has the endpoint's keys sent it, not more
-// than five minutes ago. secret is the endpoint's secret (whsec_…) or its public key (whpk_…); body is the request's, byte for byte.
-// The message says what has changed, and no more: ask the service for the rest.
-func VerifyWebhook(body []byte, header http.Header, secret string) (Webhook, error) {
-	if err := webhook.Verify(secret, header, body, time.Now()); err != nil {
-		return Webhook{}, err
+// than five minutes ago. body is the request's, byte for byte. A secret is the endpoint's secret (whsec_…), which verifies signatures
+// v1, or its public key (whpk_…), which verifies v1a; while it is rotated give the old and the new one: any of them will do. All have
+// to be ones. The message says what has changed, and no more: ask the service for the rest.
+func VerifyWebhook(body []byte, header http.Header, secrets ...string) (Webhook, error) {
+	if len(secrets) == 0 {
+		return Webhook{}, ErrWebhookSecret
+	}
+	now, believed, refusal := time.Now(), false, error(nil)
+	for _, secret := range secrets {
+		err := webhook.Verify(secret, header, body, now)
+		if errors.Is(err, ErrWebhookSecret) {
+			return Webhook{}, err // a mistake of the program's own, which must not hide until the rotation is over
+		}
+		believed = believed || err == nil
+		refusal = err
+	}
+	if !believed {
+		return Webhook{}, refusal
 	}
 	w := Webhook{ID: header.Get(webhook.HeaderID)}
 	if json.Unmarshal(body, &w.WebhookMessage) != nil || w.Type == "" {
@@ -94,17 +107,17 @@ type DeliveryQuery struct {
 
 // Deliveries is a page of what was sent to an endpoint, newest event first.
 func (c *Client) Deliveries(ctx context.Context, endpoint string, q DeliveryQuery) (page api.WebhookDeliveries, err error) {
-	query := url.Values{}
-	for name, value := range map[string]string{"state": q.State, "before": q.Before} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	if q.Limit > 0 {
-		query.Set("limit", strconv.Itoa(q.Limit))
-	}
-	err = c.read(ctx, endpointPath(endpoint, "/deliveries"), query, &page)
+	err = c.read(ctx, endpointPath(endpoint, "/deliveries"), listing(q.Before, q.Limit, "state", q.State), &page)
 	return page, err
+}
+
+// EachDelivery gives all that was sent to an endpoint from q on, newest event first, page by page. After an error it ends.
+func (c *Client) EachDelivery(ctx context.Context, endpoint string, q DeliveryQuery) iter.Seq2[api.WebhookDelivery, error] {
+	return each(q.Before, func(before string) ([]api.WebhookDelivery, string, error) {
+		q.Before = before
+		page, err := c.Deliveries(ctx, endpoint, q)
+		return page.Deliveries, page.Next, err
+	})
 }
 
 // Replay sends a delivery again, whatever became of it.
@@ -120,34 +133,4 @@ func (c *Client) ReplayFailed(ctx context.Context, endpoint string, since time.T
 // MakeTestEvent makes an event that tells of nothing, to test the payee's programs. Only a service of the test environment does.
 func (c *Client) MakeTestEvent(ctx context.Context, eventType string) (api.Event, error) {
 	return write[api.Event](ctx, c, "/v1/test/events", api.NewTestEvent{Type: eventType})
-}
-
-// EventReset is the type of the event that says that events were lost: list what is there.
-const EventReset = "reset"
-
-// Event is something that happened to the payee. It only wakes: ask for the thing itself.
-type Event struct {
-	ID string // give it as lastID to resume after it
-	api.Event
-}
-
-// Events gives every event after lastID to handle, one by one, and opens the stream again whenever it breaks. lastID is "" to begin
-// now. It returns when ctx ends, when handle returns an error, or when the service refuses for good.
-func (c *Client) Events(ctx context.Context, lastID string, handle func(Event) error) error {
-	conn, err := c.connect()
-	if err != nil {
-		return err
-	}
-	return conn.StreamAs(ctx, c.APIKey, "/v1/events", lastID, func(raw client.Event) error {
-		event := Event{ID: raw.ID}
-		switch {
-		case raw.Type == client.OpenType:
-			return nil
-		case raw.Type == EventReset:
-			event.Type = EventReset
-		case json.Unmarshal(raw.Data, &event.Event) != nil:
-			return ErrAnswer
-		}
-		return handle(event)
-	})
 }

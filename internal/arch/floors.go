@@ -77,6 +77,7 @@ var table = []floor{
 	{"internal/simdisk", nil},
 	{"internal/sim", []string{anything}},
 	{"internal/bench", []string{anything}},
+	{"internal/clienttest", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},
 	{"scripts/gotest", nil},
 	{"scripts/performance", []string{"internal/bench", "internal/pgserver"}},

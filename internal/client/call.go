@@ -120,7 +120,7 @@ func pauseAfter(err error, try int) (time.Duration, bool) {
 	}
 	asked := time.Duration(problem.RetryAfter) * time.Second
 	passing := problem.Status == http.StatusTooManyRequests || problem.Status >= 500 || inProgress(problem)
-	return max(pause, asked), passing && asked <= maxRetryAfter
+	return max(pause, asked+rand.N(firstPause)), passing && asked <= maxRetryAfter
 }
 
 // inProgress tells that the service is still busy with the same write.

@@ -123,8 +123,8 @@ func (c *Conn) Read(ctx context.Context, path string, query url.Values, wait tim
 	return c.do(ctx, call{method: http.MethodGet, path: path, auth: c.bearer, out: out, timeout: wait + answerTimeout})
 }
 
-// ReadAs reads with another token than the key's own, such as a payee's API key.
-func (c *Conn) ReadAs(ctx context.Context, token, path string, query url.Values, out any) error {
+// ReadAs is Read with another token than the key's own, such as a payee's API key.
+func (c *Conn) ReadAs(ctx context.Context, token, path string, query url.Values, wait time.Duration, out any) error {
 	if _, err := c.Service(ctx); err != nil { // the token is for the service that was asked
 		return overall(false, err)
 	}
@@ -132,5 +132,5 @@ func (c *Conn) ReadAs(ctx context.Context, token, path string, query url.Values,
 		path += "?" + query.Encode()
 	}
 	auth := func(context.Context, bool) (string, error) { return token, nil }
-	return c.do(ctx, call{method: http.MethodGet, path: path, auth: auth, out: out})
+	return c.do(ctx, call{method: http.MethodGet, path: path, auth: auth, out: out, timeout: wait + answerTimeout})
 }

@@ -43,3 +43,13 @@ func TestAnUnknownPartIsRefused(t *testing.T) {
 		t.Errorf("error %v does not name the part", err)
 	}
 }
+
+func TestCodesAreUpToDate(t *testing.T) {
+	got, err := os.ReadFile("../../api/codes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(codes(), string(got)); diff != "" {
+		t.Errorf("api/codes.go is out of date; run: go generate ./...\n%s", diff)
+	}
+}
