@@ -3,6 +3,10 @@
 // A handler decodes, calls the processor once, and encodes. Every route is a line of a table (routes.go), from which
 // the OpenAPI document is made as well; every error becomes a problem by one table (problem.go). Who may see what of a
 // payment is decided in view.go and nowhere else.
+//
+// A new operation gets its line in the table, and its place in the story of story_test.go: x.tell("makeOrder", "what happens"),
+// and the request. go test ./httpapi -run TestExamples -update writes down what was sent and answered, in examples; the document
+// shows that.
 package httpapi
 
 import (

@@ -102,12 +102,18 @@ func (s *Service) document() []byte {
 		Components: &huma.Components{Schemas: s.schemas, SecuritySchemes: securitySchemes},
 		Extensions: map[string]any{"x-problem-codes": documentedCodes()},
 	}
+	all, _ := examples()
 	for _, r := range routes { // the order in which to read them
 		if !slices.ContainsFunc(doc.Tags, func(t *huma.Tag) bool { return t.Name == r.tag() }) {
 			doc.Tags = append(doc.Tags, &huma.Tag{Name: r.tag(), Description: tagTexts[r.tag()]})
 		}
-		doc.AddOperation(r.operation(s.schemas))
+		op := r.operation(s.schemas)
+		if e, told := all[r.id]; told {
+			e.show(r, op)
+		}
+		doc.AddOperation(op)
 	}
+	tell(doc)
 	text, err := json.Marshal(doc)
 	if err != nil {
 		panic(fmt.Sprintf("httpapi: the OpenAPI document: %v", err))

@@ -97,6 +97,53 @@ function callers(op) {
 }
 
 /**
+ * A value of an example as text: JSON, or what it is.
+ * @param {any} value
+ */
+const shown = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 2);
+
+/**
+ * The example of a body, with what it says if it is signed.
+ * @param {Record<string, any>|undefined} content
+ */
+function exampleOf(content) {
+  for (const media of Object.values(content ?? {})) {
+    const example = media.examples?.story;
+    if (!example) continue;
+    const parts = new DocumentFragment();
+    const signed = example["x-signed"];
+    if (signed) parts.append(el("p", {}, "Signed, with this header and these claims:"), el("pre", { tabindex: "0" }, shown(signed.header) + "\n" + shown(signed.claims)));
+    parts.append(el("pre", { tabindex: "0" }, shown(example.value)));
+    return parts;
+  }
+  return "";
+}
+
+/**
+ * What happened when the operation was tried.
+ * @param {string} method
+ * @param {string} path
+ * @param {any} op
+ */
+function story(method, path, op) {
+  const query = [], headers = [];
+  for (const p of op.parameters ?? []) {
+    if (p.example === undefined) continue;
+    const text = String(p.example);
+    if (p.in === "path") path = path.replace("{" + p.name + "}", encodeURIComponent(text));
+    else if (p.in === "query") query.push(p.name + "=" + encodeURIComponent(text));
+    else headers.push(p.name + ": " + text);
+  }
+  const by = op["x-example"].by;
+  if (by && by !== "device_signature") headers.unshift("Authorization: Bearer " + by.replaceAll("_", " "));
+  const line = method.toUpperCase() + " " + path + (query.length ? "?" + query.join("&") : "");
+  const [status, answer] = Object.entries(op.responses).find(([, r]) => exampleOf(r.content)) ?? ["", {}];
+  return el("details", {}, el("summary", {}, "Example: " + op["x-example"].summary),
+    el("pre", { tabindex: "0" }, [line, ...headers].join("\n")), exampleOf(op.requestBody?.content),
+    el("p", {}, "is answered with " + status + ":"), exampleOf(/** @type {any} */ (answer).content));
+}
+
+/**
  * One operation.
  * @param {string} method
  * @param {string} path
@@ -119,6 +166,7 @@ function operation(method, path, op) {
   }
   section.append(el("h3", {}, "Answers"), table(["status", "is", "meaning"], Object.entries(op.responses).map(([status, r]) =>
     [status, contents(r.content), r.content?.["application/problem+json"] ? codes(r.description) : r.description])));
+  if (op["x-example"]) section.append(story(method, path, op));
   return section;
 }
 
@@ -149,6 +197,9 @@ function render(doc) {
       }
     }
   }
+  main.append(el("section", { id: "story" }, el("h2", {}, "The examples as one story"),
+    el("ol", {}, ...doc["x-story"].map((/** @type {any} */ s) => el("li", {}, el("a", { href: "#" + s.operation }, s.summary))))));
+  list("reference", "story", "The examples as one story");
   main.append(el("section", { id: "codes" }, el("h2", {}, "Problem codes")));
   main.append(table(["code", "status", "meaning", "same request may work later"], doc["x-problem-codes"].map((/** @type {any} */ c) =>
     [el("code", { id: "code-" + c.code }, c.code), String(c.status), c.title, c.retryable ? "yes" : "no"])));
