@@ -8,7 +8,7 @@ BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.ve
 REAL_PARTS := npm pcscd chromium postgres tmpfs fuse systemd promtool moov
 
 # Packages whose tests start processes or run for minutes: tested without the race detector.
-WITHOUT_RACE := cmd/tapline scripts/gotest webui internal/sim internal/simdisk
+WITHOUT_RACE := clients cmd/tapline examples/shop scripts/clients scripts/gotest webui internal/sim internal/simdisk
 
 ALL_PACKAGES = $(shell go list ./...)
 SLOW         = $(filter $(addprefix tapline/,$(WITHOUT_RACE)),$(ALL_PACKAGES))
@@ -135,6 +135,10 @@ fuzz: ## run every fuzz function for FUZZTIME (20s)
 .PHONY: generate
 generate: ## write the generated files anew
 	go generate ./...
+
+.PHONY: clients
+clients: ## write what is generated of the JavaScript client anew, after the API has changed
+	go run ./scripts/clients .
 
 .PHONY: fmt
 fmt: ## format the source

@@ -79,6 +79,7 @@ var table = []floor{
 	{"internal/bench", []string{anything}},
 	{"internal/clienttest", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},
+	{"scripts/clients", []string{"httpapi"}},
 	{"scripts/gotest", nil},
 	{"scripts/performance", []string{"internal/bench", "internal/pgserver"}},
 

@@ -35,7 +35,7 @@ const (
 // World is a service in this process, of the test environment, with the payee books@shop and a cardholder with 200.00 CNY.
 type World struct {
 	URL    string
-	APIKey string         // the payee's, with every scope
+	APIKey string         // the payee's first: it may do all but manage keys and webhooks
 	Phone  *device.Client // the card's associated device
 	Card   api.Card
 
