@@ -160,6 +160,13 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 		first.conn.SetBusyTimeout(0) // beginWriting waits
 		d.writer = make(chan *sqliteConn, 1)
 		d.writer <- first
+		mover, err := openConn(path, false)
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, mover)
+		mover.conn.SetBusyTimeout(restartWait)
+		d.moving = &checkpointer{conn: mover, every: logRows, due: make(chan struct{}, 1)}
 	}
 	for len(d.readers) < cap(d.readers) {
 		c, err := openConn(path, true)
@@ -168,6 +175,9 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 		}
 		opened = append(opened, c)
 		d.readers <- c
+	}
+	if d.moving != nil {
+		d.moving.working.Go(func() { d.moving.run(d) })
 	}
 	return d, nil
 }
@@ -231,8 +241,8 @@ func openConn(path string, readOnly bool) (*sqliteConn, error) {
 	if readOnly {
 		settings = append(settings, "query_only = ON", "cache_size = -8192")
 	} else {
-		// 16 MiB of pages, and 64 of log before it is moved into the database: decisions/0002
-		settings = append(settings, "cache_size = -16384", "wal_autocheckpoint = 16384")
+		// 16 MiB of pages: decisions/0002. The log is moved by a checkpointer.
+		settings = append(settings, "cache_size = -16384", "wal_autocheckpoint = 0")
 	}
 	err = conn.SetDefensive(true)
 	for _, setting := range settings {

@@ -118,7 +118,9 @@ func TestABatchCostsAsManyStatementsAsItHasTables(t *testing.T) {
 	for range postgresWriters { // each connection has its statements prepared
 		batch(fmt.Sprint("warm", c.parsed.Load()), 1)
 	}
+	least, _ := batch("first", 1) // who listens looks once for what it has missed, some time after its connection is there
 	one, prepared := batch("one", 1)
+	one = min(one, least)
 	many, preparedAgain := batch("many", 400)
 	if one != many {
 		t.Errorf("batches of 1 row of each table take %d statements, of 400 rows %d", one, many)

@@ -24,7 +24,8 @@ type sqliteDB struct {
 	writer  chan *sqliteConn // holds the connection while nobody uses it; nil if the database is only read
 	readers chan *sqliteConn
 	closing chan struct{}
-	lock    *os.File // nil if the database is only read
+	lock    *os.File      // nil if the database is only read
+	moving  *checkpointer // nil if the database is only read
 }
 
 // take waits for a connection that nobody uses.
@@ -60,10 +61,15 @@ func (d *sqliteDB) update(ctx context.Context, f func(session) error) error {
 		return err
 	}
 	defer c.rollBack()
+	c.changed = 0
 	if err := f(c); err != nil {
 		return err
 	}
-	return c.commit()
+	if err := c.commit(); err != nil {
+		return err
+	}
+	d.moving.note(c.changed)
+	return nil
 }
 
 func (d *sqliteDB) view(ctx context.Context, f func(session) error) error {
@@ -86,6 +92,9 @@ func (d *sqliteDB) listen(context.Context, func(int64)) {}
 func (d *sqliteDB) close() error {
 	close(d.closing)
 	var errs []error
+	if d.moving != nil {
+		errs = append(errs, d.moving.close())
+	}
 	for range cap(d.readers) {
 		errs = append(errs, (<-d.readers).conn.Close())
 	}
@@ -104,6 +113,7 @@ type sqliteConn struct {
 	conn     *sqlite.Conn
 	prepared map[*statement]*sqlite.Stmt
 	ctx      context.Context // of the transaction
+	changed  int             // rows, in the transaction
 	args     sqliteArgs
 	row      sqliteRow
 }
@@ -201,6 +211,7 @@ func (c *sqliteConn) run(s *statement, rows int, bind func(int, binder), scan fu
 			changed += c.conn.Changes()
 		}
 	}
+	c.changed += changed
 	return changed, nil
 }
 

@@ -1,0 +1,72 @@
+package sqlstore
+
+import (
+	"sync"
+	"time"
+)
+
+// logRows is how many rows may change before the write-ahead log is moved into the database. A changed row costs about one
+// page of log, of 4 KiB, when many accounts pay (decisions/0002).
+const logRows = 16 << 10
+
+// checkpointer moves the log into the database beside the connection that writes, so that no commit waits until megabytes
+// are on the disk. SQLite's own way (wal_autocheckpoint) has the commit that fills the log do it.
+// https://www.sqlite.org/wal.html#ckpt
+type checkpointer struct {
+	conn    *sqliteConn
+	every   int // rows, see logRows
+	due     chan struct{}
+	working sync.WaitGroup
+
+	changed int // rows since it was due; of the one who holds the writer
+}
+
+// restartWait is how long nobody writes because somebody still reads what is in the log. A request is done reading in less; a
+// backup or a report is not waited for, and the log grows until the next time.
+const restartWait = 20 * time.Millisecond
+
+var (
+	passiveCheckpoint = plain("PRAGMA wal_checkpoint(PASSIVE)")
+	restartCheckpoint = plain("PRAGMA wal_checkpoint(RESTART)")
+)
+
+// note counts rows that a transaction has changed.
+func (k *checkpointer) note(rows int) {
+	if k.changed += rows; k.changed < k.every {
+		return
+	}
+	k.changed = 0
+	select {
+	case k.due <- struct{}{}:
+	default: // it is at work
+	}
+}
+
+// run works until the database is closed. What it cannot move stays in the log, and comes with the next; a disk that takes
+// nothing more is found by who commits.
+func (k *checkpointer) run(d *sqliteDB) {
+	for {
+		select {
+		case <-d.closing:
+			return
+		case <-k.due:
+		}
+		if err := k.conn.exec(passiveCheckpoint); err != nil {
+			continue
+		}
+		// The log begins anew when nothing is left in it that anybody reads: what was added meanwhile is moved while nobody writes.
+		select {
+		case <-d.closing:
+			return
+		case w := <-d.writer:
+			_ = k.conn.exec(restartCheckpoint)
+			d.writer <- w
+		}
+	}
+}
+
+// close waits until nothing is being moved.
+func (k *checkpointer) close() error {
+	k.working.Wait()
+	return k.conn.conn.Close()
+}
