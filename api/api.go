@@ -27,6 +27,7 @@ type Service struct {
 	Name        string `json:"name"`
 	Version     string `json:"version"`
 	Environment string `json:"environment" enum:"live,test"`
+	Sandbox     bool   `json:"sandbox,omitempty" doc:"Whether there are test cards and a test clock: see /v1/test."`
 	Audience    string `json:"audience" doc:"What the aud of everything a device signs must be."`
 	PasskeyHost string `json:"passkey_host" doc:"The relying party's id of passkeys (WebAuthn rp.id)."`
 	CodeDigits  int    `json:"code_digits" doc:"How many digits an approval code has."`

@@ -46,6 +46,9 @@ const (
 	// CodeInvalidToken: the bearer token is not valid.
 	CodeInvalidToken Code = "invalid_token"
 
+	// CodeWrongEnvironment: the API key is one of the other environment: live keys are for live services, test keys for test services.
+	CodeWrongEnvironment Code = "wrong_environment"
+
 	// CodeTokenExpired: the token's or assertion's time is over; get a new one.
 	CodeTokenExpired Code = "token_expired"
 
@@ -165,6 +168,9 @@ const (
 
 	// CodeExpired: the payment's time is over.
 	CodeExpired Code = "expired"
+
+	// CodeClockBack: a test clock is only put forward, and by ten years at most.
+	CodeClockBack Code = "clock_back"
 
 	// CodeNotNow: not possible in the payment's state.
 	CodeNotNow Code = "not_now"

@@ -109,7 +109,7 @@ func (s *Service) tokenAudience() string {
 
 // byToken checks a read token, and that who holds it may still act.
 func (c *call) byToken(text string) (caller, error) {
-	token, err := consent.CheckToken(c.Keys, text, c.tokenAudience(), c.now())
+	token, err := consent.CheckToken(c.Keys, text, c.tokenAudience(), c.world())
 	if err != nil {
 		if r, _ := explain(err); r.code == "token_expired" {
 			return caller{}, refuse("token_expired")
@@ -226,7 +226,7 @@ func (c *call) signed(m consent.Message) (device payment.DeviceID, key processor
 			return "", key, err
 		}
 	}
-	if err := e.Verify(public, c.audience, c.now(), m); err != nil {
+	if err := e.Verify(public, c.audience, c.world(), m); err != nil {
 		return "", key, err
 	}
 	device = payment.DeviceID(e.Device())

@@ -18,7 +18,7 @@ import (
 // getService is GET /v1/service.
 func (c *call) getService() (answer, error) {
 	return ok(api.Service{
-		Name: "tapline", Version: c.Version, Environment: c.Environment, Audience: c.audience,
+		Name: "tapline", Version: c.Version, Environment: c.Environment, Sandbox: c.Sandbox != nil, Audience: c.audience,
 		PasskeyHost: c.party.ID, CodeDigits: c.CodeDigits, Rehearsals: true,
 		CardProofs: len(c.Authorities.Keys()) > 0,
 	})
@@ -152,10 +152,10 @@ func (c *call) getToken() (answer, error) {
 		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
 	}
 	var m consent.TokenAssertion
-	if err := e.Verify(key, c.audience, c.now(), &m); err != nil {
+	if err := e.Verify(key, c.audience, c.world(), &m); err != nil {
 		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
 	}
-	if first, err := c.used.take(string(e.Device())+" "+m.ID, c.now()); err != nil {
+	if first, err := c.used.take(string(e.Device())+" "+m.ID, c.world()); err != nil {
 		return answer{}, err
 	} else if !first {
 		return oauthError(http.StatusUnauthorized, "invalid_client", "the assertion was used before")
@@ -165,7 +165,7 @@ func (c *call) getToken() (answer, error) {
 			return answer{}, err
 		}
 	}
-	token, err := consent.IssueToken(c.Keys, string(e.Device()), kind, c.tokenAudience(), c.now())
+	token, err := consent.IssueToken(c.Keys, string(e.Device()), kind, c.tokenAudience(), c.world())
 	if err != nil {
 		return answer{}, err
 	}

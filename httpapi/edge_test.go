@@ -219,7 +219,7 @@ func TestBearerTokensAreReadStrictly(t *testing.T) {
 		"two spaces":               {"/v1/payments", []string{"Authorization", "Bearer  " + device}, 401, "invalid_token"},
 		"changed":                  {"/v1/payments", []string{"Authorization", "Bearer " + device[:len(device)-2] + "AA"}, 401, "invalid_token"},
 		"unknown API key":          {"/v1/payments", []string{"Authorization", "Bearer " + string(consent.NewAPIKey("test"))}, 401, "invalid_token"},
-		"API key of live":          {"/v1/payments", []string{"Authorization", "Bearer " + live}, 401, "invalid_token"},
+		"API key of live":          {"/v1/payments", []string{"Authorization", "Bearer " + live}, 401, "wrong_environment"},
 		"operator for devices":     {"/v1/cards", []string{"Authorization", "Bearer " + operator}, 403, "wrong_credential"},
 		"device for operators":     {"/v1/admin/cards", []string{"Authorization", "Bearer " + device}, 403, "wrong_credential"},
 		"payee for operators":      {"/v1/admin/cards", []string{"Authorization", "Bearer " + s.apiKey}, 403, "wrong_credential"},

@@ -133,7 +133,7 @@ func (s *stream) mark() { fmt.Fprintf(&s.out, "id: %d\n\n", s.last) }
 // follow tells events as they come, until the client is too slow or gone, the service ends, or the caller's proof is
 // over: its time, or, found at the next heartbeat, because it was revoked.
 func (s *stream) follow() {
-	over := time.NewTimer(s.by.until.Sub(s.now()))
+	over := time.NewTimer(s.by.until.Sub(s.world()))
 	defer over.Stop()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()

@@ -25,6 +25,7 @@ import (
 	"tapline/keyring"
 	"tapline/payment"
 	"tapline/processor"
+	"tapline/sandbox"
 )
 
 // Config is what a Service needs.
@@ -82,6 +83,11 @@ type Config struct {
 	Metrics *Metrics         // nil for a new one; see NewMetrics
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default
+
+	// Sandbox is what makes the service a sandbox; nil for none. World is the time in the world, by which signatures, tokens
+	// and rates are judged where Now is that of a test clock; nil for Now.
+	Sandbox *sandbox.Sandbox
+	World   func() time.Time
 }
 
 // Service answers requests. Shut it down.
@@ -112,7 +118,7 @@ func New(c Config) *Service {
 	if c.Processor == nil || c.Store == nil || c.Keys == nil || c.PINs == nil {
 		panic("httpapi: New without a processor, store, keys or PIN hasher")
 	}
-	if c.PublicURL == "" || c.Environment != "live" && c.Environment != "test" {
+	if c.PublicURL == "" || c.Environment != "live" && c.Environment != "test" || c.Sandbox != nil && c.Environment != "test" {
 		panic("httpapi: New without an address or environment")
 	}
 	if c.CodeDigits == 0 {
@@ -129,6 +135,9 @@ func New(c Config) *Service {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.World == nil {
+		c.World = c.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -165,7 +174,7 @@ func New(c Config) *Service {
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
-		if !r.admin || !s.SeparateAdmin {
+		if (!r.admin || !s.SeparateAdmin) && (!r.sandbox || s.Sandbox != nil) {
 			mux.HandleFunc(r.method+" "+r.path, s.serve(r))
 		}
 	}
@@ -202,5 +211,8 @@ func (s *Service) Shutdown() {
 	s.keyUses.close()
 }
 
-// now is the time, in UTC and as precise as the database keeps it.
+// now is the time by which payments are judged and all that is kept, in UTC and as precise as the database keeps it.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// world is the time in the world: that of whoever signs and of every token, which no test clock changes.
+func (s *Service) world() time.Time { return s.World().UTC().Truncate(time.Microsecond) }

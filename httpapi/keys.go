@@ -87,9 +87,15 @@ func (s *Service) newAPIKey(payee payment.Handle) (text consent.APIKey, key proc
 // keyTrust is how long an API key that was checked is trusted to hold a stream open.
 const keyTrust = 10 * time.Minute
 
+// otherEnvironment is where the API keys are for that this service refuses.
+var otherEnvironment = map[string]string{"live": "test", "test": "live"}
+
 // byAPIKey finds the payee whose key it is.
 func (c *call) byAPIKey(text consent.APIKey) (caller, error) {
 	if text.Check(c.Environment) != nil {
+		if text.Check(otherEnvironment[c.Environment]) == nil {
+			return caller{}, refuse("wrong_environment")
+		}
 		return caller{}, refuse("invalid_token")
 	}
 	return c.keyCaller(macs(c.Keys.MACs(keyring.APIKey, []byte(text))))
@@ -107,11 +113,11 @@ func (c *call) keyCaller(macs []string) (caller, error) {
 			continue
 		}
 		c.keyUses.note(k, now)
-		until := now.Add(keyTrust)
-		if !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(until) {
-			until = k.ExpiresAt
+		trust := keyTrust
+		if !k.ExpiresAt.IsZero() {
+			trust = min(trust, k.ExpiresAt.Sub(now))
 		}
-		return caller{who: byPayee, payee: k.Payee, key: k, until: until}, nil
+		return caller{who: byPayee, payee: k.Payee, key: k, until: c.world().Add(trust)}, nil
 	}
 	return caller{}, refuse("invalid_token")
 }

@@ -287,7 +287,7 @@ func (r *route) responses(schemas huma.Registry) map[string]*huma.Response {
 func (r *route) problems() map[int][]string {
 	want := append([]string{"internal", "busy", "unavailable"}, r.codes...)
 	if len(r.by) > 0 && !(len(r.by) == 1 && r.by[0] == bySignature) {
-		want = append(want, "token_required", "invalid_token", "token_expired", "wrong_credential", "device_revoked")
+		want = append(want, "token_required", "invalid_token", "wrong_environment", "token_expired", "wrong_credential", "device_revoked")
 	}
 	if slices.Contains(r.by, byPayee) && r.scope != anyScope {
 		want = append(want, "missing_scope")

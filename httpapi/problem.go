@@ -13,6 +13,7 @@ import (
 	"tapline/order"
 	"tapline/payment"
 	"tapline/processor"
+	"tapline/sandbox"
 )
 
 // Code is one of the problem codes that clients can rely on.
@@ -56,6 +57,7 @@ var rules = []rule{
 
 	{Code{"token_required", 401, "this operation needs a bearer token", false}, nil},
 	{Code{"invalid_token", 401, "the bearer token is not valid", false}, nil},
+	{Code{"wrong_environment", 401, "the API key is one of the other environment: live keys are for live services, test keys for test services", false}, nil},
 	{Code{"token_expired", 401, "the token's or assertion's time is over; get a new one", false}, []error{consent.ErrExpired}},
 	{Code{"unknown_key", 401, "signed by a key that is not registered", false}, []error{consent.ErrKeyUnknown}},
 	{Code{"bad_signature", 401, "the signature does not match", false}, []error{consent.ErrSignature}},
@@ -99,6 +101,7 @@ var rules = []rule{
 	{Code{"ended", 409, "the payment has ended", false}, []error{payment.ErrFinal}},
 	{Code{"too_late", 409, "the payment has ended and cannot be cancelled", false}, nil},
 	{Code{"expired", 409, "the payment's time is over", false}, []error{payment.ErrExpired}},
+	{Code{"clock_back", 409, "a test clock is only put forward, and by ten years at most", false}, []error{sandbox.ErrClock}},
 	{Code{"not_now", 409, "not possible in the payment's state", false}, []error{payment.ErrNotAllowed}},
 	{Code{"statement_mismatch", 409, "not the statement that was issued", false}, []error{processor.ErrStatement}},
 	{Code{"order_claimed", 409, "somebody is paying the order at this moment", true}, []error{order.ErrClaimed}},
@@ -272,7 +275,7 @@ func challenge(code string) string {
 	switch code {
 	case "token_required":
 		return `Bearer realm="tapline"`
-	case "invalid_token", "token_expired":
+	case "invalid_token", "wrong_environment", "token_expired":
 		return `Bearer realm="tapline", error="invalid_token"`
 	}
 	return `JWS realm="tapline"` // the body's signature

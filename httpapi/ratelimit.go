@@ -141,7 +141,7 @@ func (c *call) limitAddress() error {
 	if c.route.limit == unlimited {
 		return nil
 	}
-	return tooMany(c.limiters.address[c.route.limit].take(c.limiters.from(c.r), c.now()))
+	return tooMany(c.limiters.address[c.route.limit].take(c.limiters.from(c.r), c.world()))
 }
 
 // limitDevice refuses a request if too many of its kind came from the device, which has proved that it is that.
@@ -149,13 +149,13 @@ func (c *call) limitDevice(id payment.DeviceID) error {
 	if c.route.limit == unlimited {
 		return nil
 	}
-	return tooMany(c.limiters.device[c.route.limit].take(string(id), c.now()))
+	return tooMany(c.limiters.device[c.route.limit].take(string(id), c.world()))
 }
 
 // lookUp takes a look-up for a device that names a payee in passing: nobody guesses handles by that more often than by asking
 // for them. Call chargeLookups with what it comes to cost: -1 if the payee is there.
 func (c *call) lookUp(device payment.DeviceID) error {
-	now, from := c.now(), c.limiters.from(c.r)
+	now, from := c.world(), c.limiters.from(c.r)
 	if err := tooMany(c.limiters.device[limitLookups].take(string(device), now)); err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (c *call) lookUp(device payment.DeviceID) error {
 
 // chargeLookups counts look-ups of a device that are not counted yet. One that has found nothing counts missCosts in all.
 func (c *call) chargeLookups(device payment.DeviceID, n float64) {
-	now := c.now()
+	now := c.world()
 	c.limiters.device[limitLookups].charge(string(device), n, now)
 	c.limiters.address[limitLookups].charge(c.limiters.from(c.r), n, now)
 }

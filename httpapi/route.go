@@ -54,12 +54,13 @@ type route struct {
 	in     reflect.Type // JSON
 	form   []param      // application/x-www-form-urlencoded
 
-	status int
-	out    reflect.Type // of the answer; nil for a stream
-	also   []string     // media types of further forms of the answer
-	codes  []string     // the problems that are this operation's own
-	admin  bool         // for operators, perhaps on a listener of their own
-	handle func(*call) (answer, error)
+	status  int
+	out     reflect.Type // of the answer; nil for a stream
+	also    []string     // media types of further forms of the answer
+	codes   []string     // the problems that are this operation's own
+	admin   bool         // for operators, perhaps on a listener of their own
+	sandbox bool         // elsewhere it is not there
+	handle  func(*call) (answer, error)
 }
 
 // param is a parameter in the query or in a form. Its value is text, one of enum, or a whole number between min and

@@ -24,7 +24,7 @@ func (c caller) signInOwner() (o processor.SignInOwner, handle string) {
 
 // challengeSignIn is POST /v1/sign-in-challenges.
 func (c *call) challengeSignIn() (answer, error) {
-	now := c.now()
+	now := c.world()
 	return ok(api.SignInChallenge{
 		Challenge: consent.NewSignInChallenge(c.Keys, now), Audience: c.audience, ExpiresAt: now.Add(consent.SignInChallengeLife),
 	})
@@ -44,7 +44,7 @@ func (c *call) registerSignIn() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if _, err := consent.CheckSignInChallenge(c.Keys, in.Challenge, c.now()); err != nil {
+	if _, err := consent.CheckSignInChallenge(c.Keys, in.Challenge, c.world()); err != nil {
 		return answer{}, err
 	}
 	owner, handle := c.by.signInOwner()
@@ -122,7 +122,7 @@ func (c *call) signIn(challenge, text string) (answer, error) {
 	if strictjson.Decode([]byte(text), &a) != nil {
 		return oauthError(http.StatusBadRequest, "invalid_request", "passkey is the answer of navigator.credentials.get as JSON")
 	}
-	made, err := consent.CheckSignInChallenge(c.Keys, challenge, c.now())
+	made, err := consent.CheckSignInChallenge(c.Keys, challenge, c.world())
 	if err != nil {
 		return refused()
 	}
@@ -154,7 +154,7 @@ func (c *call) signIn(challenge, text string) (answer, error) {
 	if kind == consent.PayeeToken {
 		subject = string(command.Payee)
 	}
-	token, life, err := consent.IssueSession(c.Keys, subject, kind, k.ID, c.tokenAudience(), c.now())
+	token, life, err := consent.IssueSession(c.Keys, subject, kind, k.ID, c.tokenAudience(), c.world())
 	if err != nil {
 		return answer{}, err
 	}
@@ -238,11 +238,11 @@ func (c *call) inviteOperator() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	text, err := consent.IssueInvite(c.Keys, string(c.by.operator), c.tokenAudience(), c.now())
+	text, err := consent.IssueInvite(c.Keys, string(c.by.operator), c.tokenAudience(), c.world())
 	if err != nil {
 		return answer{}, err
 	}
-	token, err := consent.CheckToken(c.Keys, text, c.tokenAudience(), c.now())
+	token, err := consent.CheckToken(c.Keys, text, c.tokenAudience(), c.world())
 	if err != nil {
 		return answer{}, err
 	}

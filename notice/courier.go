@@ -50,6 +50,8 @@ type Courier struct {
 	Poster    *webhook.Poster
 	Log       *slog.Logger
 	OnAttempt func(Attempt) // nil: nobody measures; called by several goroutines
+	// Now dates messages for those who receive them; nil: the time by which they were claimed.
+	Now func() time.Time
 
 	kick chan struct{}
 
@@ -273,6 +275,9 @@ func (c *Courier) deliver(ctx context.Context, d processor.ClaimedDelivery, now 
 		c.Log.Error("the keys of a webhook endpoint cannot be opened", "endpoint", d.Endpoint, "error", err)
 		finish.Failure = FailureKeys
 	} else {
+		if c.Now != nil {
+			now = c.Now()
+		}
 		m := webhook.Message{ID: d.ID, Time: now, Body: Body(d.Delivery)}
 		r := c.Poster.Post(ctx, d.To.URL, m, keys...)
 		finish.Failure, finish.Status, finish.Answer, finish.Took, finish.Gone = string(r.Failure), r.Status, r.Answer, r.Took, r.Gone()

@@ -28,6 +28,9 @@ func (p *Processor) Sweep(ctx context.Context) {
 	}
 }
 
+// EndOverdue ends what is overdue now, as Sweep does by itself a little later.
+func (p *Processor) EndOverdue(ctx context.Context) error { return p.sweep(ctx) }
+
 func (p *Processor) sweep(ctx context.Context) error {
 	for {
 		var due Wants

@@ -41,7 +41,7 @@ func (s *Store) BeginEpoch(ctx context.Context, margin int64) (cards int, err er
 			return err
 		}
 		epoch := rand.Text()
-		if err := (&rows{session: c, writing: true}).restored(epoch); err != nil {
+		if err := (&rows{session: s.in(c), writing: true}).restored(epoch); err != nil {
 			return err
 		}
 		return writeMeta(c, epochName, epoch)

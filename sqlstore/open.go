@@ -17,8 +17,8 @@ import (
 
 // Options say how to open a database.
 type Options struct {
-	// Environment is "live" or "test": what the database is for. A new database remembers it, and an old one must be for
-	// the same. Only for reading it may be empty.
+	// Environment is "live", "test" or Sandbox: what the database is for. A new database remembers it, and an old one must
+	// be for the same. Only for reading it may be empty.
 	Environment string
 	// ReadOnly opens a database that must be there, beside whoever is writing it.
 	ReadOnly bool
@@ -29,8 +29,8 @@ type Options struct {
 }
 
 func (o Options) check() error {
-	if o.Environment != "live" && o.Environment != "test" && !(o.ReadOnly && o.Environment == "") {
-		return errors.New(`the environment is neither "live" nor "test"`)
+	if o.Environment != "live" && o.Environment != "test" && o.Environment != Sandbox && !(o.ReadOnly && o.Environment == "") {
+		return errors.New(`the environment is none of "live", "test" and "sandbox"`)
 	}
 	return nil
 }
@@ -44,13 +44,13 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("database: %w", err)
 		}
-		return newStore(ctx, d)
+		return newStore(ctx, d, o.Environment)
 	}
 	d, err := openSQLite(ctx, path, o, migrations, false)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	s, err := newStore(ctx, d)
+	s, err := newStore(ctx, d, o.Environment)
 	if err != nil || o.ReadOnly {
 		return s, err
 	}

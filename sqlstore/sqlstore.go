@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tapline/processor"
@@ -18,7 +19,9 @@ import (
 
 // Store is a processor.Store on an SQL database. Its methods are safe for several goroutines. Close it.
 type Store struct {
-	db database
+	db      database
+	sandbox bool
+	ahead   atomic.Int64 // of a sandbox's clock, nanoseconds, as it was last read
 
 	mu      sync.Mutex
 	newest  int64         // number of the newest event known
@@ -69,8 +72,8 @@ const pollEvery = time.Second
 
 var errClosed = errors.New("the store is closed")
 
-func newStore(ctx context.Context, db database) (*Store, error) {
-	s := &Store{db: db, changed: make(chan struct{})}
+func newStore(ctx context.Context, db database, environment string) (*Store, error) {
+	s := &Store{db: db, sandbox: environment == Sandbox, changed: make(chan struct{})}
 	newest, err := s.readNewest(ctx)
 	if err != nil {
 		return nil, errors.Join(err, db.close())
@@ -104,7 +107,7 @@ func (s *Store) Close() error {
 func (s *Store) Update(ctx context.Context, f func(processor.Tx) error) error {
 	var newest int64
 	err := s.db.update(ctx, func(c session) error {
-		t := &tx{rows: rows{session: c, writing: true}}
+		t := &tx{rows: rows{session: s.in(c), writing: true}}
 		defer t.end()
 		if err := f(t); err != nil {
 			return err
@@ -124,7 +127,7 @@ func (s *Store) Update(ctx context.Context, f func(processor.Tx) error) error {
 // View runs f over one snapshot; see processor.Store.
 func (s *Store) View(ctx context.Context, f func(processor.Reader) error) error {
 	return s.db.view(ctx, func(c session) error {
-		r := &reader{rows{session: c}}
+		r := &reader{rows{session: s.in(c)}}
 		defer r.end()
 		return f(r)
 	})

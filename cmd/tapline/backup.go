@@ -89,7 +89,7 @@ type restoreCmd struct {
 	databaseFlags `embed:""`
 	File          string `arg:"" optional:"" help:"Backup to restore, into the new file that --db names. Without it, the database of --db has been restored by other means, such as PostgreSQL's." type:"existingfile"`
 	Keys          string `help:"Folder of secret keys. Default: the database file's name with -keys, or tapline-keys." env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER"`
-	Environment   string `help:"live or test: what the database is for." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
+	Environment   string `help:"live, test or sandbox: what the database is for." enum:"live,test,sandbox" default:"test" env:"TAPLINE_ENVIRONMENT"`
 	Lost          string `help:"The database that was lost, if it can still be read: what it has and the backup has not is listed." type:"database" placeholder:"FILE|URL"`
 	CounterMargin int64  `help:"By how much the counters of cards that prove themselves rise: as often as a card may have been tapped since the backup. So many of its taps are refused afterwards." default:"20" placeholder:"N"`
 	jsonFlag

@@ -46,6 +46,7 @@ type root struct {
 	Reconcile reconcileCmd `cmd:"" help:"Compare a bank's statement with what came in and went out (operator)."`
 	Receipt   receiptCmd   `cmd:"" help:"Fetch receipts, and check them offline."`
 	Heads     headsCmd     `cmd:"" help:"Watch that a service's past stays as it is (anybody)."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Put a sandbox's clock forward, and pay with test cards (payee)."`
 	Check     checkCmd     `cmd:"" help:"Prove the books of a database."`
 	Backup    backupCmd    `cmd:"" help:"Copy a SQLite database while a service runs on it."`
 	Restore   restoreCmd   `cmd:"" help:"Make a database of a backup that a service can go on with."`
@@ -110,7 +111,7 @@ func newParser(a *app, r *root, exit func(int)) (*kong.Kong, error) {
 	return kong.New(r,
 		kong.Name("tapline"),
 		kong.Description(description),
-		kong.Vars{"url": defaultURL},
+		kong.Vars{"url": defaultURL, "behaviours": behaviourWords},
 		kong.NamedMapper("database", kong.MapperFunc(decodeDatabase)),
 		kong.Writers(a.stdout, a.stderr),
 		kong.Exit(exit),

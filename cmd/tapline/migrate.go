@@ -5,7 +5,7 @@ import "tapline/sqlstore"
 // migrateCmd is "tapline migrate".
 type migrateCmd struct {
 	databaseFlags `embed:""`
-	Environment   string `help:"live or test: what the database is for." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
+	Environment   string `help:"live, test or sandbox: what the database is for." enum:"live,test,sandbox" default:"test" env:"TAPLINE_ENVIRONMENT"`
 	jsonFlag
 }
 

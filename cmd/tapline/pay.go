@@ -187,7 +187,9 @@ func (p *payer) order() (device.Order, error) {
 		}
 		p.say("REHEARSAL: every step is real, but no money moves.")
 	}
-	if service.Environment == "test" {
+	if service.Sandbox {
+		p.say("This is the sandbox of %s: no money moves.", service.Name)
+	} else if service.Environment == "test" {
 		p.say("This is the test environment of %s: the money is not real.", service.Name)
 	}
 	p.say("%s", table(orderFacts(order)))

@@ -28,6 +28,7 @@ import (
 	"tapline/notice"
 	"tapline/payment"
 	"tapline/processor"
+	"tapline/sandbox"
 	"tapline/sqlstore"
 	"tapline/webui"
 )
@@ -36,7 +37,8 @@ import (
 type serviceOptions struct {
 	databaseFlags `embed:""`
 	Keys          string `help:"Folder of secret keys. Default: the database file's name with -keys, or tapline-keys." env:"TAPLINE_KEYS" type:"path" placeholder:"FOLDER"`
-	Environment   string `help:"live or test. A database belongs to one for ever." enum:"live,test" default:"test" env:"TAPLINE_ENVIRONMENT"`
+	Environment   string `help:"live, test or sandbox. A database belongs to one for ever." enum:"live,test,sandbox" default:"test" env:"TAPLINE_ENVIRONMENT"`
+	Sandbox       bool   `help:"Short for --environment sandbox: for tests, with test cards and a test clock." env:"TAPLINE_SANDBOX"`
 
 	Policy               string   `help:"What a payment needs: tap, authenticate, confirm or approve." enum:"tap,authenticate,confirm,approve" default:"approve" env:"TAPLINE_POLICY"`
 	AllowIdentifiedTap   bool     `help:"Let card numbers that were only read, and may be copies, settle at level tap." env:"TAPLINE_ALLOW_IDENTIFIED_TAP"`
@@ -77,6 +79,9 @@ func (o *serviceOptions) check() error {
 				"they are minor units: 5000 is 50.00",
 			}
 		}
+	}
+	if err := o.checkSandbox(); err != nil {
+		return err
 	}
 	if o.FourEyesAbove < 0 {
 		return &usageError{"--four-eyes-above: want at least 0", "0 lets one operator top up any amount alone"}
@@ -129,7 +134,8 @@ type service struct {
 	waker      *notice.Waker
 	sealer     *history.Sealer
 	courier    *notice.Courier
-	firstToken string // "" once an operator is enrolled
+	sandbox    *sandbox.Sandbox // nil elsewhere
+	firstToken string           // "" once an operator is enrolled
 
 	stop context.CancelFunc // of what runs in the background
 	done sync.WaitGroup
@@ -154,7 +160,7 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	if err != nil {
 		return nil, err
 	}
-	keys, err := openKeys(o.Keys, !there)
+	keys, err := o.openKeys(!there)
 	if err != nil {
 		return nil, err
 	}
@@ -189,11 +195,12 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	}
 	metrics := httpapi.NewMetrics()
 	s.newProcessor(o, keys, policy, metrics)
-	s.sealer = &history.Sealer{Store: s.store, Keys: keys, Issuer: s.url, Environment: o.Environment, Log: o.log}
+	s.sealer = &history.Sealer{Store: s.store, Keys: keys, Issuer: s.url, Environment: o.said(), Log: o.log}
+	s.makeSandbox(o, keys)
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.Environment, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin, WebhooksHere: o.WebhooksHere,
+		PublicURL: s.url, Environment: o.said(), Sandbox: s.sandbox, Now: s.clock(), World: time.Now, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin, WebhooksHere: o.WebhooksHere,
 		Limits: o.limits(), InFlight: o.InFlight,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,
@@ -204,6 +211,9 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 			}
 		},
 	})
+	if s.sandbox != nil {
+		s.sandbox.Through(s.api.Handler())
+	}
 	return nil
 }
 
@@ -215,7 +225,7 @@ func (s *service) purge(ctx context.Context) {
 	tick := time.NewTicker(purgeEvery)
 	defer tick.Stop()
 	for {
-		deleted, err := s.store.Purge(ctx, time.Now())
+		deleted, err := s.store.Purge(ctx, time.Now()) // in the world, also in a sandbox: signatures are judged by its time
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("old rows were not deleted", "error", err)
 		}
@@ -234,6 +244,9 @@ func (s *service) purge(ctx context.Context) {
 func (s *service) close() error {
 	s.stop()
 	s.done.Wait()
+	if s.sandbox != nil {
+		s.sandbox.Close()
+	}
 	s.processor.Close()
 	return s.store.Close()
 }

@@ -59,9 +59,12 @@ var table = []floor{
 	{"processor", []string{"money", "ledger", "payment", "order", "consent", "keyring"}},
 	{"history", []string{"ledger", "consent", "keyring", "processor"}},
 	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor", "history"}},
+	{"sandbox", []string{
+		"money", "ledger", "payment", "order", "consent", "keyring", "card/sun", "api", "device", "processor", "sqlstore",
+	}},
 	{"httpapi", []string{
 		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
-		"internal/strictjson", "push", "webhook", "bank", "history",
+		"internal/strictjson", "push", "webhook", "bank", "history", "sandbox",
 	}},
 	{"notice", []string{"money", "payment", "consent", "keyring", "api", "processor", "push", "webhook"}},
 	{"webui", nil},
