@@ -63,7 +63,7 @@ func (cmd *closeCmd) Run(a *app) error {
 			return err
 		}
 	}
-	if closed == 0 {
+	if closed == 0 && !cmd.JSON {
 		a.say("No day that is over is open.")
 	}
 	return nil
