@@ -255,6 +255,49 @@ func TestHolderChangesThePINOrResetsIt(t *testing.T) {
 	p.see("From now on")
 }
 
+func TestHolderSetsLimitsOfTheirOwn(t *testing.T) {
+	w := openWorld(t)
+	p := holder(t, w)
+	set := func(label, text string) {
+		t.Helper()
+		p.see(label)
+		eval[bool](p, fmt.Sprintf(`(() => {
+			const label = [...document.querySelectorAll('label')].find((l) => l.textContent.startsWith(%q));
+			document.getElementById(label.htmlFor).value = %q;
+			return true;
+		})()`, label, text))
+	}
+	p.press("Limits")
+	p.press("Limits of your own")
+	set("In a day, at most", "a lot")
+	set("Payments in a day", "12")
+	set("No payments from", "22:00")
+	p.press("Next")
+	p.see("Write an amount such as 12.50, or nothing.")
+	set("In a day, at most", "50.5")
+	p.press("Next")
+	p.see("Give both times, and not the same twice.")
+	set("Until", "06:30")
+	p.look("own-limits")
+	p.press("Next")
+	p.enter(pin)
+	p.see("From now on")
+	rules := w.card().Rules
+	if rules == nil || rules.Night == nil || rules.Night.From != "22:00" || rules.Night.Until != "06:30" || rules.Limits != (consent.SpendingLimits{DaySum: 5050, DayCount: 12}) {
+		t.Errorf("the card has the rules %+v", rules)
+	}
+	p.press("Limits")
+	set("No payments from", "")
+	set("Until", "")
+	set("In a day, at most", "")
+	p.press("Next")
+	p.enter(pin)
+	p.see("From now on")
+	if rules := w.card().Rules; rules == nil || rules.Night != nil || rules.Limits != (consent.SpendingLimits{DayCount: 12}) {
+		t.Errorf("after taking limits away the card has the rules %+v", rules)
+	}
+}
+
 // Desktop browsers have a camera, here one that plays, and no detector of QR codes: this plays that, too.
 func TestHolderScansTheOperatorsCode(t *testing.T) {
 	w := openWorld(t)

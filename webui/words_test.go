@@ -155,6 +155,7 @@ func made() map[string][]string {
 		"demo.": {"activate.title", "activate.text", "pay.title", "pay.text", "approve.title", "approve.text", "refund.title", "refund.text", "read.title", "read.text"}, "till.list.": {"payments", "orders"},
 		"op.person.": {"confirm", "refuse", "remove"}, "op.person_is.": {"requested", "active", "removed"}, "op.": {"confirm", "reject"},
 		"op.do.":    {"freeze", "unfreeze", "top_up", "activation", "rebind", "pin_reset", "lost", "replace", "payments", "close"},
+		"me.limit.": {"payment", "day_sum", "month_sum", "day_count", "month_count", "known"},
 		"me.do.":    {"freeze", "unfreeze", "pin", "limits", "passkeys", "devices", "lost"},
 		"order.is.": {"claimed", "paid", "cancelled", "expired"}, "order.is_text.": {"claimed", "paid", "cancelled", "expired"},
 		"till.state.": {"open", "claimed", "paid", "cancelled", "expired"},

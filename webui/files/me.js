@@ -9,15 +9,17 @@ import { explain, t, when } from '/ui/words.js';
 import { activate, codeFromAddress } from '/me/activate.js';
 import { devices, joining } from '/me/devices.js';
 import { history } from '/me/history.js';
+import { limits } from '/me/limits.js';
 import { watch } from '/me/news.js';
 import { passkeys } from '/me/passkeys.js';
 import { changePIN } from '/me/pin.js';
-import { freeze, limits, lost, unfreeze } from '/me/stops.js';
+import { freeze, lost, unfreeze } from '/me/stops.js';
 
 /**
  * A card as the API shows it to a device.
  * @typedef {{id: string, card_account: string, label: string, state: string, currency: string, balance: number, available: number,
- *   level?: string, associated_device?: string, devices?: any[], lost_at?: string, frozen_by_operator?: boolean,
+ *   level?: string, rules?: {limits?: Record<string, number>, night?: {from: string, until: string, zone: string}, known_payees?: number},
+ *   associated_device?: string, devices?: any[], lost_at?: string, frozen_by_operator?: boolean,
  *   replaces?: string, replaced_by?: string}} Card
  */
 
