@@ -176,10 +176,8 @@ func TestTheButtonLeadsNowhereElse(t *testing.T) {
 	}
 
 	// The page where it is paid is shown in nobody's frame.
-	framed := evaluate[bool](b, fmt.Sprintf(`(() => { const f = document.createElement('iframe'); f.src = %q; document.body.append(f); return true; })()`, opened))
-	b.until(`document.querySelector('iframe') !== null`)
 	answer, err := http.Get(opened)
-	if err != nil || !framed {
+	if err != nil {
 		t.Fatal(err)
 	}
 	answer.Body.Close()

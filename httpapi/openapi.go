@@ -196,9 +196,9 @@ func (r *route) parameters() []*huma.Param {
 	return out
 }
 
-// needsKey tells a write that is not named by a jti.
+// needsKey tells a write that is not named by a jti. A sandbox's own are not named at all.
 func (r *route) needsKey() bool {
-	return r.method == http.MethodPost && (r.admin || slices.Contains(r.by, byPayee))
+	return r.method == http.MethodPost && !r.sandbox && (r.admin || slices.Contains(r.by, byPayee))
 }
 
 func (p param) schema() *huma.Schema {

@@ -149,6 +149,16 @@ func write[T any](ctx context.Context, c *Client, path string, in any) (out T, e
 	return out, err
 }
 
+// unnamed is write for what has no idempotency key.
+func unnamed[T any](ctx context.Context, c *Client, path string, in any) (out T, err error) {
+	conn, err := c.connect()
+	if err != nil {
+		return out, err
+	}
+	err = conn.WriteUnnamedAs(ctx, strings.TrimSpace(c.APIKey), path, in, &out)
+	return out, err
+}
+
 func (c *Client) read(ctx context.Context, path string, query url.Values, out any) error {
 	conn, err := c.connect()
 	if err != nil {

@@ -117,3 +117,26 @@ func TestEachWriteHasAKeyOfItsOwnUnlessOneIsGiven(t *testing.T) {
 		t.Errorf("keys: %q", s.keys)
 	}
 }
+
+func TestAWriteWithoutAKeyIsNotRepeatedOnceItMayHaveBeenDone(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		replies []reply
+		tries   int
+		want    error
+	}{
+		{"no answer", []reply{{lost: true}, {}}, 1, payee.ErrNoAnswer},
+		{"internal", []reply{refusal(500, "internal", 0), {}}, 1, api.CodeInternal},
+		{"busy", []reply{refusal(503, "busy", 2), {}}, 2, nil},
+		{"too many for a moment", []reply{refusal(429, "too_many_requests", 5), {}}, 2, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{replies: c.replies}
+			client := &payee.Client{URL: "https://pay.example", APIKey: "tapline_test_x", HTTP: &http.Client{Transport: s}}
+			_, err := client.ForwardTestClock(t.Context(), api.TestClockChange{By: 60})
+			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || len(s.keys) != c.tries || s.keys[0] != "" {
+				t.Errorf("%s: %d tries under %q, and %v; want %d and %v", c.name, len(s.keys), s.keys[0], err, c.tries, c.want)
+			}
+		})
+	}
+}

@@ -82,6 +82,17 @@ var calls = map[string]func(context.Context, *payee.Client) error{
 	"replayFailedWebhooks": func(ctx context.Context, c *payee.Client) error {
 		return second(c.ReplayFailed(ctx, "X", time.Unix(1, 0)))
 	},
+	"getTestClock": func(ctx context.Context, c *payee.Client) error { return second(c.TestClock(ctx)) },
+	"forwardTestClock": func(ctx context.Context, c *payee.Client) error {
+		return second(c.ForwardTestClock(ctx, api.TestClockChange{By: 1}))
+	},
+	"listTestCards": func(ctx context.Context, c *payee.Client) error { return second(c.TestCards(ctx)) },
+	"makeTestCard": func(ctx context.Context, c *payee.Client) error {
+		return second(c.MakeTestCard(ctx, api.NewTestCard{}))
+	},
+	"makeTestPayment": func(ctx context.Context, c *payee.Client) error {
+		return second(c.MakeTestPayment(ctx, api.NewTestPayment{}))
+	},
 	"makeTestEvent": func(ctx context.Context, c *payee.Client) error { return second(c.MakeTestEvent(ctx, "order.paid")) },
 }
 
@@ -192,15 +203,20 @@ func asks(t *testing.T, op operation, call func(context.Context, *payee.Client) 
 		return
 	}
 	var want []string
-	path := op.path
+	path, headers := op.path, map[string]bool{}
 	for _, p := range op.Parameters {
 		switch {
 		case p.In == "path":
 			path = strings.ReplaceAll(path, "{"+p.Name+"}", "X")
 		case p.In == "query" && unasked[op.ID+" "+p.Name] == "":
 			want = append(want, p.Name)
-		case p.In == "header" && r.last.Header.Get(p.Name) == "":
-			t.Errorf("%s: the client sends no header %s", op.ID, p.Name)
+		case p.In == "header":
+			headers[p.Name] = true
+		}
+	}
+	for _, name := range []string{api.IdempotencyHeader, "Last-Event-ID"} {
+		if sent := r.last.Header.Get(name) != ""; sent != headers[name] {
+			t.Errorf("%s: the client sends the header %s: %t; the document has it: %t", op.ID, name, sent, headers[name])
 		}
 	}
 	var asked []string

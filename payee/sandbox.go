@@ -6,7 +6,8 @@ import (
 	"tapline/api"
 )
 
-// TestClock tells the time in a sandbox. This and what follows is there in sandboxes only.
+// TestClock tells the time in a sandbox. This and what follows is there in sandboxes only, and has no idempotency keys: after
+// ErrNoAnswer ask what there is.
 func (c *Client) TestClock(ctx context.Context) (clock api.TestClock, err error) {
 	err = c.read(ctx, "/v1/test/clock", nil, &clock)
 	return clock, err
@@ -14,12 +15,12 @@ func (c *Client) TestClock(ctx context.Context) (clock api.TestClock, err error)
 
 // ForwardTestClock puts a sandbox's clock forward.
 func (c *Client) ForwardTestClock(ctx context.Context, in api.TestClockChange) (api.TestClock, error) {
-	return write[api.TestClock](ctx, c, "/v1/test/clock", in)
+	return unnamed[api.TestClock](ctx, c, "/v1/test/clock", in)
 }
 
 // MakeTestCard makes a test card that plays a part.
 func (c *Client) MakeTestCard(ctx context.Context, in api.NewTestCard) (api.TestCard, error) {
-	return write[api.TestCard](ctx, c, "/v1/test/cards", in)
+	return unnamed[api.TestCard](ctx, c, "/v1/test/cards", in)
 }
 
 // TestCards lists a sandbox's test cards, newest first.
@@ -31,5 +32,5 @@ func (c *Client) TestCards(ctx context.Context) ([]api.TestCard, error) {
 
 // MakeTestPayment has a test card pay one of the payee's orders.
 func (c *Client) MakeTestPayment(ctx context.Context, in api.NewTestPayment) (api.TestPayment, error) {
-	return write[api.TestPayment](ctx, c, "/v1/test/payments", in)
+	return unnamed[api.TestPayment](ctx, c, "/v1/test/payments", in)
 }

@@ -82,7 +82,7 @@ var table = []floor{
 	{"internal/bench", []string{anything}},
 	{"internal/clienttest", []string{anything}},
 	{"internal/docgen", []string{"money", "payment", "httpapi"}},
-	{"scripts/clients", []string{"httpapi"}},
+	{"scripts/clients", []string{"api", "httpapi"}},
 	{"scripts/gotest", nil},
 	{"scripts/performance", []string{"internal/bench", "internal/pgserver"}},
 

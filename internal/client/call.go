@@ -42,6 +42,7 @@ type call struct {
 	body        func(context.Context) ([]byte, error)            // nil for none; called for each try
 	auth        func(context.Context, bool) (string, error)      // the token; told to get a new one after a 401
 	key         string                                           // idempotency key, if it goes into the header
+	unnamed     bool                                             // a write that has no key: it is not sent again if it may have been done
 	out         any                                              // a pointer to decode into, or *[]byte; nil to discard
 	timeout     time.Duration                                    // of one try; answerTimeout if 0
 	problem     func(status int, answer []byte) (p *api.Problem) // reads another form of error; nil for the usual one
@@ -70,6 +71,9 @@ func (c *Conn) do(ctx context.Context, r call) error {
 			continue
 		}
 		pause, again := pauseAfter(err, try)
+		if r.unnamed && sent {
+			again = again && refused && (problem.Status == http.StatusTooManyRequests || errors.Is(problem, api.CodeBusy))
+		}
 		if !again || !prepared || try == maxTries {
 			return overall(sent, err)
 		}

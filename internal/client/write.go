@@ -72,6 +72,11 @@ func (c *Conn) WriteAs(ctx context.Context, token, path, key string, in, out any
 	return c.write(ctx, path, key, func(context.Context, bool) (string, error) { return token, nil }, in, out)
 }
 
+// WriteUnnamedAs is WriteAs for the few writes that have no idempotency key: it is sent again only if it has certainly not been done.
+func (c *Conn) WriteUnnamedAs(ctx context.Context, token, path string, in, out any) error {
+	return c.write(ctx, path, "", func(context.Context, bool) (string, error) { return token, nil }, in, out)
+}
+
 func (c *Conn) write(
 	ctx context.Context, path, key string, auth func(context.Context, bool) (string, error), in, out any,
 ) error {
@@ -91,6 +96,6 @@ func (c *Conn) write(
 	return c.do(ctx, call{
 		method: http.MethodPost, path: path, contentType: contentType,
 		body: func(context.Context) ([]byte, error) { return body, nil },
-		auth: auth, key: key, out: out,
+		auth: auth, key: key, unnamed: key == "", out: out,
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"tapline/api"
 )
 
 // document is as much of an OpenAPI document as a client needs.
@@ -32,6 +34,8 @@ type operation struct {
 	Parameters  []parameter           `json:"parameters,omitempty"`
 	Body        *body                 `json:"requestBody,omitempty"`
 	Responses   map[string]*body      `json:"responses"`
+
+	named bool // by an idempotency key
 }
 
 type parameter struct {
@@ -67,6 +71,7 @@ func (d *document) narrow() {
 				continue
 			}
 			op.Security = nil
+			op.named = slices.ContainsFunc(op.Parameters, func(p parameter) bool { return p.In == "header" && p.Name == api.IdempotencyHeader })
 			op.Parameters = slices.DeleteFunc(op.Parameters, func(p parameter) bool { return p.In == "header" })
 			if op.Body != nil && op.Body.Content["application/json"].Schema == nil {
 				op.Body = nil
@@ -217,6 +222,9 @@ func (d *document) line(method, path string, op *operation) (string, error) {
 	}
 	if op.Body != nil {
 		line += ", body: true"
+	}
+	if method != "GET" && !op.named {
+		line += ", unnamed: true"
 	}
 	if list := d.list(op); list != "" && slices.Contains(query, "before") {
 		line += ", list: '" + list + "'"

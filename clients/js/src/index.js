@@ -15,7 +15,7 @@ export { verifyWebhook, WebhookError } from './webhook.js';
 /** @typedef {import('../types/client.js').StreamEvent} StreamEvent */
 /** @typedef {import('../types/client.js').Schemas} Schemas */
 /** @typedef {import('../types/client.js').ProblemCode} ProblemCode */
-/** @typedef {{method: string, path: string, query?: readonly string[], body?: boolean, list?: string}} Operation */
+/** @typedef {{method: string, path: string, query?: readonly string[], body?: boolean, unnamed?: boolean, list?: string}} Operation */
 
 /** The service's origin. @param {string} address */
 function originOf(address) {
@@ -46,8 +46,8 @@ export function connect({ url, key, fetch = globalThis.fetch }) {
 
   /** @param {Operation} operation @param {Record<string, any>} args @param {CallOptions} [options] */
   async function call(operation, args, options) {
-    const write = operation.method !== 'GET';
-    const idempotencyKey = write ? options?.idempotencyKey ?? crypto.randomUUID() : undefined; // before it is sent first, and never another
+    const named = operation.method !== 'GET' && !operation.unnamed;
+    const idempotencyKey = named ? options?.idempotencyKey ?? crypto.randomUUID() : undefined; // before it is sent first, and never another
     const request = asked(operation, args);
     options?.signal?.throwIfAborted();
     await service();

@@ -79,6 +79,9 @@ export async function send(to, request) {
         sent ||= !found.unsent;
         again = !found.final;
       }
+      if (sent && request.method !== 'GET' && !idempotencyKey) { // it might be done twice
+        again &&= e instanceof Problem && (e.status === 429 || e.code === 'busy');
+      }
     }
     if (again && tried < maxTries && !signal?.aborted) {
       try {

@@ -103,6 +103,18 @@ test('without any answer it is told whether the write may have been done', async
   await assert.rejects(connect({ url: `http://127.0.0.1:${port}`, key }).getSelf(), NotSent);
 });
 
+test('a write without a key is not sent again once it may have been done', async (t) => {
+  withoutPauses(t);
+  for (const [answer, tries] of [
+    [() => { throw broken('ECONNRESET'); }, 1], [() => problem(500, { code: 'internal' }), 1],
+    [() => problem(503, { code: 'busy', retry_after: 1 }), 6], [() => { throw broken('ECONNREFUSED'); }, 6],
+  ]) {
+    const { client, keys } = shaky(answer);
+    await assert.rejects(client.forwardTestClock({ by: 60 }));
+    assert.deepEqual([keys.length, keys[0]], [tries, undefined]);
+  }
+});
+
 test('a certificate that is not good is not tried again, and a redirect is not followed', async (t) => {
   withoutPauses(t);
   const untrusted = shaky(() => { throw broken('DEPTH_ZERO_SELF_SIGNED_CERT'); });

@@ -15,6 +15,7 @@ export type Operation = {
     path: string;
     query?: readonly string[];
     body?: boolean;
+    unnamed?: boolean;
     list?: string;
 };
 export { BadAnswer, NoAnswer, NotSent, Problem } from "./errors.js";

@@ -464,6 +464,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/test/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the test cards, newest first
+         * @description Those that were made for one payment, too.
+         */
+        get: operations["listTestCards"];
+        put?: never;
+        /**
+         * Make a test card that plays a part
+         * @description With money on it that nobody has paid, and two devices of its own that sign and approve as everybody's do. It has no account number: it proves itself.
+         */
+        post: operations["makeTestCard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/test/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell the time in a sandbox
+         * @description It goes on by itself, ahead of the world's by as much as it was put forward.
+         */
+        get: operations["getTestClock"];
+        put?: never;
+        /**
+         * Put the clock of a sandbox forward
+         * @description To a time, or by some seconds; never back. What is over by then has ended when this answers: payments, orders and the time to undo; webhooks that are due are sent. To the sandbox it is as if the service had been off meanwhile. Signatures and tokens go by the world's time.
+         */
+        post: operations["forwardTestClock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/test/events": {
         parameters: {
             query?: never;
@@ -478,6 +526,26 @@ export interface paths {
          * @description Only in the test environment. It is sent to the payee's endpoints, and told on its streams, with test true. There is nothing by its id.
          */
         post: operations["makeTestEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/test/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a test card pay an order
+         * @description From the tap to the second confirmation, by the same operations that people's devices use. It answers when the payment has ended, or waits for an approver who answers later or never. A payee's key has its own orders paid.
+         */
+        post: operations["makeTestPayment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -855,9 +923,44 @@ export interface components {
             label: string;
             passkey: components["schemas"]["SignedPasskeyCreation"];
         };
+        NewTestCard: {
+            /**
+             * Format: int64
+             * @description Minor units that are put on its account; 10,000.00 if it is left out, and nothing where the funds are to be insufficient.
+             */
+            balance?: number;
+            /**
+             * @description approves: every payment. declines: the associated device declines. expires: it never answers. slow: it approves after some seconds. wrong_pin: wrong PINs are typed before the right one. frozen: the card is. insufficient_funds: there is no money on it.
+             * @enum {string}
+             */
+            behaviour: "approves" | "declines" | "expires" | "slow" | "wrong_pin" | "frozen" | "insufficient_funds";
+            /** @description CNY if it is left out. */
+            currency?: string;
+            /**
+             * Format: int64
+             * @description After how many seconds in the world a slow one approves; 5 if it is left out.
+             */
+            delay?: number;
+            /**
+             * Format: int64
+             * @description How many wrong PINs come first; 1 if it is left out. At the second one the service makes the card wait.
+             */
+            wrong_pins?: number;
+        };
         NewTestEvent: {
             /** @description Of a payment or an order, such as payment.settled. */
             type: string;
+        };
+        NewTestPayment: {
+            /**
+             * @description That card's; approves if it is left out. Not with card.
+             * @enum {string}
+             */
+            behaviour?: "approves" | "declines" | "expires" | "slow" | "wrong_pin" | "frozen" | "insufficient_funds";
+            /** @description The test card's id. Without it a card is made for this payment, in the order's currency. */
+            card?: string;
+            /** @description The order's id. */
+            order: string;
         };
         NewUndo: {
             /**
@@ -1235,6 +1338,62 @@ export interface components {
              * @description Minor units.
              */
             month_sum: number;
+        };
+        TestCard: {
+            /** @enum {string} */
+            behaviour: "approves" | "declines" | "expires" | "slow" | "wrong_pin" | "frozen" | "insufficient_funds";
+            currency: string;
+            /** Format: int64 */
+            delay?: number;
+            id: string;
+            /** Format: date-time */
+            made_at: string;
+            /** Format: int64 */
+            wrong_pins?: number;
+        };
+        TestCards: {
+            cards: components["schemas"]["TestCard"][];
+        };
+        TestClock: {
+            /**
+             * Format: int64
+             * @description Seconds that the clock is ahead of the world.
+             */
+            ahead: number;
+            /**
+             * Format: date-time
+             * @description The time by which the sandbox judges whatever has an end.
+             */
+            now: string;
+            /**
+             * Format: date-time
+             * @description The time in the world, by which signatures and tokens are judged.
+             */
+            world: string;
+        };
+        TestClockChange: {
+            /**
+             * Format: int64
+             * @description By so many seconds.
+             */
+            by?: number;
+            /**
+             * Format: date-time
+             * @description To this time.
+             */
+            to?: string;
+        };
+        TestPayment: {
+            /** @description The test card's id. */
+            card: string;
+            /** @description Its id. */
+            payment: string;
+            /** @description The codes of what the service refused on the way. */
+            problems: string[];
+            /** @description Why it ended unsettled. */
+            reason?: string;
+            /** @description Of the payment: settled, for instance, or approval_required while the approver does not answer. */
+            state: string;
         };
         TopUp: {
             account: string;
@@ -2022,6 +2181,94 @@ export interface operations {
             };
         };
     };
+    listTestCards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestCards"];
+                };
+            };
+        };
+    };
+    makeTestCard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTestCard"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestCard"];
+                };
+            };
+        };
+    };
+    getTestClock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestClock"];
+                };
+            };
+        };
+    };
+    forwardTestClock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestClockChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestClock"];
+                };
+            };
+        };
+    };
     makeTestEvent: {
         parameters: {
             query?: never;
@@ -2042,6 +2289,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Event"];
+                };
+            };
+        };
+    };
+    makeTestPayment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTestPayment"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestPayment"];
                 };
             };
         };
