@@ -82,6 +82,8 @@ type PaymentQuery struct {
 	From      time.Time      // not instructed before; zero for any time
 	Before    time.Time      // instructed before; zero for now
 	BeforeID  payment.ID     // and of those instructed at Before, the ones below this id: where the last page ended
+	Oldest    bool           // oldest first
+	AfterID   payment.ID     // with Oldest: of those instructed at From, the ones above this id
 	Limit     int
 }
 
@@ -91,8 +93,13 @@ type OrderQuery struct {
 	State     order.State     // empty for any
 	Reference string          // empty for any
 	Minor     int64           // of the amount; 0 for any
+	Least     int64           // of the amount
+	Most      int64           // of the amount; 0 for no bound
+	From      time.Time       // not made before; zero for any time
 	Before    time.Time       // made before; zero for now
 	BeforeID  payment.OrderID // and of those made at Before, the ones below this id
+	Oldest    bool            // oldest first
+	AfterID   payment.OrderID // with Oldest: of those made at From, the ones above this id
 	Limit     int
 }
 
@@ -100,8 +107,11 @@ type OrderQuery struct {
 type RefundQuery struct {
 	Payee    payment.Handle
 	Payment  payment.ID
+	From     time.Time        // not made before; zero for any time
 	Before   time.Time        // made before; zero for now
 	BeforeID payment.RefundID // and of those made at Before, the ones below this id
+	Oldest   bool             // oldest first
+	AfterID  payment.RefundID // with Oldest: of those made at From, the ones above this id
 	Limit    int
 }
 

@@ -78,7 +78,7 @@ type WebhookReader interface {
 	// DueDeliveries lists what is to be sent to an endpoint by now: of each subject the first event that it has not taken, if that
 	// is due.
 	DueDeliveries(endpoint string, now time.Time, limit int) ([]Delivery, error)
-	// Sent lists newest first.
+	// Sent lists newest first, unless it is asked to list oldest first.
 	Sent(DeliveryQuery) ([]Delivery, error)
 }
 
@@ -89,6 +89,8 @@ type DeliveryQuery struct {
 	Since    time.Time     // of events not before
 	Before   time.Time     // of events before; zero for now
 	BeforeID string        // and of those at Before, the ones below this id
+	Oldest   bool          // oldest first
+	AfterID  string        // with Oldest: of those at Since, the ones above this id
 	Limit    int
 }
 

@@ -59,22 +59,23 @@ var templates = newTable("order_templates", 1,
 // templatesOf are the active templates of payees.
 var templatesOf = templates.by("disabled_at = 0", "payee")
 
-// ordersWhere lists orders of a payee, newest first, of which a column has a value.
-func ordersWhere(more string, kinds ...kind) *statement {
-	return plain("SELECT "+orders.list()+" FROM orders WHERE payee = $1"+
-		" AND created_at <= $2 AND (created_at < $2 OR id < $3) AND ($4 = '' OR state = $4) AND ($5 = 0 OR amount = $5)"+more+
-		" ORDER BY created_at DESC, id DESC LIMIT $6",
-		append([]kind{isText, isInteger, isText, isText, isInteger, isInteger}, kinds...)...)
+// ordersWhere lists orders of a payee of which a column has a value.
+func ordersWhere(more string, kinds ...kind) inTime {
+	return bothWays("created_at", "$7", func(span, order string) *statement {
+		return plain("SELECT "+orders.list()+" FROM orders WHERE payee = $1 AND "+span+
+			" AND ($4 = '' OR state = $4) AND amount >= $5 AND amount <= $8"+more+order+" LIMIT $6",
+			append([]kind{isText, isInteger, isText, isText, isInteger, isInteger, isInteger, isInteger}, kinds...)...)
+	})
 }
 
 var (
 	ordersByPayee     = ordersWhere("")
-	ordersByReference = ordersWhere(" AND reference = $7", isText)
+	ordersByReference = ordersWhere(" AND reference = $9", isText)
 	dueOrders         = plain("SELECT id FROM orders WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2",
 		isInteger, isInteger)
 )
 
-// Orders lists newest first; see processor.Reader.
+// Orders lists by the time of making; see processor.Reader.
 func (r *reader) Orders(q processor.OrderQuery) ([]order.Order, error) {
 	if q.Payee == "" {
 		return nil, errors.New("orders are listed by payee")
@@ -82,20 +83,26 @@ func (r *reader) Orders(q processor.OrderQuery) ([]order.Order, error) {
 	if q.Limit < 1 {
 		return nil, errNoLimit
 	}
-	before, s := int64(math.MaxInt64), ordersByPayee
-	if !q.Before.IsZero() {
-		before = micros(q.Before)
+	s, least, most := ordersByPayee, q.Least, q.Most
+	if most == 0 {
+		most = math.MaxInt64
 	}
+	if q.Minor != 0 {
+		least, most = max(least, q.Minor), min(most, q.Minor)
+	}
+	e := edgesOf(q.From, q.Before, string(q.BeforeID), string(q.AfterID), q.Oldest)
 	if q.Reference != "" {
 		s = ordersByReference
 	}
-	found := collect(&r.rows, orders, s, func(to binder) {
+	found := collect(&r.rows, orders, s.way(q.Oldest), func(to binder) {
 		to.text(string(q.Payee))
-		to.integer(before)
-		to.text(string(q.BeforeID))
+		to.integer(e.at)
+		to.text(e.id)
 		to.text(string(q.State))
-		to.integer(q.Minor)
+		to.integer(least)
 		to.integer(int64(q.Limit))
+		to.integer(e.far)
+		to.integer(most)
 		if q.Reference != "" {
 			to.text(q.Reference)
 		}

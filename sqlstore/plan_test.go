@@ -25,7 +25,7 @@ func TestStatementsUseAnIndex(t *testing.T) {
 			scans := strings.HasPrefix(step, "SCAN ") && !strings.HasPrefix(step, "SCAN debits") && !strings.HasPrefix(step, "SCAN credits") &&
 				!strings.HasPrefix(step, "SCAN both_sides") && step != "SCAN n"
 			sorts := strings.Contains(step, "TEMP B-TREE FOR ORDER BY")
-			if scans || sorts && !strings.HasPrefix(name, "entries") && name != "payments by card" {
+			if scans || sorts && !strings.HasPrefix(name, "entries") && !strings.HasPrefix(name, "payments by card") {
 				t.Errorf("%s reads or sorts a whole table:\n%s\n%s", name, sqliteText(statement), strings.Join(plan, "\n"))
 				break
 			}
@@ -44,13 +44,15 @@ func oftenRun() map[string]*statement {
 		"cards by number": cardsByNo, "bindings of a card": boundTo, "update payments": payments.update.statement,
 		"update accounts": accounts.update.statement, "update cards": cards.update.statement, "update what cards count": cards.often.statement, "update keys": keys.update.statement,
 		"update tries":          tries.update.statement,
-		"payments by initiator": paymentsByInitiator, "payments by approver": paymentsByApprover,
-		"payments by payee": paymentsByPayee, "payments by card": paymentsByCard, "payments of all": allPayments,
+		"payments by initiator": paymentsByInitiator.newest, "payments by initiator, oldest first": paymentsByInitiator.oldest, "payments by approver": paymentsByApprover.newest, "payments by approver, oldest first": paymentsByApprover.oldest,
+		"payments by payee": paymentsByPayee.newest, "payments by payee, oldest first": paymentsByPayee.oldest, "payments by card": paymentsByCard.newest, "payments by card, oldest first": paymentsByCard.oldest, "payments of all": allPayments.newest, "payments of all, oldest first": allPayments.oldest,
 		"sign-ins of an operator": ofOperator, "sign-ins of an API key": ofAPIKey,
 		"list of events": eventsOfOperators, "list of top-ups": pendingTopUps, "top-ups by id": topUps.byKey,
-		"refunds by id": refunds.byKey, "refunds by payee": refundsByPayee, "refunds by payment": refundsByPayment,
+		"refunds by id": refunds.byKey, "refunds by payee": refundsByPayee.newest, "refunds by payee, oldest first": refundsByPayee.oldest, "refunds by payment": refundsByPayment.newest, "refunds by payment, oldest first": refundsByPayment.oldest,
+		"orders by payee": ordersByPayee.newest, "orders by payee, oldest first": ordersByPayee.oldest,
+		"orders by reference": ordersByReference.newest, "orders by reference, oldest first": ordersByReference.oldest,
 		"due": due, "due wake-ups": dueWakeUps, "wake-ups by id": wakeUps.byKey, "newest event": lastNumber,
-		"fresh webhooks": freshWebhooks, "due webhooks": dueWebhooks, "due deliveries": dueDeliveries, "sent deliveries": sentDeliveries,
+		"fresh webhooks": freshWebhooks, "due webhooks": dueWebhooks, "due deliveries": dueDeliveries, "sent deliveries": sentDeliveries.newest, "sent deliveries, oldest first": sentDeliveries.oldest,
 		"webhooks by id": webhooks.byKey, "webhooks of a payee": webhooksOf, "deliveries by id": deliveries.byKey, "purge deliveries": purgeDeliveries,
 		"purge webhooks": purgeWebhooks, "take numbers": takeNumbers,
 		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,

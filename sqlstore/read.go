@@ -24,62 +24,59 @@ var errNoLimit = errors.New("a list needs a limit of at least 1")
 // list is the table's columns as SQL names them.
 func (t *table[R]) list() string { return strings.Join(names(t.columns), ", ") }
 
-// newestFirst lists payments of which one of some conditions on $1 is true; no payment fulfils two.
-func newestFirst(conditions ...string) *statement {
-	parts := make([]string, len(conditions))
-	for i, condition := range conditions {
-		parts[i] = "SELECT " + payments.list() + " FROM payments WHERE " + condition +
-			" AND instructed_at <= $2 AND (instructed_at < $2 OR id < $3) AND ($4 = '' OR state = $4) AND instructed_at >= $6"
-	}
-	return plain(strings.Join(parts, " UNION ALL ")+" ORDER BY instructed_at DESC, id DESC LIMIT $5",
-		isText, isInteger, isText, isText, isInteger, isInteger)
+// paymentsWhere lists payments of which one of some conditions on $1 is true; no payment fulfils two.
+func paymentsWhere(conditions ...string) inTime {
+	return bothWays("instructed_at", "$6", func(span, order string) *statement {
+		parts := make([]string, len(conditions))
+		for i, condition := range conditions {
+			parts[i] = "SELECT " + payments.list() + " FROM payments WHERE " + condition + " AND " + span + " AND ($4 = '' OR state = $4)"
+		}
+		return plain(strings.Join(parts, " UNION ALL ")+order+" LIMIT $5", isText, isInteger, isText, isText, isInteger, isInteger)
+	})
 }
 
 // devicesOfCard are all that were ever the associated device of card $1, and so of its payments.
 const devicesOfCard = "(SELECT device FROM card_devices WHERE card = $1)"
 
 var (
-	paymentsByInitiator = newestFirst("initiator = $1")
-	paymentsByApprover  = newestFirst("associated = $1 AND associated <> initiator")
-	paymentsByPayee     = newestFirst("payee_handle = $1")
-	paymentsByCard      = newestFirst("card = $1 AND initiator = associated AND initiator IN "+devicesOfCard,
+	paymentsByInitiator = paymentsWhere("initiator = $1")
+	paymentsByApprover  = paymentsWhere("associated = $1 AND associated <> initiator")
+	paymentsByPayee     = paymentsWhere("payee_handle = $1")
+	paymentsByCard      = paymentsWhere("card = $1 AND initiator = associated AND initiator IN "+devicesOfCard,
 		"card = $1 AND associated <> initiator AND associated IN "+devicesOfCard)
-	allPayments = newestFirst("'' = $1")
+	allPayments = paymentsWhere("'' = $1")
 )
 
-// Payments lists newest first; see processor.Reader.
+// Payments lists by the time of instruction; see processor.Reader.
 func (r *reader) Payments(q processor.PaymentQuery) ([]payment.Payment, error) {
-	s, selector := selectorOf(q)
-	if s == nil {
+	by, selector := selectorOf(q)
+	if by.newest == nil {
 		return nil, errors.New("payments are listed by exactly one of initiator, approver, payee and card, or all of them")
 	}
 	if q.Limit < 1 {
 		return nil, errNoLimit
 	}
-	if !storable(selector) || !storable(string(q.BeforeID)) || !storable(string(q.State)) {
+	e := edgesOf(q.From, q.Before, string(q.BeforeID), string(q.AfterID), q.Oldest)
+	if !storable(selector) || !storable(e.id) || !storable(string(q.State)) {
 		return nil, nil // there is nothing by such text
 	}
-	before := int64(math.MaxInt64)
-	if !q.Before.IsZero() {
-		before = micros(q.Before)
-	}
-	found := collect(&r.rows, payments, s, func(to binder) {
+	found := collect(&r.rows, payments, by.way(q.Oldest), func(to binder) {
 		to.text(selector)
-		to.integer(before)
-		to.text(string(q.BeforeID))
+		to.integer(e.at)
+		to.text(e.id)
 		to.text(string(q.State))
 		to.integer(int64(q.Limit))
-		to.integer(micros(q.From))
+		to.integer(e.far)
 	})
 	return found, r.err
 }
 
-// selectorOf is the statement that lists by what a query names, and that; nil unless it names exactly one thing.
-func selectorOf(q processor.PaymentQuery) (s *statement, selector string) {
+// selectorOf is what lists by what a query names, and that; nothing unless it names exactly one thing.
+func selectorOf(q processor.PaymentQuery) (s inTime, selector string) {
 	given := 0
 	for _, by := range []struct {
 		id string
-		s  *statement
+		s  inTime
 	}{
 		{string(q.Initiator), paymentsByInitiator}, {string(q.Approver), paymentsByApprover}, {string(q.Payee), paymentsByPayee},
 		{string(q.Card), paymentsByCard},
@@ -94,7 +91,7 @@ func selectorOf(q processor.PaymentQuery) (s *statement, selector string) {
 		s = allPayments
 	}
 	if given != 1 {
-		return nil, ""
+		return inTime{}, ""
 	}
 	return s, selector
 }

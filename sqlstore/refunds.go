@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"errors"
-	"math"
 	"time"
 
 	"tapline/ledger"
@@ -26,10 +25,12 @@ var refunds = newTable("refunds", 1,
 	fixed(instant("at", func(r *payment.Refund) *time.Time { return &r.At })),
 )
 
-// refundsWhere lists refunds, newest first, of which a column has a value.
-func refundsWhere(column string) *statement {
-	return plain("SELECT "+refunds.list()+" FROM refunds WHERE "+column+" = $1 AND at <= $2 AND (at < $2 OR id < $3)"+
-		" ORDER BY at DESC, id DESC LIMIT $4", isText, isInteger, isText, isInteger)
+// refundsWhere lists refunds of which a column has a value.
+func refundsWhere(column string) inTime {
+	return bothWays("at", "$5", func(span, order string) *statement {
+		return plain("SELECT "+refunds.list()+" FROM refunds WHERE "+column+" = $1 AND "+span+order+" LIMIT $4",
+			isText, isInteger, isText, isInteger, isInteger)
+	})
 }
 
 var (
@@ -37,7 +38,7 @@ var (
 	refundsByPayment = refundsWhere("payment")
 )
 
-// Refunds lists newest first; see processor.Reader.
+// Refunds lists by time; see processor.Reader.
 func (r *reader) Refunds(q processor.RefundQuery) ([]payment.Refund, error) {
 	s, of := refundsByPayee, string(q.Payee)
 	if q.Payment != "" {
@@ -49,18 +50,16 @@ func (r *reader) Refunds(q processor.RefundQuery) ([]payment.Refund, error) {
 	if q.Limit < 1 {
 		return nil, errNoLimit
 	}
-	if !storable(of) || !storable(string(q.BeforeID)) {
+	e := edgesOf(q.From, q.Before, string(q.BeforeID), string(q.AfterID), q.Oldest)
+	if !storable(of) || !storable(e.id) {
 		return nil, nil // there is nothing by such text
 	}
-	before := int64(math.MaxInt64)
-	if !q.Before.IsZero() {
-		before = micros(q.Before)
-	}
-	found := collect(&r.rows, refunds, s, func(to binder) {
+	found := collect(&r.rows, refunds, s.way(q.Oldest), func(to binder) {
 		to.text(of)
-		to.integer(before)
-		to.text(string(q.BeforeID))
+		to.integer(e.at)
+		to.text(e.id)
 		to.integer(int64(q.Limit))
+		to.integer(e.far)
 	})
 	return found, r.err
 }

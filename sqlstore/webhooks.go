@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"math"
 	"time"
 
 	"tapline/payment"
@@ -56,9 +55,10 @@ var (
 	dueDeliveries = plain("SELECT "+deliveries.list()+" FROM webhook_deliveries d WHERE endpoint = $1 AND next_at > 0 AND next_at <= $2"+
 		" AND NOT EXISTS (SELECT 1 FROM webhook_deliveries b WHERE b.endpoint = $1 AND b.subject = d.subject AND b.next_at > 0 AND b.number < d.number)"+
 		" ORDER BY next_at LIMIT $3", isText, isInteger, isInteger)
-	sentDeliveries = plain("SELECT "+deliveries.list()+" FROM webhook_deliveries WHERE endpoint = $1 AND at <= $2 AND (at < $2 OR id < $3)"+
-		" AND at >= $4 AND ($5 = '' OR state = $5) ORDER BY at DESC, id DESC LIMIT $6",
-		isText, isInteger, isText, isInteger, isText, isInteger)
+	sentDeliveries = bothWays("at", "$4", func(span, order string) *statement {
+		return plain("SELECT "+deliveries.list()+" FROM webhook_deliveries WHERE endpoint = $1 AND "+span+" AND ($5 = '' OR state = $5)"+order+" LIMIT $6",
+			isText, isInteger, isText, isInteger, isText, isInteger)
+	})
 
 	purgeDeliveries = plain(`DELETE FROM webhook_deliveries WHERE id IN (
 		SELECT id FROM webhook_deliveries WHERE at < $1 ORDER BY at LIMIT $2)`, isInteger, isInteger)
@@ -117,23 +117,20 @@ func (r *reader) DueDeliveries(endpoint string, now time.Time, limit int) ([]pro
 	return found, r.err
 }
 
-// Sent lists newest first; see processor.WebhookReader.
+// Sent lists by time; see processor.WebhookReader.
 func (r *reader) Sent(q processor.DeliveryQuery) ([]processor.Delivery, error) {
 	if q.Limit < 1 {
 		return nil, errNoLimit
 	}
-	if !storable(q.Endpoint) || !storable(q.BeforeID) || !storable(string(q.State)) {
+	e := edgesOf(q.Since, q.Before, q.BeforeID, q.AfterID, q.Oldest)
+	if !storable(q.Endpoint) || !storable(e.id) || !storable(string(q.State)) {
 		return nil, nil // there is nothing by such text
 	}
-	before := int64(math.MaxInt64)
-	if !q.Before.IsZero() {
-		before = micros(q.Before)
-	}
-	found := collect(&r.rows, deliveries, sentDeliveries, func(to binder) {
+	found := collect(&r.rows, deliveries, sentDeliveries.way(q.Oldest), func(to binder) {
 		to.text(q.Endpoint)
-		to.integer(before)
-		to.text(q.BeforeID)
-		to.integer(micros(q.Since))
+		to.integer(e.at)
+		to.text(e.id)
+		to.integer(e.far)
 		to.text(string(q.State))
 		to.integer(int64(q.Limit))
 	})

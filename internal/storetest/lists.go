@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,8 +62,13 @@ func (s *suite) paymentsListed() {
 		"all from": {processor.PaymentQuery{All: true, From: noon.Add(2 * time.Microsecond), Limit: 100}, all[:6]},
 		"all within": {processor.PaymentQuery{All: true, From: noon.Add(time.Microsecond), Before: noon.Add(2 * time.Microsecond), Limit: 100},
 			all[6:8]},
-		"another card":  {processor.PaymentQuery{Card: "c3", Limit: 100}, nil},
-		"another payee": {processor.PaymentQuery{Payee: "none", Limit: 100}, nil},
+		"all, oldest first": {processor.PaymentQuery{All: true, Oldest: true, Limit: 100}, reversed(all)},
+		"oldest first, from an id": {processor.PaymentQuery{Payee: "shop", Oldest: true, From: all[5].InstructedAt, AfterID: all[5].ID, Limit: 3},
+			reversed(all[:5])[:3]},
+		"oldest first, until": {processor.PaymentQuery{All: true, Oldest: true, Before: noon.Add(2 * time.Microsecond), Limit: 2}, reversed(all[6:])[:2]},
+		"card, oldest first":  {processor.PaymentQuery{Card: "c1", Oldest: true, Limit: 100}, reversed(pick(100, func(p payment.Payment) bool { return p.Card == "c1" }))},
+		"another card":        {processor.PaymentQuery{Card: "c3", Limit: 100}, nil},
+		"another payee":       {processor.PaymentQuery{Payee: "none", Limit: 100}, nil},
 	} {
 		s.view(func(r processor.Reader) error {
 			got, err := r.Payments(c.query)
@@ -79,6 +85,13 @@ func (s *suite) paymentsListed() {
 			return nil
 		})
 	}
+}
+
+// reversed is a list the other way round.
+func reversed[T any](list []T) []T {
+	out := slices.Clone(list)
+	slices.Reverse(out)
+	return out
 }
 
 func (s *suite) paymentsInPages() {

@@ -64,6 +64,8 @@ func (s *suite) ordersListed() {
 		"no reference":   {processor.OrderQuery{Payee: "shop", Reference: "B", Limit: 100}, nil},
 		"amount":         {processor.OrderQuery{Payee: "shop", Minor: 1251, Limit: 100}, pick(func(o order.Order) bool { return o.Amount.Minor == 1251 })},
 		"all of them":    {processor.OrderQuery{Payee: "shop", State: order.Open, Reference: "B-1", Limit: 100}, nil},
+		"bounds":         {processor.OrderQuery{Payee: "shop", Least: 1251, Most: 1252, Limit: 100}, pick(func(o order.Order) bool { return o.Amount.Minor >= 1251 && o.Amount.Minor <= 1252 })},
+		"oldest first":   {processor.OrderQuery{Payee: "shop", Oldest: true, From: noon.Add(time.Microsecond), Before: noon.Add(2 * time.Microsecond), Limit: 100}, reversed(pick(func(o order.Order) bool { return o.CreatedAt.Equal(noon.Add(time.Microsecond)) }))},
 		"another payee":  {processor.OrderQuery{Payee: "none", Limit: 100}, nil},
 		"before":         {processor.OrderQuery{Payee: "shop", Before: noon.Add(2 * time.Microsecond), Limit: 100}, all[6:]},
 		"before an id":   {processor.OrderQuery{Payee: "shop", Before: noon.Add(2 * time.Microsecond), BeforeID: "o05", Limit: 100}, all[5:]},
