@@ -143,6 +143,14 @@ type Payment struct {
 
 	InstructedAt time.Time  `json:"instructed_at"`
 	EndedAt      *time.Time `json:"ended_at,omitempty"`
+
+	Expanded *PaymentExpansion `json:"expanded,omitempty" doc:"What was asked for with expand."`
+}
+
+// PaymentExpansion is what belongs to a payment and has operations of its own.
+type PaymentExpansion struct {
+	Order   *PayeeOrder `json:"order,omitempty" doc:"The payee's order that it pays, as GET /v1/orders/{id} answers; left out if there is none."`
+	Refunds []Refund    `json:"refunds,omitempty" doc:"What was given back of it, newest first, as GET /v1/refunds answers; at most 200."`
 }
 
 // Payments is a page of payments, newest first.

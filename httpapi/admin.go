@@ -89,9 +89,12 @@ func (c *call) noted(in *api.Noted) (processor.Operated, error) {
 
 // list reads a page of a table, after a row's key.
 func (c *call) list(table string) (rows processor.Rows, limit int, err error) {
+	if err := c.cursorOfID(); err != nil {
+		return rows, 0, err
+	}
 	limit = int(c.number("limit", defaultPage))
 	err = c.Store.View(c.r.Context(), func(r processor.Reader) (err error) {
-		rows, err = r.List(processor.ListQuery{Table: table, After: c.query["after"], Limit: limit})
+		rows, err = r.List(processor.ListQuery{Table: table, After: c.query["before"], Limit: limit})
 		return err
 	})
 	return rows, limit, err
@@ -153,8 +156,8 @@ func (c *call) listDevices() (answer, error) {
 
 // numbered refuses a list of numbered rows after something else than a number.
 func (c *call) numbered() error {
-	if _, err := strconv.ParseInt(cmp.Or(c.query["after"], "0"), 10, 64); err != nil {
-		return refuseField("invalid_field", "after")
+	if _, err := strconv.ParseInt(cmp.Or(c.query["before"], "0"), 10, 64); err != nil {
+		return refuseField("invalid_field", "before")
 	}
 	return nil
 }

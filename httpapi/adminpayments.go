@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"tapline/api"
@@ -18,22 +19,18 @@ const (
 )
 
 // searchParams are what payments are searched by.
-var searchParams = []param{
+var searchParams = listedInTime(append([]param{
 	{name: "state", doc: "Only payments in this state.", enum: stateNames()},
 	{name: "payee", doc: "Only those to this handle."},
 	{name: "card", doc: "Only those with the card of this id."},
-	{name: "last4", doc: "Only those with a card whose number ends so."},
-	{name: "order", doc: "Only those with this order number."},
-	{name: "from", doc: "RFC 3339 time, inclusive."},
-	{name: "until", doc: "RFC 3339 time, exclusive."},
-	{name: "before", doc: "The next of the page before."},
-	{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
-}
+	{name: "last4", doc: "Only those with a card whose masked number ends so: •••• 1234, or 1234."},
+	{name: "reference", was: former{"order", renamed}, doc: "Only those with this reference of an order."},
+}, byAmount...)...)
 
 // searchPayments is GET /v1/admin/payments. By payee, card and time it finds at once; for the rest it looks at a bounded
-// number of payments, newest first, and says where to go on.
+// number of payments, and says where to go on.
 func (c *call) searchPayments() (answer, error) {
-	q := processor.PaymentQuery{Limit: searchedOnce}
+	q := processor.PaymentQuery{}
 	switch card, payee := c.query["card"], c.query["payee"]; {
 	case card != "":
 		q.Card = payment.CardID(card)
@@ -42,66 +39,38 @@ func (c *call) searchPayments() (answer, error) {
 	default:
 		q.All = true
 	}
-	if err := c.times(&q.From, &q.Before); err != nil {
+	if text := c.query["last4"]; text != "" {
+		digits, err := lastDigits(text)
+		if err != nil {
+			return answer{}, err
+		}
+		c.query["last4"] = digits
+	}
+	s, err := c.span(checkPayment)
+	if err != nil {
 		return answer{}, err
 	}
-	if before, given := c.query["before"]; given {
-		at, id, err := parseCursor(before)
-		if err != nil {
-			return answer{}, err
-		}
-		q.Before, q.BeforeID = at, id
+	found, next, err := c.lookFor(q, s, maxSearched, c.searched)
+	if err != nil {
+		return answer{}, err
 	}
-	limit := int(c.number("limit", defaultPage))
-	page := api.AdminPayments{Payments: []api.AdminPayment{}}
-	for looked := 0; looked < maxSearched; looked += searchedOnce {
-		found, err := c.findPayments(q)
-		if err != nil {
-			return answer{}, err
-		}
-		for _, p := range found {
-			page.Next = cursor(p)
-			if c.searched(p) {
-				page.Payments = append(page.Payments, adminPayment(p))
-			}
-			if len(page.Payments) == limit {
-				return ok(page)
-			}
-		}
-		if len(found) < searchedOnce {
-			page.Next = ""
-			break
-		}
-		last := found[len(found)-1]
-		q.Before, q.BeforeID = last.InstructedAt, last.ID
+	page := api.AdminPayments{Payments: []api.AdminPayment{}, Next: next}
+	for _, p := range found {
+		page.Payments = append(page.Payments, adminPayment(p))
 	}
 	return ok(page)
-}
-
-// times reads the parameters from and until, where they are given.
-func (c *call) times(from, until *time.Time) error {
-	for name, at := range map[string]*time.Time{"from": from, "until": until} {
-		if text, given := c.query[name]; given {
-			t, err := time.Parse(time.RFC3339Nano, text)
-			if err != nil {
-				return refuseField("invalid_field", name)
-			}
-			*at = t.UTC()
-		}
-	}
-	return nil
 }
 
 // searched reports whether a payment is one of those that are looked for.
 func (c *call) searched(p payment.Payment) bool {
 	for name, has := range map[string]string{
-		"state": string(p.State), "payee": string(p.PayeeHandle), "card": string(p.Card), "last4": p.CardLast4, "order": p.OrderNumber,
+		"state": string(p.State), "payee": string(p.PayeeHandle), "card": string(p.Card), "reference": p.OrderNumber,
 	} {
 		if want, given := c.query[name]; given && want != "" && want != has {
 			return false
 		}
 	}
-	return true
+	return strings.HasSuffix(p.CardLast4, c.query["last4"]) && c.inAmount(p.Amount)
 }
 
 // adminPayment is what an operator sees of a payment. There is no nonce in it, no code, and nothing of a PIN.

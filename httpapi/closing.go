@@ -78,9 +78,12 @@ func summed(r processor.Reader, day string, now time.Time) (d processor.ClosedDa
 // listDays is GET /v1/admin/days.
 func (c *call) listDays() (answer, error) {
 	list := api.ClosedDays{Days: []api.ClosedDay{}}
+	if err := c.cursorOfID(); err != nil {
+		return answer{}, err
+	}
 	limit := int(c.number("limit", defaultPage))
 	err := c.Store.View(c.r.Context(), func(r processor.Reader) error {
-		rows, err := r.List(processor.ListQuery{Table: "closed_days", After: c.query["after"], Limit: limit})
+		rows, err := r.List(processor.ListQuery{Table: "closed_days", After: c.query["before"], Limit: limit})
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"tapline/api"
-	"tapline/consent"
-	"tapline/payment"
 )
 
 // FuzzRequests sends anything to every kind of route: whatever comes, nothing breaks.
@@ -54,8 +52,8 @@ func FuzzCursor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, sameID, err := parseCursor(cursor(payment.Payment{Terms: payment.Terms{ID: id}, InstructedAt: at}))
-		if err != nil || !again.Equal(at) || sameID != id || consent.PaymentID(id).Check() != nil {
+		again, sameID, err := parseCursor(cursor(at, id))
+		if err != nil || !again.Equal(at) || sameID != id {
 			t.Errorf("%q reads as %v %q, and that as %v %q, %v", text, at, id, again, sameID, err)
 		}
 	})

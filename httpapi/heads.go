@@ -21,7 +21,7 @@ func headRoutes() []*route {
 			status: http.StatusOK, out: typeOf[api.Heads](), handle: (*call).listHeads,
 			query: []param{
 				{name: "before", doc: "The next of the page before.", integer: true, min: 1, max: 1 << 53},
-				{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
+				{name: "limit", doc: "How many; 50 if left out.", integer: true, min: 1, max: maxPage},
 			},
 		}, {
 			method: "GET", path: "/v1/heads/{which}", id: "getHead", summary: "Read a head: the latest, that of a closed day, or of a size",

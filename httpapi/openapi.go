@@ -100,7 +100,7 @@ func (s *Service) document() []byte {
 		},
 		Servers:    []*huma.Server{{URL: s.PublicURL}},
 		Components: &huma.Components{Schemas: s.schemas, SecuritySchemes: securitySchemes},
-		Extensions: map[string]any{"x-problem-codes": documentedCodes()},
+		Extensions: map[string]any{"x-problem-codes": documentedCodes(), "x-versioning": policy},
 	}
 	all, _ := examples()
 	for _, r := range routes { // the order in which to read them
@@ -143,6 +143,9 @@ func (r *route) operation(schemas huma.Registry) *huma.Operation {
 		Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Description: r.text, Tags: []string{r.tag()},
 		Parameters: r.parameters(), RequestBody: r.requestBody(schemas), Responses: r.responses(schemas),
 	}
+	if r.ends != nil {
+		op.Deprecated, op.Description = true, op.Description+" "+r.ends.text()
+	}
 	if len(r.by) == 0 {
 		op.Extensions = map[string]any{"security": []string{}} // huma leaves an empty list out, which does not say "nobody"
 	}
@@ -179,7 +182,17 @@ func (r *route) parameters() []*huma.Param {
 		}
 	}
 	for _, p := range r.query {
-		out = append(out, &huma.Param{Name: p.name, In: "query", Description: p.doc, Required: p.required, Schema: p.schema()})
+		one := &huma.Param{Name: p.name, In: "query", Description: p.doc, Required: p.required, Schema: p.schema()}
+		if p.many {
+			explode := false // RFC 6570 §3.2.8: one,two
+			one.Style, one.Explode = "form", &explode
+		}
+		out = append(out, one)
+		if p.was.name != "" {
+			out = append(out, &huma.Param{
+				Name: p.was.name, In: "query", Description: "The former name of " + p.name + ". " + p.was.text(), Deprecated: true, Schema: p.schema(),
+			})
+		}
 	}
 	if r.needsKey() {
 		out = append(out, &huma.Param{
@@ -209,6 +222,9 @@ func (p param) schema() *huma.Schema {
 	if p.integer {
 		low, high := float64(p.min), float64(p.max)
 		s.Type, s.Minimum, s.Maximum = "integer", &low, &high
+	}
+	if p.many {
+		s = &huma.Schema{Type: "array", UniqueItems: true, Items: s}
 	}
 	return s
 }

@@ -131,15 +131,23 @@ func payerView(v api.PayeeOrder, mine bool) api.PayeeOrder {
 
 // getOrder is GET /v1/orders/{id}.
 func (c *call) getOrder() (answer, error) {
-	id := payment.OrderID(c.r.PathValue("id"))
+	v, err := c.readOrder(payment.OrderID(c.r.PathValue("id")))
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(v)
+}
+
+// readOrder reads an order as the caller may see it, and ends it first if its time is over.
+func (c *call) readOrder(id payment.OrderID) (api.PayeeOrder, error) {
 	for touched := false; ; touched = true {
 		o, payee, mine, err := c.findOrder(id)
 		if err != nil {
-			return answer{}, err
+			return api.PayeeOrder{}, err
 		}
 		if !touched && o.Due(c.now()) {
 			if _, err := c.Processor.Do(c.r.Context(), processor.Request{Command: processor.Touch{Orders: []payment.OrderID{id}}}); err != nil {
-				return answer{}, err
+				return api.PayeeOrder{}, err
 			}
 			continue
 		}
@@ -147,7 +155,7 @@ func (c *call) getOrder() (answer, error) {
 		if c.by.who == byDevice {
 			v = payerView(v, mine)
 		}
-		return ok(v)
+		return v, nil
 	}
 }
 
@@ -178,19 +186,15 @@ func (c *call) findOrder(id payment.OrderID) (o order.Order, payee processor.Pay
 
 // listOrders is GET /v1/orders.
 func (c *call) listOrders() (answer, error) {
-	q := processor.OrderQuery{
+	s, err := c.span(func(id string) error { return consent.CheckOrderID(payment.OrderID(id)) })
+	if err != nil {
+		return answer{}, err
+	}
+	found, payee, err := c.findOrders(processor.OrderQuery{
 		Payee: c.by.payee, State: order.State(c.query["state"]), Reference: c.query["reference"], Minor: c.number("minor", 0),
-		Limit: int(c.number("limit", defaultPage)),
-	}
-	if before, given := c.query["before"]; given {
-		at, id, _ := strings.Cut(before, ".")
-		micros, err := strconv.ParseInt(at, 10, 64)
-		if err != nil || consent.CheckOrderID(payment.OrderID(id)) != nil {
-			return answer{}, refuseField("invalid_field", "before")
-		}
-		q.Before, q.BeforeID = time.UnixMicro(micros).UTC(), payment.OrderID(id)
-	}
-	found, payee, err := c.findOrders(q)
+		Least: c.number("least", 0), Most: c.number("most", 0), From: s.from, Before: s.before, BeforeID: payment.OrderID(s.beforeID),
+		Oldest: s.oldest, AfterID: payment.OrderID(s.afterID), Limit: s.limit,
+	})
 	if err != nil {
 		return answer{}, err
 	}
@@ -199,9 +203,9 @@ func (c *call) listOrders() (answer, error) {
 	for _, o := range found {
 		page.Orders = append(page.Orders, c.orderView(o, payee, now))
 	}
-	if len(found) == q.Limit {
+	if len(found) > 0 {
 		last := found[len(found)-1]
-		page.Next = strconv.FormatInt(last.CreatedAt.UnixMicro(), 10) + "." + string(last.ID)
+		page.Next = s.next(len(found), last.CreatedAt, string(last.ID))
 	}
 	return ok(page)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"tapline/api"
@@ -44,7 +42,11 @@ func (c *call) getPayment() (answer, error) {
 			if err != nil {
 				return answer{}, err
 			}
-			return ok(offerPasskeys(c.paymentView(p, role, now), p, passkeys))
+			v := offerPasskeys(c.paymentView(p, role, now), p, passkeys)
+			if v.Expanded, err = c.expandPayment(p); err != nil {
+				return answer{}, err
+			}
+			return ok(v)
 		}
 		c.leave()
 		pause := time.NewTimer(min(until.Sub(now), p.Deadline.Sub(now)) + time.Millisecond)
@@ -61,6 +63,29 @@ func (c *call) getPayment() (answer, error) {
 		pause.Stop()
 		done()
 	}
+}
+
+// expandPayment reads what the answer is to have in it; nil for nothing.
+func (c *call) expandPayment(p payment.Payment) (*api.PaymentExpansion, error) {
+	if c.query["expand"] == "" {
+		return nil, nil
+	}
+	more := &api.PaymentExpansion{}
+	if c.expanded("order") && p.Order != "" {
+		o, err := c.readOrder(p.Order)
+		if err != nil {
+			return nil, err
+		}
+		more.Order = &o
+	}
+	if !c.expanded("refunds") {
+		return more, nil
+	}
+	return more, c.Store.View(c.r.Context(), func(r processor.Reader) error {
+		page, err := c.refundsPage(r, processor.RefundQuery{Payment: p.ID, Limit: maxPage})
+		more.Refunds = page.Refunds
+		return err
+	})
 }
 
 // findPayment reads a payment that the caller may see, and ends it first if its time is over. For everybody else it
@@ -94,15 +119,12 @@ func (c *call) touch(ctx context.Context, ids ...payment.ID) error {
 	return err
 }
 
-// Bounds of a page.
-const (
-	defaultPage = 50
-	maxPage     = 200
-)
+// maxLookedAt bounds how many payments one request for a list looks at, besides those of operators.
+const maxLookedAt = 1000
 
 // listPayments is GET /v1/payments.
 func (c *call) listPayments() (answer, error) {
-	q := processor.PaymentQuery{State: payment.State(c.query["state"]), Limit: int(c.number("limit", defaultPage))}
+	q := processor.PaymentQuery{State: payment.State(c.query["state"])}
 	role, given := c.query["role"]
 	switch {
 	case c.by.who == byPayee && (!given || role == api.RolePayee):
@@ -114,25 +136,21 @@ func (c *call) listPayments() (answer, error) {
 	default:
 		return answer{}, refuseField("invalid_field", "role")
 	}
-	var err error
-	if before, given := c.query["before"]; given {
-		if q.Before, q.BeforeID, err = parseCursor(before); err != nil {
-			return answer{}, err
-		}
-	}
-	found, err := c.findPayments(q)
+	s, err := c.span(checkPayment)
 	if err != nil {
 		return answer{}, err
 	}
-	page, now := api.Payments{Payments: []api.Payment{}}, c.now()
-	for _, p := range found {
+	reference, byReference := c.query["reference"]
+	found, next, err := c.lookFor(q, s, maxLookedAt, func(p payment.Payment) bool {
 		// An approver who made the payment as well sees it in that role.
-		if roleOf(c.by, p) == role && (q.State == "" || q.State == p.State) {
-			page.Payments = append(page.Payments, c.paymentView(p, role, now))
-		}
+		return roleOf(c.by, p) == role && (q.State == "" || q.State == p.State) && (!byReference || reference == p.OrderNumber) && c.inAmount(p.Amount)
+	})
+	if err != nil {
+		return answer{}, err
 	}
-	if len(found) == q.Limit {
-		page.Next = cursor(found[len(found)-1])
+	page, now := api.Payments{Payments: []api.Payment{}, Next: next}, c.now()
+	for _, p := range found {
+		page.Payments = append(page.Payments, c.paymentView(p, role, now))
 	}
 	return ok(page)
 }
@@ -160,20 +178,6 @@ func (c *call) findPayments(q processor.PaymentQuery) (found []payment.Payment, 
 			return nil, err
 		}
 	}
-}
-
-// cursor is where a page ends: the last payment's time and id.
-func cursor(p payment.Payment) string {
-	return strconv.FormatInt(p.InstructedAt.UnixMicro(), 10) + "." + string(p.ID)
-}
-
-func parseCursor(text string) (time.Time, payment.ID, error) {
-	at, id, _ := strings.Cut(text, ".")
-	micros, err := strconv.ParseInt(at, 10, 64)
-	if err != nil || consent.PaymentID(id).Check() != nil {
-		return time.Time{}, "", refuseField("invalid_field", "before")
-	}
-	return time.UnixMicro(micros).UTC(), payment.ID(id), nil
 }
 
 // getReceipt is GET /v1/payments/{id}/receipt.

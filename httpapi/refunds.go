@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"tapline/api"
@@ -94,7 +92,13 @@ func (c *call) getRefund() (answer, error) {
 
 // listRefunds is GET /v1/refunds.
 func (c *call) listRefunds() (answer, error) {
-	q := processor.RefundQuery{Limit: int(c.number("limit", defaultPage))}
+	s, err := c.span(func(id string) error { return consent.CheckRefundID(payment.RefundID(id)) })
+	if err != nil {
+		return answer{}, err
+	}
+	q := processor.RefundQuery{
+		From: s.from, Before: s.before, BeforeID: payment.RefundID(s.beforeID), Oldest: s.oldest, AfterID: payment.RefundID(s.afterID), Limit: s.limit,
+	}
 	switch id, given := c.query["payment"]; {
 	case given && id != "":
 		q.Payment = payment.ID(id)
@@ -103,16 +107,8 @@ func (c *call) listRefunds() (answer, error) {
 	default:
 		return answer{}, refuseField("invalid_field", "payment")
 	}
-	if before, given := c.query["before"]; given {
-		at, id, _ := strings.Cut(before, ".")
-		micros, err := strconv.ParseInt(at, 10, 64)
-		if err != nil || consent.CheckRefundID(payment.RefundID(id)) != nil {
-			return answer{}, refuseField("invalid_field", "before")
-		}
-		q.Before, q.BeforeID = time.UnixMicro(micros).UTC(), payment.RefundID(id)
-	}
 	page := api.Refunds{Refunds: []api.Refund{}}
-	err := c.Store.View(c.r.Context(), func(r processor.Reader) (err error) {
+	err = c.Store.View(c.r.Context(), func(r processor.Reader) (err error) {
 		page, err = c.refundsPage(r, q)
 		return err
 	})
@@ -153,7 +149,7 @@ func (c *call) refundsPage(r processor.Reader, q processor.RefundQuery) (api.Ref
 	}
 	if len(found) == q.Limit {
 		last := found[len(found)-1]
-		page.Next = strconv.FormatInt(last.At.UnixMicro(), 10) + "." + string(last.ID)
+		page.Next = cursor(last.At, string(last.ID))
 	}
 	return page, nil
 }

@@ -58,6 +58,7 @@ type route struct {
 	out     reflect.Type // of the answer; nil for a stream
 	also    []string     // media types of further forms of the answer
 	codes   []string     // the problems that are this operation's own
+	ends    *deprecation // if it is deprecated
 	admin   bool         // for operators, perhaps on a listener of their own
 	sandbox bool         // elsewhere it is not there
 	handle  func(*call) (answer, error)
@@ -67,8 +68,10 @@ type route struct {
 // max.
 type param struct {
 	name     string
+	was      former // a name that it had; zero for none
 	doc      string
 	enum     []string
+	many     bool // several of enum, with commas between
 	integer  bool
 	min, max int64
 	required bool
@@ -126,7 +129,7 @@ func (c *call) run() (a answer, err error) {
 	if err := c.authenticate(); err != nil {
 		return answer{}, err
 	}
-	if c.query, err = parseParams(c.route.query, c.r.URL.RawQuery); err != nil {
+	if c.query, err = c.takeQuery(); err != nil {
 		return answer{}, err
 	}
 	if err := c.readBody(); err != nil {
@@ -246,6 +249,21 @@ func (c *call) decode(v any) error {
 	return nil
 }
 
+// takeQuery reads the query, and says in the answer what of it is deprecated, or that the operation is.
+func (c *call) takeQuery() (map[string]string, error) {
+	query, old, err := renamedParams(c.route.query, c.r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	if c.route.ends != nil {
+		old = c.route.ends
+	}
+	if old != nil {
+		old.tell(c.w.Header(), c.PublicURL+policyPath)
+	}
+	return parseParams(c.route.query, query)
+}
+
 // parseParams reads a query or form: each parameter once, none unknown, each value as it is declared.
 func parseParams(known []param, raw string) (map[string]string, error) {
 	values, err := url.ParseQuery(raw)
@@ -282,6 +300,10 @@ func (p param) takes(value string) bool {
 	case p.integer:
 		n, err := strconv.ParseInt(value, 10, 64)
 		return err == nil && n >= p.min && n <= p.max && !strings.HasPrefix(value, "+")
+	case p.many:
+		named := strings.Split(value, ",")
+		slices.Sort(named)
+		return len(slices.Compact(slices.Clone(named))) == len(named) && !slices.ContainsFunc(named, func(n string) bool { return !slices.Contains(p.enum, n) })
 	case p.enum != nil:
 		return slices.Contains(p.enum, value)
 	}

@@ -114,14 +114,14 @@ func paymentRoutes() []*route {
 				"unknown_order", "order_mismatch", "order_claimed", "order_closed"},
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
-			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.",
-			by:   []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Payments](), handle: (*call).listPayments,
-			query: []param{
+			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's. By state, reference, " +
+				"amount and time; a page may be short, and still have a next.",
+			by: []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Payments](), handle: (*call).listPayments,
+			query: listedInTime(append([]param{
 				{name: "role", doc: "Initiator if it is left out, or payee for a payee's key.", enum: []string{api.RoleInitiator, api.RoleApprover, api.RolePayee}},
 				{name: "state", doc: "Only payments in this state.", enum: stateNames()},
-				{name: "before", doc: "The next of the page before."},
-				{name: "limit", doc: "How many to look at; a page may show fewer.", integer: true, min: 1, max: maxPage},
-			},
+				{name: "reference", doc: "Only those with this reference of an order."},
+			}, byAmount...)...),
 		}, {
 			method: "GET", path: "/v1/payments/{id}", id: "getPayment", summary: "Read a payment, or wait for its next change",
 			text: "For its initiator, its associated device once that is asked, and its payee once the payer has confirmed. For " +
@@ -130,6 +130,7 @@ func paymentRoutes() []*route {
 			query: []param{
 				{name: "wait", doc: "How many seconds to wait for a change.", integer: true, max: maxWait},
 				{name: "after", doc: "The version that is known; what is newer is answered at once.", integer: true, max: 1 << 40},
+				{name: "expand", doc: "What to answer with it, under expanded.", many: true, enum: []string{"order", "refunds"}},
 			},
 			codes: []string{"unknown_payment", "too_many_streams"},
 		}, {
@@ -182,15 +183,13 @@ func orderRoutes() []*route {
 			codes:  []string{"idempotency_key_required", "unknown_payee", "payee_closed", "wrong_currency", "order_sum"},
 		}, {
 			method: "GET", path: "/v1/orders", id: "listOrders", summary: "List a payee's orders, newest first",
-			text: "By state, reference, amount; a page at a time.",
+			text: "By state, reference, amount and time; a page at a time.",
 			by:   []credential{byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.PayeeOrders](), handle: (*call).listOrders,
-			query: []param{
+			query: listedInTime(append([]param{
 				{name: "state", doc: "Only orders in this state.", enum: orderStateNames()},
 				{name: "reference", doc: "Only orders with this reference."},
 				{name: "minor", doc: "Only orders of this amount, in minor units.", integer: true, min: 1, max: money.MaxMinor},
-				{name: "before", doc: "The next of the page before."},
-				{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
-			},
+			}, byAmount[:2]...)...),
 			codes: []string{"unknown_payee"},
 		}, {
 			method: "GET", path: "/v1/orders/{id}", id: "getOrder", summary: "Read an order",
@@ -220,11 +219,7 @@ func refundRoutes() []*route {
 			method: "GET", path: "/v1/refunds", id: "listRefunds", summary: "List refunds, newest first",
 			text: "Those of a payment, for whoever may see it; a payee's key lists all of the payee's without one.",
 			by:   []credential{byDevice, byPayee}, scope: processor.ScopeRead, status: http.StatusOK, out: typeOf[api.Refunds](), handle: (*call).listRefunds,
-			query: []param{
-				{name: "payment", doc: "Only refunds of this payment; a device has to name one."},
-				{name: "before", doc: "The next of the page before."},
-				{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
-			},
+			query: listedInTime(param{name: "payment", doc: "Only refunds of this payment; a device has to name one."}),
 			codes: []string{"unknown_payment"},
 		}, {
 			method: "GET", path: "/v1/refunds/{id}", id: "getRefund", summary: "Read a refund",
@@ -404,12 +399,6 @@ func signInRoutes() []*route {
 			codes: []string{"idempotency_key_required", "unknown_operator", "api_key_over", "unknown_passkey", "passkey_in_use"},
 		},
 	}
-}
-
-// page is the parameters of an operator's list.
-var page = []param{
-	{name: "after", doc: "The next of the page before."},
-	{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
 }
 
 // adminRead is an operator's operation that reads.

@@ -178,7 +178,7 @@ func (x *people) payOrder() {
 		get("/v1/payments?role=approver&state=approval_required", x.token(x.phone)).into(200, &asked)
 	x.tell("approvePayment", "Wei compares the statement and types the digits that the kiosk shows: the money moves").
 		approve(asked.Payments[0], x.payment.Code).expect(200, "")
-	x.tell("getPayment", "The shop reads the payment").get("/v1/payments/"+x.payment.ID, x.apiKey)
+	x.tell("getPayment", "The shop reads the payment, and its order with it").get("/v1/payments/"+x.payment.ID+"?expand=order", x.apiKey)
 	x.tell("getReceipt", "The kiosk gets the receipt, signed by the service").get("/v1/payments/"+x.payment.ID+"/receipt", x.token(x.kiosk))
 	x.tell("getAnyPayment", "Olga looks at every step of it").get("/v1/admin/payments/"+x.payment.ID, x.olga())
 	x.tell("searchPayments", "She finds it by the last digits of the card").get("/v1/admin/payments?last4=1234&state=settled", x.olga())

@@ -46,13 +46,9 @@ func webhookRoutes() []*route {
 			status: http.StatusCreated, out: delivery, handle: (*call).testWebhook, codes: []string{"webhook_endpoint_disabled"},
 		}, {
 			method: "GET", path: one + "/deliveries", id: "listWebhookDeliveries", summary: "List what was sent, and what became of it",
-			text:   "Newest event first. Deliveries are kept for 30 days after the event.",
+			text:   "By the time of their events. Deliveries are kept for 30 days after the event.",
 			status: http.StatusOK, out: typeOf[api.WebhookDeliveries](), handle: (*call).listDeliveries,
-			query: []param{
-				{name: "state", doc: "Only those in this state.", enum: textsOf(processor.DeliveryStates)},
-				{name: "limit", doc: "How many.", integer: true, min: 1, max: maxPage},
-				{name: "before", doc: "The next of the page before."},
-			},
+			query: listedInTime(param{name: "state", doc: "Only those in this state.", enum: textsOf(processor.DeliveryStates)}),
 		}, {
 			method: "POST", path: one + "/replay", id: "replayFailedWebhooks", summary: "Send again what failed since a time",
 			text: "With all attempts anew; at most 1,000 deliveries, newest event first.",

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -186,16 +185,14 @@ func (c *call) listDeliveries() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q := processor.DeliveryQuery{Endpoint: e.ID, State: processor.DeliveryState(c.query["state"]), Limit: int(c.number("limit", defaultPage))}
-	if before, given := c.query["before"]; given {
-		at, id, found := strings.Cut(before, ".")
-		micros, err := strconv.ParseInt(at, 10, 64)
-		if err != nil || !found {
-			return answer{}, refuseField("invalid_field", "before")
-		}
-		q.Before, q.BeforeID = time.UnixMicro(micros).UTC(), id
+	s, err := c.span(func(string) error { return nil })
+	if err != nil {
+		return answer{}, err
 	}
-	found, err := c.sent(q)
+	found, err := c.sent(processor.DeliveryQuery{
+		Endpoint: e.ID, State: processor.DeliveryState(c.query["state"]), Since: s.from, Before: s.before, BeforeID: s.beforeID,
+		Oldest: s.oldest, AfterID: s.afterID, Limit: s.limit,
+	})
 	if err != nil {
 		return answer{}, err
 	}
@@ -203,9 +200,9 @@ func (c *call) listDeliveries() (answer, error) {
 	for _, d := range found {
 		page.Deliveries = append(page.Deliveries, deliveryView(d))
 	}
-	if len(found) == q.Limit {
+	if len(found) > 0 {
 		last := found[len(found)-1]
-		page.Next = strconv.FormatInt(last.At.UnixMicro(), 10) + "." + last.ID
+		page.Next = s.next(len(found), last.At, last.ID)
 	}
 	return ok(page)
 }

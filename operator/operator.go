@@ -145,7 +145,7 @@ func page(after string) url.Values {
 	if after == "" {
 		return nil
 	}
-	return url.Values{"after": {after}}
+	return url.Values{"before": {after}}
 }
 
 // all reads pages until there is none.

@@ -128,7 +128,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	s.HandleFunc("GET /v1/admin/payees", func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.RawQuery)
 		page := api.Payees{Payees: []api.AdminPayee{{Handle: "a@shop"}}, Next: "a@shop"}
-		if r.URL.Query().Get("after") != "" {
+		if r.URL.Query().Get("before") != "" {
 			page = api.Payees{Payees: []api.AdminPayee{{Handle: "b@shop"}}}
 		}
 		answer(w, 200, page)
@@ -137,7 +137,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	if err != nil || len(payees) != 2 || payees[1].Handle != "b@shop" {
 		t.Errorf("got %+v, %v", payees, err)
 	}
-	if diff := cmp.Diff([]string{"", "after=a%40shop"}, asked); diff != "" {
+	if diff := cmp.Diff([]string{"", "before=a%40shop"}, asked); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -23,7 +23,7 @@ type Search struct {
 func (s Search) query() url.Values {
 	q := url.Values{}
 	for name, value := range map[string]string{
-		"state": s.State, "payee": s.Payee, "card": string(s.Card), "last4": s.Last4, "order": s.Order, "before": s.Before,
+		"state": s.State, "payee": s.Payee, "card": string(s.Card), "last4": s.Last4, "reference": s.Order, "before": s.Before,
 	} {
 		if value != "" {
 			q.Set(name, value)

@@ -113,13 +113,45 @@ type Query struct {
 	State     string       // empty for any
 	Reference string       // empty for any
 	Amount    money.Amount // zero for any; in the payee's currency
+	Least     int64        // of the amount, in minor units
+	Most      int64        // of the amount; 0 for no bound
+	Span                   // made in it
 	Before    string       // the Next of the page before
 	Limit     int          // 0 leaves it to the service
 }
 
+// Span is what part of a list by time is asked for. The zero value is all of it, newest first.
+type Span struct {
+	From   time.Time // zero for no bound; inclusive
+	Until  time.Time // zero for no bound; exclusive
+	Oldest bool      // oldest first
+}
+
+func (s Span) add(query url.Values) url.Values {
+	for name, at := range map[string]time.Time{"from": s.From, "until": s.Until} {
+		if !at.IsZero() {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	if s.Oldest {
+		query.Set("sort", "oldest")
+	}
+	return query
+}
+
+// bounds adds those of an amount that are given.
+func bounds(query url.Values, least, most int64) url.Values {
+	for name, minor := range map[string]int64{"least": least, "most": most} {
+		if minor > 0 {
+			query.Set(name, strconv.FormatInt(minor, 10))
+		}
+	}
+	return query
+}
+
 // Orders is a page of orders, newest first.
 func (c *Client) Orders(ctx context.Context, q Query) (page api.PayeeOrders, err error) {
-	query := listing(q.Before, q.Limit, "state", q.State, "reference", q.Reference)
+	query := q.add(bounds(listing(q.Before, q.Limit, "state", q.State, "reference", q.Reference), q.Least, q.Most))
 	if q.Amount.Minor > 0 {
 		query.Set("minor", strconv.FormatInt(q.Amount.Minor, 10))
 	}

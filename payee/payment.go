@@ -8,11 +8,18 @@ import (
 	"time"
 
 	"tapline/api"
+	"tapline/money"
 )
 
 // Payment is a payment to the payee as it is now. Once it is settled the money is the payee's.
 func (c *Client) Payment(ctx context.Context, id string) (p api.Payment, err error) {
 	err = c.read(ctx, paymentPath(id, ""), nil, &p)
+	return p, err
+}
+
+// WholePayment is a payment with its order and its refunds, in Expanded.
+func (c *Client) WholePayment(ctx context.Context, id string) (p api.Payment, err error) {
+	err = c.read(ctx, paymentPath(id, ""), url.Values{"expand": {"order,refunds"}}, &p)
 	return p, err
 }
 
@@ -26,14 +33,19 @@ func (c *Client) WaitForPayment(ctx context.Context, id string, after int64, wai
 
 // PaymentQuery selects payments.
 type PaymentQuery struct {
-	State  string // empty for any
-	Before string // the Next of the page before
-	Limit  int    // how many to look at, of which a page may show fewer; 0 leaves it to the service
+	State     string         // empty for any
+	Reference string         // of an order; empty for any
+	Least     int64          // of the amount, in minor units
+	Most      int64          // of the amount; 0 for no bound
+	Currency  money.Currency // empty for any
+	Span                     // instructed in it
+	Before    string         // the Next of the page before
+	Limit     int            // 0 leaves it to the service
 }
 
-// Payments is a page of payments to the payee, newest first.
+// Payments is a page of payments to the payee, newest first. It may be short, or empty, and have a Next.
 func (c *Client) Payments(ctx context.Context, q PaymentQuery) (page api.Payments, err error) {
-	err = c.read(ctx, "/v1/payments", listing(q.Before, q.Limit, "state", q.State), &page)
+	err = c.read(ctx, "/v1/payments", q.add(bounds(listing(q.Before, q.Limit, "state", q.State, "reference", q.Reference, "currency", string(q.Currency)), q.Least, q.Most)), &page)
 	return page, err
 }
 

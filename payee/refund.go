@@ -23,13 +23,14 @@ func (c *Client) MadeRefund(ctx context.Context, id string) (r api.Refund, err e
 // RefundQuery selects refunds.
 type RefundQuery struct {
 	Payment string // empty for those of all payments
+	Span           // made in it
 	Before  string // the Next of the page before
 	Limit   int    // 0 leaves it to the service
 }
 
 // Refunds is a page of refunds, newest first.
 func (c *Client) Refunds(ctx context.Context, q RefundQuery) (page api.Refunds, err error) {
-	err = c.read(ctx, "/v1/refunds", listing(q.Before, q.Limit, "payment", q.Payment), &page)
+	err = c.read(ctx, "/v1/refunds", q.add(listing(q.Before, q.Limit, "payment", q.Payment)), &page)
 	return page, err
 }
 

@@ -16,6 +16,9 @@ import (
 	"tapline/payee"
 )
 
+// whole is a span with everything that there is to say of one.
+var whole = payee.Span{From: time.Unix(1, 0), Until: time.Unix(2, 0), Oldest: true}
+
 // calls is how each operation that a payee's API key may ask for is asked for with the client, with everything in the query that there is
 // to ask for. Ids in the calls are "X".
 var calls = map[string]func(context.Context, *payee.Client) error{
@@ -31,7 +34,7 @@ var calls = map[string]func(context.Context, *payee.Client) error{
 
 	"makeOrder": func(ctx context.Context, c *payee.Client) error { return second(c.MakeOrder(ctx, api.NewOrder{})) },
 	"listOrders": func(ctx context.Context, c *payee.Client) error {
-		return first(c.EachOrder(ctx, payee.Query{State: "paid", Reference: "1042", Amount: money.Amount{Minor: 1, Currency: "CNY"}, Before: "9", Limit: 2}))
+		return first(c.EachOrder(ctx, payee.Query{State: "paid", Reference: "1042", Amount: money.Amount{Minor: 1, Currency: "CNY"}, Least: 1, Most: 2, Span: whole, Before: "9", Limit: 2}))
 	},
 	"getOrder":    func(ctx context.Context, c *payee.Client) error { return second(c.Order(ctx, "X")) },
 	"cancelOrder": func(ctx context.Context, c *payee.Client) error { return second(c.CancelOrder(ctx, "X")) },
@@ -44,7 +47,7 @@ var calls = map[string]func(context.Context, *payee.Client) error{
 	"disableOrderTemplate": func(ctx context.Context, c *payee.Client) error { return second(c.DisableTemplate(ctx, "X")) },
 
 	"listPayments": func(ctx context.Context, c *payee.Client) error {
-		return first(c.EachPayment(ctx, payee.PaymentQuery{State: "settled", Before: "9", Limit: 2}))
+		return first(c.EachPayment(ctx, payee.PaymentQuery{State: "settled", Reference: "1042", Least: 1, Most: 2, Currency: "CNY", Span: whole, Before: "9", Limit: 2}))
 	},
 	"getPayment": func(ctx context.Context, c *payee.Client) error {
 		return second(c.WaitForPayment(ctx, "X", 3, 5*time.Second))
@@ -54,7 +57,7 @@ var calls = map[string]func(context.Context, *payee.Client) error{
 
 	"makeRefund": func(ctx context.Context, c *payee.Client) error { return second(c.Refund(ctx, api.NewRefund{})) },
 	"listRefunds": func(ctx context.Context, c *payee.Client) error {
-		return first(c.EachRefund(ctx, payee.RefundQuery{Payment: "X", Before: "9", Limit: 2}))
+		return first(c.EachRefund(ctx, payee.RefundQuery{Payment: "X", Span: whole, Before: "9", Limit: 2}))
 	},
 	"getRefund": func(ctx context.Context, c *payee.Client) error { return second(c.MadeRefund(ctx, "X")) },
 	"getOwnReport": func(ctx context.Context, c *payee.Client) error {
@@ -76,7 +79,7 @@ var calls = map[string]func(context.Context, *payee.Client) error{
 	"removeWebhookEndpoint": func(ctx context.Context, c *payee.Client) error { return second(c.RemoveWebhook(ctx, "X")) },
 	"testWebhookEndpoint":   func(ctx context.Context, c *payee.Client) error { return second(c.TestWebhook(ctx, "X")) },
 	"listWebhookDeliveries": func(ctx context.Context, c *payee.Client) error {
-		return first(c.EachDelivery(ctx, "X", payee.DeliveryQuery{State: "failed", Before: "9", Limit: 2}))
+		return first(c.EachDelivery(ctx, "X", payee.DeliveryQuery{State: "failed", Span: whole, Before: "9", Limit: 2}))
 	},
 	"replayWebhookDelivery": func(ctx context.Context, c *payee.Client) error { return second(c.Replay(ctx, "X")) },
 	"replayFailedWebhooks": func(ctx context.Context, c *payee.Client) error {
@@ -104,6 +107,7 @@ var without = map[string]string{
 // unasked are parameters that the client does not ask with, and why.
 var unasked = map[string]string{
 	"listPayments role": "an API key has one role",
+	"getPayment expand": "WholePayment asks with it, and does not wait",
 }
 
 func second[T any](_ T, err error) error { return err }

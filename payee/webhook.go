@@ -101,13 +101,14 @@ func (c *Client) TestWebhook(ctx context.Context, id string) (api.WebhookDeliver
 // DeliveryQuery selects deliveries.
 type DeliveryQuery struct {
 	State  string // empty for any
+	Span          // of their events
 	Before string // the Next of the page before
 	Limit  int    // 0 leaves it to the service
 }
 
 // Deliveries is a page of what was sent to an endpoint, newest event first.
 func (c *Client) Deliveries(ctx context.Context, endpoint string, q DeliveryQuery) (page api.WebhookDeliveries, err error) {
-	err = c.read(ctx, endpointPath(endpoint, "/deliveries"), listing(q.Before, q.Limit, "state", q.State), &page)
+	err = c.read(ctx, endpointPath(endpoint, "/deliveries"), q.add(listing(q.Before, q.Limit, "state", q.State)), &page)
 	return page, err
 }
 

@@ -200,6 +200,8 @@ function render(doc) {
   main.append(el("section", { id: "story" }, el("h2", {}, "The examples as one story"),
     el("ol", {}, ...doc["x-story"].map((/** @type {any} */ s) => el("li", {}, el("a", { href: "#" + s.operation }, s.summary))))));
   list("reference", "story", "The examples as one story");
+  main.append(el("section", { id: "versioning" }, el("h2", {}, "What may change"), el("p", {}, doc["x-versioning"])));
+  list("reference", "versioning", "What may change");
   main.append(el("section", { id: "codes" }, el("h2", {}, "Problem codes")));
   main.append(table(["code", "status", "meaning", "same request may work later"], doc["x-problem-codes"].map((/** @type {any} */ c) =>
     [el("code", { id: "code-" + c.code }, c.code), String(c.status), c.title, c.retryable ? "yes" : "no"])));

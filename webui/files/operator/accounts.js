@@ -13,15 +13,15 @@ export async function accounts(place, _, signal) {
   const [{ owner: me }, names] = await Promise.all([self(), people(signal)]);
   const [more, morePayees, moreWaiting] = await Promise.all([
     pages(async (after) => {
-      const page = await get('/accounts' + (after && '?after=' + encodeURIComponent(after)), signal);
+      const page = await get('/accounts' + (after && '?before=' + encodeURIComponent(after)), signal);
       return { items: page.accounts.map(row), next: page.next };
     }, rows),
     pages(async (after) => {
-      const page = await get('/payees' + (after && '?after=' + encodeURIComponent(after)), signal);
+      const page = await get('/payees' + (after && '?before=' + encodeURIComponent(after)), signal);
       return { items: page.payees.map(payee), next: page.next };
     }, payees),
     pages(async (after) => {
-      const page = await get('/top-ups' + (after && '?after=' + encodeURIComponent(after)), signal);
+      const page = await get('/top-ups' + (after && '?before=' + encodeURIComponent(after)), signal);
       return { items: page.top_ups.map((/** @type {any} */ u) => held(u, me, names, again)), next: page.next };
     }, waiting),
   ]);

@@ -13,7 +13,7 @@ export async function cards(place, _, signal) {
   const list = h('ul.items.issued');
   const again = (/** @type {string} */ words) => cards(place, _, signal).then(() => place.prepend(notice('good', words)));
   const more = await pages(async (after) => {
-    const page = await get('/cards' + (after && '?after=' + encodeURIComponent(after)), signal);
+    const page = await get('/cards' + (after && '?before=' + encodeURIComponent(after)), signal);
     return { items: page.cards.map((/** @type {any} */ c) => item(c, again)), next: page.next };
   }, list);
   place.replaceChildren(said, button(t('op.issue'), () => issue(again), { icon: 'tap' }), list, more);

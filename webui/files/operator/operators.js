@@ -96,7 +96,7 @@ export async function operators(place, _, signal) {
   const [me, names, passkeys, keyed] = await Promise.all([self(), people(signal), usable(), hasKey('operator')]);
   const list = h('ul.items');
   const more = await pages(async (after) => {
-    const page = await get('/operators' + (after && '?after=' + encodeURIComponent(after)), signal);
+    const page = await get('/operators' + (after && '?before=' + encodeURIComponent(after)), signal);
     return { items: page.operators.map((/** @type {any} */ o) => person(o, me.owner, names, again)), next: page.next };
   }, list);
   const making = button(t('op.passkey_make'), () => ask({ title: t('op.passkey_make'), text: keyed ? t('op.passkey_text') : undefined,

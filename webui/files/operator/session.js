@@ -82,7 +82,7 @@ export async function people(signal) {
   /** @type {Map<string, string>} */
   const names = new Map();
   for (let after = ''; ;) {
-    const page = await get(where('/operators', { after }), signal);
+    const page = await get(where('/operators', { before: after }), signal);
     for (const o of page.operators) names.set(o.id, o.name);
     if (!(after = page.next)) return names;
   }

@@ -14,7 +14,7 @@ export async function alarms(place, _, signal) {
   const lamp = h('p.live', { role: 'status' }, t('me.connecting'));
   const health = h('div');
   const more = await pages(async (after) => {
-    const page = await get('/events' + (after && '?after=' + after), signal);
+    const page = await get('/events' + (after && '?before=' + after), signal);
     return { items: page.events.map(told), next: page.next };
   }, list);
   place.replaceChildren(health, lamp, list, more);
@@ -56,7 +56,7 @@ export async function audit(place, _, signal) {
   const names = await people(signal);
   const rows = h('tbody');
   const more = await pages(async (after) => {
-    const page = await get('/audit' + (after && '?after=' + after), signal);
+    const page = await get('/audit' + (after && '?before=' + after), signal);
     return { items: page.records.map((/** @type {any} */ a) => h('tr', {}, h('td', {}, when(a.at)), h('th', { scope: 'row' }, h('bdi', {}, names.get(a.operator) ?? a.operator)),
       h('td', {}, h('code', {}, a.action)), h('td', {}, short(a.subject)), h('td', {}, h('bdi', {}, a.note)))), next: page.next };
   }, rows);
