@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -111,6 +112,9 @@ func (e example) show(r *route, op *huma.Operation) {
 // exampleValue is a parameter as its schema has it.
 func exampleValue(r *route, name, text string) any {
 	for _, p := range r.query {
+		if p.name == name && p.many {
+			return strings.Split(text, ",")
+		}
 		if n, err := strconv.ParseInt(text, 10, 64); p.name == name && p.integer && err == nil {
 			return n
 		}

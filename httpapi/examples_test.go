@@ -116,6 +116,7 @@ type story struct {
 	sealer *history.Sealer
 	told   map[string]example
 	order  []string
+	steady func([]byte) []byte // what is done to answers first; nil for nothing
 
 	mu      sync.Mutex
 	pending *example
@@ -182,6 +183,9 @@ func (x *story) settleUp() {
 	x.pending = nil
 	if e.Answer.Status != r.status {
 		x.Fatalf("%s answered %d %s", r.id, e.Answer.Status, e.Answer.Body)
+	}
+	if x.steady != nil {
+		e.Answer.Body = x.steady(e.Answer.Body)
 	}
 	sent := r.id + " " + string(e.Request.Body)
 	if r.out != nil {

@@ -25,7 +25,7 @@ var notLists = map[string]string{"nextEvents": "waits for what comes; after is t
 var shortLists = map[string]string{
 	"listCards": "the cards of a device", "listPasskeys": "20 of a card", "listSignInPasskeys": "20 of an owner",
 	"listAPIKeys": "50 of a payee", "listPayeeAPIKeys": "50 of a payee", "listWebhookEndpoints": "20 of a payee",
-	"listOrderTemplates": "200 of a payee",
+	"listOrderTemplates": "200 of a payee", "listTestCards": "what a developer made in a sandbox",
 }
 
 // shelf is a list that comes in pages: who reads it where, and how there comes to be one thing more in it.
