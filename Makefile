@@ -133,7 +133,7 @@ fuzz: ## run every fuzz function for FUZZTIME (20s)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: generate
-generate: ## write the generated files anew
+generate: clients ## write the generated files anew
 	go generate ./...
 
 .PHONY: clients

@@ -68,10 +68,34 @@ func readme(t *testing.T, env []string) {
 	c := exec.CommandContext(t.Context(), "node", "--preserve-symlinks", "shop.mjs")
 	c.Dir, c.Env = dir, env
 	out, err := c.CombinedOutput()
+	typed(t, dir)
 	for _, want := range []string{"open http://127.0.0.1:", "1042 1250\n", "it has ended\n"} {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("the program of the README: %v; it does not say %q:\n%s", err, want, out)
 		}
+	}
+}
+
+// typed has tsc look at a program that uses the installed client, as Node resolves it, with all of the client's declarations.
+func typed(t *testing.T, dir string) {
+	t.Helper()
+	for name, text := range map[string]string{
+		"tsconfig.json": `{"include": ["sell.mts"], "compilerOptions": {"strict": true, "noEmit": true, "target": "es2022", "module": "nodenext",
+			"lib": ["es2023", "dom", "dom.iterable"], "types": [], "preserveSymlinks": true}}`,
+		"sell.mts": `import { connect } from 'tapline';
+import { verifyWebhook } from 'tapline/webhook';
+export const minor: number = (await connect({ url: '', key: '' }).getOrder({ id: '' })).amount.minor;
+export const id: string = (await verifyWebhook('', {}, '')).id;
+// @ts-expect-error: it is a number
+export const not: string = minor;
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), "node", modules+"typescript/bin/tsc", "--project", dir).CombinedOutput(); err != nil {
+		t.Errorf("a program in TypeScript: %v\n%s", err, out)
 	}
 }
 
