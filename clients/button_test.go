@@ -111,7 +111,7 @@ func TestTheButtonOnAPhone(t *testing.T) {
 	b.size(375, 740)
 	b.look(map[string]string{"hover": "none", "pointer": "coarse"})
 	b.open(s.shop + "/?lang=zh")
-	b.until(in + `.querySelector('slot').assignedNodes({ flatten: true })[0].textContent === '刷卡支付'`)
+	b.until(in + `.querySelector('slot').assignedNodes({ flatten: true })[0].textContent === '刷卡付款'`)
 	b.accessible("phone-zh")
 	emulated := evaluate[bool](b, `matchMedia('(hover: none) and (pointer: coarse)').matches`)
 	if !emulated { // this Chromium takes no such features: the page is told instead

@@ -8,8 +8,8 @@ const words = {
     cancelled: 'The order was cancelled.', expired: 'The time to pay is over.', failed: 'This did not work. Nothing was paid. Please try again.',
   },
   zh: {
-    pay: '刷卡支付', title: '扫码支付', scan: '请用手机扫描此二维码，然后在手机上碰卡。', code: '支付页面的二维码', here: '在本机支付', close: '关闭',
-    open: '等待支付…', claimed: '有人正在支付…', paid: '已支付', cancelled: '订单已取消。', expired: '支付时间已过。', failed: '操作失败，未支付任何款项。请重试。',
+    pay: '刷卡付款', title: '扫码付款', scan: '请用手机扫描此二维码，然后在手机上刷卡。', code: '付款页面的二维码', here: '在本机付款', close: '关闭',
+    open: '等待付款…', claimed: '有人正在支付…', paid: '已付款', cancelled: '订单已取消。', expired: '已过付款期限。', failed: '操作失败，没有付款。请重试。',
   },
 };
 const sheet = new CSSStyleSheet();

@@ -16,6 +16,8 @@ test('an order is made, paid, and a part of it given back', async () => {
   const refund = await tapline.makeRefund({ payment: payment.id, amount: { ...price, minor: 250 }, reason: 'a torn page' });
   assert.deepEqual([refund.refunded.minor, refund.payment_amount.minor], [250, 1250]);
   assert.deepEqual((await tapline.listRefunds({ payment: payment.id })).refunds.map((r) => r.id), [refund.id]);
+  const { expanded } = await tapline.getPayment({ id: payment.id, expand: ['order', 'refunds'] });
+  assert.deepEqual([expanded.order.id, expanded.refunds[0].id], [made.id, refund.id]);
   const report = await tapline.getOwnReport({ currency: 'CNY' });
   assert.equal(report.closing, 1000);
   assert.match(await tapline.getOwnReport({ format: 'csv' }), /^\w+,.*\r?\n/);
@@ -27,6 +29,9 @@ test('lists go on over pages', async () => {
   const found = [];
   for await (const order of tapline.each.listOrders({ reference: 'stall', limit: 2 })) found.push(order.id);
   assert.deepEqual(found, made.reverse());
+  const oldest = [];
+  for await (const order of tapline.each.listOrders({ reference: 'stall', sort: 'oldest', limit: 2 })) oldest.push(order.id);
+  assert.deepEqual(oldest, made.toReversed());
   for await (const order of tapline.each.listOrders({ reference: 'stall', limit: 2 })) {
     assert.equal(order.id, made[0]);
     break; // and nothing more is asked for

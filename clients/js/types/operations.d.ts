@@ -55,7 +55,7 @@ export namespace operations {
         export { method_8 as method };
         let path_8: "/v1/payments/{id}";
         export { path_8 as path };
-        let query_1: readonly ["wait", "after"];
+        let query_1: readonly ["wait", "after", "expand"];
         export { query_1 as query };
     }
     namespace getReceipt {
@@ -105,7 +105,7 @@ export namespace operations {
         export { method_16 as method };
         let path_16: "/v1/orders";
         export { path_16 as path };
-        let query_2: readonly ["state", "reference", "minor", "before", "limit"];
+        let query_2: readonly ["state", "reference", "minor", "least", "most", "from", "until", "sort", "before", "limit"];
         export { query_2 as query };
         export let list: "orders";
     }
@@ -114,7 +114,7 @@ export namespace operations {
         export { method_17 as method };
         let path_17: "/v1/payments";
         export { path_17 as path };
-        let query_3: readonly ["role", "state", "before", "limit"];
+        let query_3: readonly ["role", "state", "reference", "least", "most", "currency", "from", "until", "sort", "before", "limit"];
         export { query_3 as query };
         let list_1: "payments";
         export { list_1 as list };
@@ -124,7 +124,7 @@ export namespace operations {
         export { method_18 as method };
         let path_18: "/v1/refunds";
         export { path_18 as path };
-        let query_4: readonly ["payment", "before", "limit"];
+        let query_4: readonly ["payment", "from", "until", "sort", "before", "limit"];
         export { query_4 as query };
         let list_2: "refunds";
         export { list_2 as list };
@@ -146,7 +146,7 @@ export namespace operations {
         export { method_21 as method };
         let path_21: "/v1/webhook-endpoints/{id}/deliveries";
         export { path_21 as path };
-        let query_5: readonly ["state", "limit", "before"];
+        let query_5: readonly ["state", "from", "until", "sort", "before", "limit"];
         export { query_5 as query };
         let list_3: "deliveries";
         export { list_3 as list };

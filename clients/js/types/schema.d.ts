@@ -181,7 +181,7 @@ export interface paths {
         };
         /**
          * List a payee's orders, newest first
-         * @description By state, reference, amount; a page at a time.
+         * @description By state, reference, amount and time; a page at a time.
          */
         get: operations["listOrders"];
         put?: never;
@@ -285,7 +285,7 @@ export interface paths {
         };
         /**
          * List payments, newest first
-         * @description A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's.
+         * @description A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's. By state, reference, amount and time; a page may be short, and still have a next.
          */
         get: operations["listPayments"];
         put?: never;
@@ -629,7 +629,7 @@ export interface paths {
         };
         /**
          * List what was sent, and what became of it
-         * @description Newest event first. Deliveries are kept for 30 days after the event.
+         * @description By the time of their events. Deliveries are kept for 30 days after the event.
          */
         get: operations["listWebhookDeliveries"];
         put?: never;
@@ -1129,6 +1129,8 @@ export interface components {
             code?: string;
             /** Format: date-time */
             ended_at?: string;
+            /** @description What was asked for with expand. */
+            expanded?: components["schemas"]["PaymentExpansion"];
             id: string;
             /** @description For the approver: which device asks. */
             initiating_device_label?: string;
@@ -1163,6 +1165,12 @@ export interface components {
              * @description Counts the changes; give it as after to wait for the next.
              */
             version: number;
+        };
+        PaymentExpansion: {
+            /** @description The payee's order that it pays, as GET /v1/orders/{id} answers; left out if there is none. */
+            order?: components["schemas"]["PayeeOrder"];
+            /** @description What was given back of it, newest first, as GET /v1/refunds answers; at most 200. */
+            refunds?: components["schemas"]["Refund"][];
         };
         Payments: {
             /** @description Give it as before to get the next page. */
@@ -1775,9 +1783,19 @@ export interface operations {
                 reference?: string;
                 /** @description Only orders of this amount, in minor units. */
                 minor?: number;
+                /** @description Only those of at least this amount, in minor units. */
+                least?: number;
+                /** @description Only those of at most this amount, in minor units. */
+                most?: number;
+                /** @description RFC 3339 time, inclusive. */
+                from?: string;
+                /** @description RFC 3339 time, exclusive. */
+                until?: string;
+                /** @description Newest first if it is left out. */
+                sort?: "newest" | "oldest";
                 /** @description The next of the page before. */
                 before?: string;
-                /** @description How many. */
+                /** @description How many; 50 if left out. */
                 limit?: number;
             };
             header?: never;
@@ -1916,9 +1934,23 @@ export interface operations {
                 role?: "initiator" | "approver" | "payee";
                 /** @description Only payments in this state. */
                 state?: "authentication_required" | "confirmation_required" | "approval_required" | "undoable" | "settled" | "declined" | "cancelled" | "expired" | "rejected" | "rehearsed";
+                /** @description Only those with this reference of an order. */
+                reference?: string;
+                /** @description Only those of at least this amount, in minor units. */
+                least?: number;
+                /** @description Only those of at most this amount, in minor units. */
+                most?: number;
+                /** @description Only those in this currency. */
+                currency?: string;
+                /** @description RFC 3339 time, inclusive. */
+                from?: string;
+                /** @description RFC 3339 time, exclusive. */
+                until?: string;
+                /** @description Newest first if it is left out. */
+                sort?: "newest" | "oldest";
                 /** @description The next of the page before. */
                 before?: string;
-                /** @description How many to look at; a page may show fewer. */
+                /** @description How many; 50 if left out. */
                 limit?: number;
             };
             header?: never;
@@ -1945,6 +1977,8 @@ export interface operations {
                 wait?: number;
                 /** @description The version that is known; what is newer is answered at once. */
                 after?: number;
+                /** @description What to answer with it, under expanded. */
+                expand?: ("order" | "refunds")[];
             };
             header?: never;
             path: {
@@ -2014,9 +2048,15 @@ export interface operations {
             query?: {
                 /** @description Only refunds of this payment; a device has to name one. */
                 payment?: string;
+                /** @description RFC 3339 time, inclusive. */
+                from?: string;
+                /** @description RFC 3339 time, exclusive. */
+                until?: string;
+                /** @description Newest first if it is left out. */
+                sort?: "newest" | "oldest";
                 /** @description The next of the page before. */
                 before?: string;
-                /** @description How many. */
+                /** @description How many; 50 if left out. */
                 limit?: number;
             };
             header?: never;
@@ -2436,10 +2476,16 @@ export interface operations {
             query?: {
                 /** @description Only those in this state. */
                 state?: "pending" | "delivered" | "failed";
-                /** @description How many. */
-                limit?: number;
+                /** @description RFC 3339 time, inclusive. */
+                from?: string;
+                /** @description RFC 3339 time, exclusive. */
+                until?: string;
+                /** @description Newest first if it is left out. */
+                sort?: "newest" | "oldest";
                 /** @description The next of the page before. */
                 before?: string;
+                /** @description How many; 50 if left out. */
+                limit?: number;
             };
             header?: never;
             path: {
