@@ -192,7 +192,7 @@ type NewLimits struct {
 // Account is a ledger account. Amounts are minor units.
 type Account struct {
 	ID             string         `json:"id"`
-	Kind           string         `json:"kind" enum:"card,payee,issuance"`
+	Kind           string         `json:"kind" enum:"card,payee,fees,issuance"`
 	Currency       money.Currency `json:"currency"`
 	Balance        int64          `json:"balance"`
 	Available      int64          `json:"available"`

@@ -84,6 +84,7 @@ type Payee struct {
 	Currencies []money.Currency `json:"currencies,omitempty" doc:"Those it takes, its first before all others; told where a payee is looked up."`
 
 	Rehearsals bool  `json:"rehearsals,omitempty" doc:"Whether payments to it may be rehearsed; told where a payee is looked up."`
+	Fee        *Fee  `json:"fee,omitempty" doc:"What whoever pays it in the currency pays besides the amount; told where a payee is looked up, with orders and with order templates. What only the payee pays is not told."`
 	Undo       int64 `json:"undo_seconds,omitempty" doc:"How long payments to it may be undone before their money moves; told where a payee is looked up."`
 }
 
@@ -120,22 +121,28 @@ type Next struct {
 
 // Payment is a payment as the one who asks may see it.
 type Payment struct {
-	ID          string       `json:"id"`
-	Role        string       `json:"role" enum:"initiator,approver,payee"`
-	State       string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,undoable,settled,declined,cancelled,expired,rejected,rehearsed"`
-	Reason      string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
-	Limit       string       `json:"limit,omitempty" doc:"For the card's associated device: the limit that was exceeded. It is the card's, the cardholder's own, or the payee's: card_day_sum, own_night, payee_payment."`
-	Rehearsal   bool         `json:"rehearsal,omitempty" doc:"No money moves, whatever else it says: it ends rehearsed, not settled."`
-	Version     int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
-	Amount      money.Amount `json:"amount"`
-	Payee       Payee        `json:"payee"`
-	CardAccount string       `json:"card_account,omitempty" doc:"Masked. Not for the payee."`
-	Order       Order        `json:"order"`
-	DeviceLabel string       `json:"initiating_device_label,omitempty" doc:"For the approver: which device asks."`
-	Statement   string       `json:"statement,omitempty" doc:"The exact text to confirm, when it is this side's turn."`
-	Passkeys    []string     `json:"passkeys,omitempty" doc:"For an initiator that is bound to the card: the credentials, in base64url, one of which may authenticate and confirm the statement in one gesture."`
-	Code        string       `json:"code,omitempty" doc:"For the initiator while approval is awaited: the digits to tell the approver."`
-	Next        Next         `json:"next"`
+	ID        string       `json:"id"`
+	Role      string       `json:"role" enum:"initiator,approver,payee"`
+	State     string       `json:"state" enum:"authentication_required,confirmation_required,approval_required,undoable,settled,declined,cancelled,expired,rejected,rehearsed"`
+	Reason    string       `json:"reason,omitempty" doc:"Why it ended unsettled."`
+	Limit     string       `json:"limit,omitempty" doc:"For the card's associated device: the limit that was exceeded. It is the card's, the cardholder's own, or the payee's: card_day_sum, own_night, payee_payment."`
+	Rehearsal bool         `json:"rehearsal,omitempty" doc:"No money moves, whatever else it says: it ends rehearsed, not settled."`
+	Version   int64        `json:"version" doc:"Counts the changes; give it as after to wait for the next."`
+	Amount    money.Amount `json:"amount"`
+
+	Fee      *money.Amount `json:"fee,omitempty" doc:"What the payer pays besides the amount."`
+	Total    *money.Amount `json:"total,omitempty" doc:"What the payer pays, where there is such a fee."`
+	PayeeFee *money.Amount `json:"payee_fee,omitempty" doc:"For the payee: what the operator takes of the amount."`
+	Net      *int64        `json:"net,omitempty" minimum:"0" doc:"For the payee: minor units that are left of the amount, where there is such a fee; it may be nothing."`
+
+	Payee       Payee    `json:"payee"`
+	CardAccount string   `json:"card_account,omitempty" doc:"Masked. Not for the payee."`
+	Order       Order    `json:"order"`
+	DeviceLabel string   `json:"initiating_device_label,omitempty" doc:"For the approver: which device asks."`
+	Statement   string   `json:"statement,omitempty" doc:"The exact text to confirm, when it is this side's turn."`
+	Passkeys    []string `json:"passkeys,omitempty" doc:"For an initiator that is bound to the card: the credentials, in base64url, one of which may authenticate and confirm the statement in one gesture."`
+	Code        string   `json:"code,omitempty" doc:"For the initiator while approval is awaited: the digits to tell the approver."`
+	Next        Next     `json:"next"`
 
 	UndoUntil *time.Time `json:"undo_until,omitempty" doc:"Until then payer or payee may cancel it; from then on its money moves by itself. Where the payee wants that, once all was given that it needs."`
 

@@ -23,7 +23,7 @@ type ClosedDay struct {
 // DayTotal is what the accounts of a kind and currency have together, in minor units. Balances are posted credits less
 // debits.
 type DayTotal struct {
-	Kind        string         `json:"kind" enum:"card,payee,issuance"`
+	Kind        string         `json:"kind" enum:"card,payee,fees,issuance"`
 	Currency    money.Currency `json:"currency"`
 	Opening     int64          `json:"opening"`
 	Debits      int64          `json:"debits" doc:"Posted in the day."`

@@ -130,6 +130,9 @@ const (
 	// CodeUnknownRefund: no such refund, or not yours to see.
 	CodeUnknownRefund Code = "unknown_refund"
 
+	// CodeUnknownFee: there is no such fee.
+	CodeUnknownFee Code = "unknown_fee"
+
 	// CodeUnknownAccount: no such account.
 	CodeUnknownAccount Code = "unknown_account"
 
@@ -174,6 +177,9 @@ const (
 
 	// CodeNotNow: not possible in the payment's state.
 	CodeNotNow Code = "not_now"
+
+	// CodeFeeChanged: the payer pays another fee than the instruction says; look the payee up again, and show the fee.
+	CodeFeeChanged Code = "fee_changed"
 
 	// CodeStatementMismatch: not the statement that was issued.
 	CodeStatementMismatch Code = "statement_mismatch"

@@ -16,6 +16,9 @@ type AdminPayment struct {
 	Decoy     bool         `json:"decoy,omitempty" doc:"The card is unknown, or could not pay when it was tapped: nobody can authenticate this payment."`
 	Amount    money.Amount `json:"amount"`
 
+	Fee      *money.Amount `json:"fee,omitempty" doc:"What the payer pays besides the amount."`
+	PayeeFee *money.Amount `json:"payee_fee,omitempty" doc:"What is taken of the amount."`
+
 	Payee        string `json:"payee" doc:"Its handle."`
 	PayeeName    string `json:"payee_name"`
 	PayeeAccount string `json:"payee_account" doc:"The ledger account that was found by the handle."`

@@ -140,7 +140,14 @@ type Instruction struct {
 	Tap    Tap          `json:"tap"`
 	Order  Order        `json:"order"`
 
+	Fee int64 `json:"fee,omitempty" minimum:"0" maximum:"1000000000000000" doc:"Minor units that the payer pays besides the amount, as the payer was shown: what the payee's fee makes of the amount. Left out for none."`
+
 	Rehearsal bool `json:"rehearsal,omitempty" doc:"Go through every step and move no money, for payees that take rehearsals."`
+}
+
+// Total is what the payer is to pay. Validate has checked that it can be.
+func (m *Instruction) Total() money.Amount {
+	return money.Amount{Minor: m.Amount.Minor + m.Fee, Currency: m.Amount.Currency}
 }
 
 // Payment is the id of the payment that the instruction asks for.
@@ -162,6 +169,9 @@ func (m *Instruction) Validate() error {
 	}
 	if !m.Amount.Valid() {
 		return ErrInvalid.at("amount")
+	}
+	if m.Fee < 0 || m.Fee > money.MaxMinor-m.Amount.Minor {
+		return ErrInvalid.at("fee")
 	}
 	if CheckHandle(m.Payee) != nil {
 		return ErrInvalid.at("payee")

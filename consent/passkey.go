@@ -254,7 +254,7 @@ func (rp RelyingParty) shown(p *clientPayment, s Statement) error {
 	}
 	amount, err := money.Parse(p.Total.Value, currency)
 	switch {
-	case err != nil || amount != s.Amount:
+	case err != nil || amount != s.Paid():
 		return ErrPasskey.at("client_data.payment.total.value")
 	case p.PayeeName != s.PayeeName:
 		return ErrPasskey.at("client_data.payment.payeeName")

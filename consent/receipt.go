@@ -22,6 +22,8 @@ type Receipt struct {
 	Payment      PaymentID    `json:"payment"`
 	State        string       `json:"state" enum:"settled"`
 	Amount       money.Amount `json:"amount"`
+	Fee          money.Amount `json:"fee,omitzero" doc:"What the payer paid besides the amount."`
+	PayeeFee     money.Amount `json:"payee_fee,omitzero" doc:"What the operator took of the amount. In the payee's copy only."`
 	PayeeHandle  string       `json:"payee_handle"`
 	PayeeName    string       `json:"payee_name"`
 	PayeeAccount string       `json:"payee_account"`
@@ -78,6 +80,8 @@ func (r Receipt) Validate() error {
 		{"payment", r.Payment.Check() == nil},
 		{"state", r.State == StateSettled},
 		{"amount", r.Amount.Valid()},
+		{"fee", r.Fee == (money.Amount{}) || r.Fee.Valid() && r.Fee.Currency == r.Amount.Currency},
+		{"payee_fee", r.PayeeFee == (money.Amount{}) || payeeCopy && r.PayeeFee.Valid() && r.PayeeFee.Currency == r.Amount.Currency},
 		{"payee_handle", CheckHandle(r.PayeeHandle) == nil},
 		{"payee_account", r.PayeeAccount != ""},
 		{"card_account", payeeCopy || isMasked(r.CardAccount)},

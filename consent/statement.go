@@ -13,10 +13,13 @@ import (
 )
 
 // StatementVersion is the "v" of the statements this package writes and reads, and RehearsalVersion that of a
-// rehearsal's: a device that does not know rehearsals does not take one for a payment.
+// rehearsal's: a device that does not know rehearsals does not take one for a payment. Those with a fee for the payer have
+// versions of their own, so that a device that knows no fees confirms none.
 const (
-	StatementVersion = "tapline-statement/1"
-	RehearsalVersion = "tapline-rehearsal/1"
+	StatementVersion    = "tapline-statement/1"
+	RehearsalVersion    = "tapline-rehearsal/1"
+	FeeStatementVersion = "tapline-statement/2"
+	FeeRehearsalVersion = "tapline-rehearsal/2"
 )
 
 // Role is which of the two confirmations a statement is for.
@@ -75,7 +78,9 @@ type Statement struct {
 	Role         Role         `json:"role"`
 	Rehearsal    bool         `json:"rehearsal,omitempty"` // no money moves
 	Amount       money.Amount `json:"amount"`
-	AmountText   string       `json:"amount_text"` // see AmountText
+	AmountText   string       `json:"amount_text"`    // see AmountText and WithFee
+	Fee          money.Amount `json:"fee,omitzero"`   // what the payer pays besides the amount
+	Total        money.Amount `json:"total,omitzero"` // both, where there is a fee
 	PayeeHandle  string       `json:"payee_handle"`
 	PayeeName    string       `json:"payee_name"`
 	PayeeAccount string       `json:"payee_account"`
@@ -103,7 +108,38 @@ func AmountText(amount money.Amount, rehearsal bool) string {
 	return amount.String()
 }
 
-// VersionOf is the "v" of a payment's or a rehearsal's statements.
+// WithFee is the statement with a fee that the payer bears, as it is written: its amount's text tells what is paid, and of what it
+// consists, such as "12.80 CNY (12.50 CNY + 0.30 CNY fee)". No fee changes nothing.
+func (s Statement) WithFee(fee money.Amount) Statement {
+	if fee == (money.Amount{}) {
+		return s
+	}
+	s.Fee, s.Total = fee, money.Amount{Minor: s.Amount.Minor + fee.Minor, Currency: s.Amount.Currency}
+	s.Version = map[bool]string{false: FeeStatementVersion, true: FeeRehearsalVersion}[s.Rehearsal]
+	s.AmountText = AmountText(s.Total, s.Rehearsal) + " (" + s.Amount.String() + " + " + fee.String() + " fee)"
+	return s
+}
+
+// Paid is what the payer pays: the amount, and the fee where there is one.
+func (s Statement) Paid() money.Amount {
+	if s.Fee == (money.Amount{}) {
+		return s.Amount
+	}
+	return s.Total
+}
+
+// validFee checks the fee and all that follows from it.
+func (s Statement) validFee() bool {
+	plain := s
+	plain.Fee, plain.Total = money.Amount{}, money.Amount{}
+	plain.Version, plain.AmountText = VersionOf(s.Rehearsal), AmountText(s.Amount, s.Rehearsal)
+	if s.Fee == (money.Amount{}) {
+		return s == plain
+	}
+	return s.Fee.Valid() && s.Fee.Currency == s.Amount.Currency && s.Total.Valid() && s == plain.WithFee(s.Fee)
+}
+
+// VersionOf is the "v" of a payment's or a rehearsal's statements without a fee for the payer.
 func VersionOf(rehearsal bool) string {
 	if rehearsal {
 		return RehearsalVersion
@@ -160,11 +196,12 @@ func (s Statement) Validate() error {
 		field string
 		ok    bool
 	}{
-		{"v", s.Version == VersionOf(s.Rehearsal)},
+		{"v", s.Version == VersionOf(s.Rehearsal) || s.Fee != (money.Amount{})},
 		{"payment", s.Payment.Check() == nil},
 		{"role", s.Role == First || s.Role == Second},
 		{"amount", s.Amount.Valid()},
-		{"amount_text", s.AmountText == AmountText(s.Amount, s.Rehearsal)},
+		{"amount_text", s.AmountText == AmountText(s.Amount, s.Rehearsal) || s.Fee != (money.Amount{})},
+		{"fee", s.validFee()},
 		{"payee_handle", CheckHandle(s.PayeeHandle) == nil},
 		{"payee_name", s.PayeeName != "" && clean(s.PayeeName, 128)},
 		{"payee_account", s.PayeeAccount != "" && clean(s.PayeeAccount, 64)},

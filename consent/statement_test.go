@@ -83,6 +83,62 @@ func TestRehearsalsTextIsGolden(t *testing.T) {
 	}
 }
 
+func feeStatement() Statement { return statement().WithFee(money.Amount{Minor: 30, Currency: "CNY"}) }
+
+// A statement with a fee for the payer differs in three places, too.
+func TestAFeesTextIsGolden(t *testing.T) {
+	want := goldenFirst
+	for _, change := range [][2]string{
+		{`"v":"tapline-statement/1"`, `"v":"tapline-statement/2"`},
+		{`"12.50 CNY",`, `"12.80 CNY (12.50 CNY + 0.30 CNY fee)","fee":{"minor":30,"currency":"CNY"},"total":{"minor":1280,"currency":"CNY"},`},
+	} {
+		want = strings.Replace(want, change[0], change[1], 1)
+	}
+	if got := feeStatement().Text(); got != want {
+		t.Errorf("with a fee:\n got %s\nwant %s", got, want)
+	}
+	rehearsed := rehearsalStatement().WithFee(money.Amount{Minor: 30, Currency: "CNY"})
+	if rehearsed.Version != FeeRehearsalVersion || rehearsed.AmountText != "REHEARSAL, no money moves: 12.80 CNY (12.50 CNY + 0.30 CNY fee)" {
+		t.Errorf("a rehearsal with a fee says %s: %s", rehearsed.Version, rehearsed.AmountText)
+	}
+	if got := feeStatement().Paid(); got != (money.Amount{Minor: 1280, Currency: "CNY"}) || statement().Paid() != statement().Amount {
+		t.Errorf("the payer pays %v", got)
+	}
+}
+
+func TestStatementsWhoseFeeDoesNotAddUpAreRefused(t *testing.T) {
+	for name, change := range map[string]func(s *Statement){
+		"version of none":       func(s *Statement) { s.Version = StatementVersion },
+		"version of a fee":      func(s *Statement) { *s = statement(); s.Version = FeeStatementVersion },
+		"a rehearsal's version": func(s *Statement) { s.Version = FeeRehearsalVersion },
+		"text without the fee":  func(s *Statement) { s.AmountText = s.Amount.String() },
+		"text of another fee": func(s *Statement) {
+			s.AmountText = statement().WithFee(money.Amount{Minor: 20, Currency: "CNY"}).AmountText
+		},
+		"another total":      func(s *Statement) { s.Total.Minor = 1250 },
+		"no total":           func(s *Statement) { s.Total = money.Amount{} },
+		"a total and no fee": func(s *Statement) { s.Fee = money.Amount{} },
+		"a total alone":      func(s *Statement) { *s = statement(); s.Total = s.Amount },
+		"negative fee":       func(s *Statement) { *s = statement().WithFee(money.Amount{Minor: -30, Currency: "CNY"}) },
+		"fee of nothing":     func(s *Statement) { *s = statement().WithFee(money.Amount{Currency: "CNY"}) },
+		"fee of other money": func(s *Statement) { *s = statement().WithFee(money.Amount{Minor: 30, Currency: "JPY"}) },
+		"total too large":    func(s *Statement) { *s = statement().WithFee(money.Amount{Minor: money.MaxMinor, Currency: "CNY"}) },
+		"half a rehearsal":   func(s *Statement) { s.Rehearsal = true },
+	} {
+		s := feeStatement()
+		change(&s)
+		if got, err := ParseStatement(s.Text()); err == nil {
+			t.Errorf("%s: taken: %+v", name, got)
+		}
+	}
+	for _, fee := range []string{`"fee":null,`, `"fee":{},`, `"fee":{"currency":"CNY","minor":30},`, `"fee":{"minor":30,"currency":"CNY","x":1},`} {
+		text := strings.Replace(feeStatement().Text(), `"fee":{"minor":30,"currency":"CNY"},`, fee, 1)
+		if got, err := ParseStatement(text); err == nil {
+			t.Errorf("%s: taken: %+v", fee, got)
+		}
+	}
+}
+
 func TestStatementsThatAreHalfARehearsalAreRefused(t *testing.T) {
 	for name, change := range map[string]func(s *Statement){
 		"version":                    func(s *Statement) { s.Version = RehearsalVersion },
@@ -109,7 +165,7 @@ func TestStatementsThatAreHalfARehearsalAreRefused(t *testing.T) {
 }
 
 func TestStatementReadsBack(t *testing.T) {
-	for _, want := range []Statement{statement(), secondStatement(), rehearsalStatement()} {
+	for _, want := range []Statement{statement(), secondStatement(), rehearsalStatement(), feeStatement(), rehearsalStatement().WithFee(feeStatement().Fee)} {
 		got, err := ParseStatement(want.Text())
 		if err != nil {
 			t.Fatal(err)
@@ -214,6 +270,9 @@ func TestEveryIssuedStatementReadsBack(t *testing.T) {
 		s.Rehearsal = rapid.Bool().Draw(t, "rehearsal")
 		s.Version, s.AmountText = VersionOf(s.Rehearsal), AmountText(s.Amount, s.Rehearsal)
 		s.OrderHash = OrderHash(Order{Number: s.OrderNumber, Description: s.OrderText}, s.Amount, s.PayeeHandle)
+		if room := money.MaxMinor - s.Amount.Minor; room > 0 && rapid.Bool().Draw(t, "fee") {
+			s = s.WithFee(money.Amount{Minor: rapid.Int64Range(1, room).Draw(t, "fee's minor"), Currency: "CNY"})
+		}
 		s.ExpiresAt = At(time.UnixMilli(rapid.Int64Range(1e12, 1e13).Draw(t, "expires")))
 		got, err := ParseStatement(s.Text())
 		if err != nil {
@@ -229,6 +288,7 @@ func FuzzParseStatement(f *testing.F) {
 	f.Add(statement().Text())
 	f.Add(secondStatement().Text())
 	f.Add(rehearsalStatement().Text())
+	f.Add(feeStatement().Text())
 	f.Add(strings.Replace(statement().Text(), "{", `{"v":1,`, 1))
 	f.Add("{}")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -236,7 +296,7 @@ func FuzzParseStatement(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if s.Text() != text || s.Validate() != nil || s.AmountText != AmountText(s.Amount, s.Rehearsal) {
+		if s.Text() != text || s.Validate() != nil || s.Fee == (money.Amount{}) && s.AmountText != AmountText(s.Amount, s.Rehearsal) {
 			t.Fatalf("ParseStatement(%q) = %+v", text, s)
 		}
 	})

@@ -31,6 +31,7 @@ type asked struct {
 	account string // masked
 	device  consent.DeviceID
 
+	fee       money.Amount // that the user was shown and pays besides the amount; zero for none
 	rehearsal bool
 }
 
@@ -55,7 +56,8 @@ func (a asked) checkStatement(id consent.PaymentID, s consent.Statement) error {
 		fact{"payment", s.Payment == id},
 		fact{"role", s.Role == consent.First},
 		fact{"rehearsal", s.Rehearsal == a.rehearsal},
-		fact{"amount", s.Amount == a.amount && s.AmountText == consent.AmountText(a.amount, a.rehearsal)},
+		fact{"fee", s.Fee == a.fee},
+		fact{"amount", s.Amount == a.amount && s.AmountText == a.amountText()},
 		fact{"payee_handle", s.PayeeHandle == a.payee.Handle},
 		fact{"payee_name", s.PayeeName == a.payee.Name},
 		fact{"payee_account", a.isPayeeAccount(s.PayeeAccount)},
@@ -66,6 +68,19 @@ func (a asked) checkStatement(id consent.PaymentID, s consent.Statement) error {
 		fact{"order_description", s.OrderText == a.order.Description},
 		fact{"order_hash", s.OrderHash == a.hash},
 	)
+}
+
+// amountText is how the statement has to write what is paid.
+func (a asked) amountText() string {
+	return consent.Statement{Amount: a.amount, Rehearsal: a.rehearsal, AmountText: consent.AmountText(a.amount, a.rehearsal)}.WithFee(a.fee).AmountText
+}
+
+// isFee tells whether a fee that is told is one, where nil is none.
+func isFee(told *money.Amount, fee money.Amount) bool {
+	if told == nil {
+		return fee == (money.Amount{})
+	}
+	return *told == fee
 }
 
 // isPayeeAccount tells whether an account is the one that was looked up, of which only the end was shown.
@@ -82,6 +97,7 @@ func (a asked) checkView(id consent.PaymentID, p api.Payment) error {
 		fact{"state", !a.rehearsal || p.State != "settled"},
 		fact{"state", a.rehearsal || p.State != "rehearsed"},
 		fact{"amount", p.Amount == a.amount},
+		fact{"fee", isFee(p.Fee, a.fee)},
 		fact{"payee_handle", p.Payee.Handle == a.payee.Handle},
 		fact{"card_account", p.CardAccount == "" || p.CardAccount == a.account},
 	)
@@ -92,6 +108,7 @@ func (a asked) checkReceipt(r consent.Receipt) error {
 	return differs(
 		fact{"rehearsal", !a.rehearsal}, // which has no receipt
 		fact{"amount", r.Amount == a.amount},
+		fact{"fee", r.Fee == a.fee},
 		fact{"payee_handle", r.PayeeHandle == a.payee.Handle},
 		fact{"payee_name", r.PayeeName == a.payee.Name},
 		fact{"payee_account", a.isPayeeAccount(r.PayeeAccount)},
@@ -121,6 +138,7 @@ func checkSecond(view api.Payment, s consent.Statement) error {
 		fact{"role", s.Role == consent.Second},
 		fact{"rehearsal", s.Rehearsal == view.Rehearsal},
 		fact{"amount", s.Amount == view.Amount},
+		fact{"fee", isFee(view.Fee, s.Fee)},
 		fact{"payee_handle", s.PayeeHandle == view.Payee.Handle},
 		fact{"payee_name", s.PayeeName == view.Payee.Name},
 		fact{"card_account", s.CardAccount == view.CardAccount},

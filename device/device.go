@@ -123,6 +123,9 @@ func checkPayee(payee api.Payee) error {
 	if account, err := consent.CleanText(payee.Account, 64); err != nil || account != payee.Account {
 		return ErrAnswer
 	}
+	if payee.Fee != nil && !(Order{payee: payee}).tariff().Valid() {
+		return ErrAnswer
+	}
 	if !payee.Currency.Known() {
 		return ErrAnswer
 	}

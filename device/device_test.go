@@ -239,6 +239,10 @@ func lies() map[string]func(*consent.Statement) {
 			s.AmountText = s.Amount.String()
 			rehash(s)
 		},
+		"fee": func(s *consent.Statement) {
+			*s = s.WithFee(money.Amount{Minor: 1, Currency: price.Currency})
+		},
+		"total":                   nil, // follows from amount and fee
 		"payee_handle":            func(s *consent.Statement) { s.PayeeHandle = "b00ks@shop"; rehash(s) },
 		"payee_name":              func(s *consent.Statement) { s.PayeeName = "Book  Shop" },
 		"payee_account":           func(s *consent.Statement) { s.PayeeAccount = "acc_0987654322" },

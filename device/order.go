@@ -12,6 +12,7 @@ import (
 	"tapline/internal/client"
 	"tapline/money"
 	"tapline/order"
+	"tapline/payment"
 )
 
 // Order is what the user is about to pay for. It is on this device only: nothing of it has been sent.
@@ -47,7 +48,19 @@ func (c *Client) Order(amount money.Amount, payee api.Payee, terms consent.Order
 	if clean.ID != "" {
 		return Order{}, fmt.Errorf("%w: order.id; see Client.Pay", consent.ErrInvalid)
 	}
-	return Order{client: c, amount: amount, payee: payee, order: clean}, nil
+	o := Order{client: c, amount: amount, payee: payee, order: clean}
+	return o, o.checkFee()
+}
+
+// checkFee takes no tariff that tells no fee, nor one that makes the total one that cannot be paid.
+func (o Order) checkFee() error {
+	if o.payee.Fee != nil && !o.tariff().Valid() {
+		return fmt.Errorf("%w: the payee's fee", ErrAnswer)
+	}
+	if !o.Total().Valid() {
+		return fmt.Errorf("%w: with its fee", money.ErrTooLarge)
+	}
+	return nil
 }
 
 // takes are the currencies in which a payee is paid.
@@ -78,6 +91,29 @@ func (o Order) Rehearsal() bool { return o.rehearsal }
 // Amount is how much.
 func (o Order) Amount() money.Amount { return o.amount }
 
+// Fee is what the user pays besides the amount, by the payee's tariff as it was looked up; zero for nothing.
+func (o Order) Fee() money.Amount {
+	minor := o.tariff().Of(o.amount.Minor).Minor
+	if minor == 0 {
+		return money.Amount{}
+	}
+	return money.Amount{Minor: minor, Currency: o.amount.Currency}
+}
+
+// tariff is the payee's as it was looked up, where it concerns who pays.
+func (o Order) tariff() payment.Tariff {
+	f := o.payee.Fee
+	if f == nil {
+		return payment.Tariff{}
+	}
+	return payment.Tariff{Points: f.BasisPoints, Fixed: f.Fixed, Least: f.Least, Most: f.Most, Bearer: payment.PayerBears}
+}
+
+// Total is what the user pays: amount and fee.
+func (o Order) Total() money.Amount {
+	return money.Amount{Minor: o.amount.Minor + o.Fee().Minor, Currency: o.amount.Currency}
+}
+
 // Payee is who gets it, as it was looked up.
 func (o Order) Payee() api.Payee { return o.payee }
 
@@ -102,7 +138,7 @@ func (o Order) TapSUN(message consent.SUNMessage) (*Draft, error) {
 }
 
 // TapEMV adds what reader and payment card said to each other with a challenge of Client.TapChallenge for this order's
-// amount, and the card account that the device has read in it. Nothing is sent.
+// Total, and the card account that the device has read in it. Nothing is sent.
 func (o Order) TapEMV(emv consent.EMVTap, account consent.AccountNumber) (*Draft, error) {
 	if err := account.Check(); err != nil {
 		return nil, err
@@ -165,13 +201,13 @@ func (d *Draft) Send(ctx context.Context) (*Payment, error) {
 		d.message = conn.Message("/v1/payments", consent.TypInstruction, string(d.id), func(c consent.Claims) any {
 			return &consent.Instruction{
 				Claims: c, Device: conn.Key().ID(), Amount: d.amount, Payee: d.payee.Handle,
-				Tap: d.tap(), Order: d.named(), Rehearsal: d.rehearsal,
+				Tap: d.tap(), Order: d.named(), Rehearsal: d.rehearsal, Fee: d.Fee().Minor,
 			}
 		})
 	}
 	p := &Payment{client: d.client, id: d.id, asked: asked{
 		amount: d.amount, payee: d.payee, order: d.order, hash: d.hash(), account: d.CardAccount(), device: conn.Key().ID(),
-		rehearsal: d.rehearsal,
+		rehearsal: d.rehearsal, fee: d.Fee(),
 	}}
 	var view api.Payment
 	if err := d.message.Send(ctx, &view); err != nil {

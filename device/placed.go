@@ -64,6 +64,7 @@ func (c *Client) OrderFrom(ctx context.Context, t api.OrderTemplate, amount mone
 	if !asked {
 		return api.PayeeOrder{}, ErrAnswer
 	}
+	o.Payee.Fee = t.Payee.Fee // as the user was shown it
 	return o, checkPlaced(o, payment.OrderID(o.ID))
 }
 
@@ -84,10 +85,11 @@ func (c *Client) Pay(placed api.PayeeOrder) (Order, error) {
 	if err := checkPlaced(placed, payment.OrderID(placed.ID)); err != nil {
 		return Order{}, err
 	}
-	return Order{
+	o := Order{
 		client: c, amount: placed.Amount, payee: placed.Payee, terms: placed.Terms(),
 		order: consent.Order{Number: placed.Reference, Description: placed.Description, ID: placed.ID},
-	}, nil
+	}
+	return o, o.checkFee()
 }
 
 // named is the order as an instruction has it: one that the payee has made is only named.

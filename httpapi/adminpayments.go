@@ -91,7 +91,7 @@ func adminPayment(p payment.Payment) api.AdminPayment {
 	if until := p.UndoUntil(); !until.IsZero() {
 		v.UndoUntil = &until
 	}
-	v.Refunded = refunded(p)
+	v.Refunded, v.Fee, v.PayeeFee = refunded(p), amountOf(p.PayerFee(), p), amountOf(p.PayeeFee(), p)
 	return v
 }
 

@@ -24,9 +24,13 @@ var adminTexts = map[string]string{
 	"replaceCard": "The new card gets the account, the PIN, the counts and the limits; the old one is closed. " +
 		"It pays once its holder has activated it.",
 	"unfreezeAnyCard": "It pays again.",
-	"listDays":        "Each with its totals by kind of account and currency.",
-	"closeDay":        "Days end at midnight UTC and are closed in order. What is counted for a closed day never changes.",
-	"listDevices":     "With their labels, when they were registered and last used, and whether they were revoked.",
+	"listFees":        "The operator's for all payees, one for each currency, and those of payees, in the order of their handles.",
+	"setFee": "For what is instructed from now on: payments under way keep theirs. The fee is posted with the payment, to the account " +
+		"of fees of the currency. A fee that the payer bears is refused from devices that do not show it.",
+	"removeFee":   "For what is instructed from now on. Without a fee of its own, a payee has the operator's for all.",
+	"listDays":    "Each with its totals by kind of account and currency.",
+	"closeDay":    "Days end at midnight UTC and are closed in order. What is counted for a closed day never changes.",
+	"listDevices": "With their labels, when they were registered and last used, and whether they were revoked.",
 	"revokeDevice": "Its signatures count no more, its tokens end, and it is woken no more. A card whose " +
 		"associated device it is needs a new one.",
 	"listEvents": "What stands in the stream of events for operators: alarms, and payments that concern all.",

@@ -75,6 +75,9 @@ func (c *call) getPayee() (answer, error) {
 	p.Account, p.Currency = account, currency
 	view := wholePayee(p)
 	view.Currencies, view.Alias = currencies, string(alias)
+	if view.Fee, err = c.payerFee(p.Handle, currency); err != nil {
+		return answer{}, err
+	}
 	return ok(view)
 }
 

@@ -154,8 +154,9 @@ func (c *call) readOrder(id payment.OrderID) (api.PayeeOrder, error) {
 		v := c.orderView(o, payee, c.now())
 		if c.by.who == byDevice {
 			v = payerView(v, mine)
+			v.Payee.Fee, err = c.payerFee(o.Payee, o.Amount.Currency)
 		}
-		return v, nil
+		return v, err
 	}
 }
 

@@ -192,11 +192,7 @@ func (c *call) getReceipt() (answer, error) {
 	if p.State != payment.Settled {
 		return answer{}, &refusal{code: "not_settled", state: string(p.State)}
 	}
-	receipt := c.receiptOf(p)
-	if role == api.RolePayee {
-		receipt = receipt.PayeeCopy()
-	}
-	signed, err := consent.SignReceipt(c.Keys, receipt)
+	signed, err := consent.SignReceipt(c.Keys, c.receiptFor(p, role))
 	if err != nil {
 		return answer{}, err
 	}
@@ -214,7 +210,7 @@ func (c *call) instruct() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	tap, err := c.tapped(m.Tap, device, m.Amount)
+	tap, err := c.tapped(m.Tap, device, m.Total())
 	if err != nil {
 		return answer{}, err
 	}
@@ -222,7 +218,7 @@ func (c *call) instruct() (answer, error) {
 		ID: payment.ID(m.ID), Device: device, Amount: m.Amount, Payee: payment.Handle(m.Payee),
 		CardKeys: tap.keys, CardLast4: tap.last4, Assurance: tap.assurance, SUN: tap.sun,
 		Challenge:   tap.challenge,
-		OrderNumber: order.Number, OrderDescription: order.Description, Order: payment.OrderID(order.ID), Rehearsal: m.Rehearsal,
+		OrderNumber: order.Number, OrderDescription: order.Description, Order: payment.OrderID(order.ID), Rehearsal: m.Rehearsal, PayerFee: m.Fee,
 		Nonce: consent.NewNonce(c.Keys), Policy: c.Policy,
 	}
 	if err := c.lookUp(device); err != nil {

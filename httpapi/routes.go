@@ -14,7 +14,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), pushRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), templateRoutes(), refundRoutes(), reportRoutes(), headRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), webhookRoutes(), sandboxRoutes(), signInRoutes(), adminRoutes(), adminKeyRoutes())
+var routes = slices.Concat(publicRoutes(), pushRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), templateRoutes(), refundRoutes(), reportRoutes(), headRoutes(), keyRoutes(), cardRoutes(), stopRoutes(), eventRoutes(), webhookRoutes(), sandboxRoutes(), signInRoutes(), adminRoutes(), feeRoutes(), adminKeyRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -111,7 +111,7 @@ func paymentRoutes() []*route {
 			limit: limitInstructions, by: []credential{bySignature}, typ: consent.TypInstruction, claims: typeOf[consent.Instruction](),
 			status: http.StatusCreated, out: typeOf[api.Payment](), handle: (*call).instruct,
 			codes: []string{"unknown_payee", "payment_exists", "wrong_currency", "no_rehearsals", "limit_exceeded", "card_state", "tap_used",
-				"unknown_order", "order_mismatch", "order_claimed", "order_closed"},
+				"unknown_order", "order_mismatch", "order_claimed", "order_closed", "fee_changed", "too_large"},
 		}, {
 			method: "GET", path: "/v1/payments", id: "listPayments", summary: "List payments, newest first",
 			text: "A device lists those it made (initiator) or was asked to approve (approver); a payee's key lists the payee's. By state, reference, " +

@@ -238,3 +238,13 @@ func (x *people) leave() {
 	x.Helper()
 	x.tell("closePayee", "The shop closes").admin(x.olga(), x.theirs+"/closed", api.PayeeClosed{Closed: true, Note: "the owner retires"})
 }
+
+// fees are tried with the shop, and given up.
+func (x *people) fees() {
+	x.Helper()
+	x.tell("setFee", "The shop is to pay 1.5 % and 0.30 of each payment").admin(x.olga(), "/fees", api.NewTariff{
+		Payee: handle, Currency: payeeCurrency, Fee: api.Fee{BasisPoints: 150, Fixed: 30}, BorneBy: "payee", Note: "contract 7",
+	})
+	x.tell("listFees", "What fees there are").get("/v1/admin/fees", x.olga())
+	x.tell("removeFee", "The shop pays what all others pay: nothing").admin(x.olga(), "/fees/remove", api.TariffRemoval{Payee: handle, Currency: payeeCurrency})
+}

@@ -121,6 +121,7 @@ func (x *people) issueCard() {
 		admin(x.olga(), account+"/adjustments", api.NewAdjustment{Amount: cnyOf(1), Debit: true, Note: "counted anew"})
 	x.tell("setLimits", "The card may pay 300.00 at once, and ten times a day").
 		admin(x.olga(), account+"/limits", api.NewLimits{Limits: consent.SpendingLimits{Payment: 300_00, DayCount: 10}})
+	x.fees()
 	x.tell("getAccount", "The account now").get("/v1/admin"+account, x.olga())
 	x.tell("listAccounts", "All accounts").get("/v1/admin/accounts?limit=10", x.olga())
 }

@@ -123,7 +123,12 @@ func (c *call) getTemplate() (answer, error) {
 	if len(rows.Payees) == 0 || rows.Payees[0].Closed && c.by.who == byDevice {
 		return answer{}, processor.ErrUnknownTemplate
 	}
-	return ok(c.templateView(t, rows.Payees[0]))
+	v := c.templateView(t, rows.Payees[0])
+	v.Payee.Fee, err = c.payerFee(t.Payee, t.Currency)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(v)
 }
 
 // listTemplates is GET /v1/order-templates.

@@ -42,6 +42,7 @@ func (s *Service) paymentView(p payment.Payment, role string, now time.Time) api
 		v.UndoUntil = &until
 	}
 	v.Refunded = refunded(p)
+	showFee(&v, p, role)
 	if role == api.RolePayee {
 		return v
 	}

@@ -26,6 +26,7 @@ type Kind string
 const (
 	CardAccount  Kind = "card"     // a cardholder's money, which the operator owes them; never overdrawn
 	PayeeAccount Kind = "payee"    // a payee's money, which the operator owes them; never overdrawn
+	Fees         Kind = "fees"     // what the operator has earned; never overdrawn
 	Issuance     Kind = "issuance" // the other side of top-ups and payouts: minus the money the operator owes to all
 )
 
@@ -33,7 +34,10 @@ const (
 func (k Kind) Overdraft() bool { return k == Issuance }
 
 // Known reports whether k is one of the kinds above.
-func (k Kind) Known() bool { return k == CardAccount || k == PayeeAccount || k == Issuance }
+func (k Kind) Known() bool { return k.HasPayments() || k == Fees || k == Issuance }
+
+// HasPayments reports whether accounts of this kind pay or are paid, and so may have limits.
+func (k Kind) HasPayments() bool { return k == CardAccount || k == PayeeAccount }
 
 // Account is an account's totals, in minor units of its currency. Totals only ever belong to postings: they are what
 // its entries sum to.

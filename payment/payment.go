@@ -141,6 +141,9 @@ type Terms struct {
 	// it when the instruction arrives, in whole seconds.
 	Undo time.Duration
 
+	// Fee is the operator's, by the tariff of the time when the instruction arrived. It is held and posted with the amount.
+	Fee Fee
+
 	Level     Level // the steps it needs
 	Assurance Assurance
 	Nonce     string // fresh for each payment: makes its statements unique, and its approval code underivable

@@ -35,7 +35,8 @@ var (
 	ErrRefundTooMuch  = errors.New("more than is left of the payment")
 )
 
-// Refundable is what is left of a settled payment to be refunded, in minor units; 0 of any other.
+// Refundable is what is left of a settled payment to be refunded, in minor units; 0 of any other. It is of the amount, out of the
+// payee's balance: the operator keeps its fee, whoever bore it.
 func (p Payment) Refundable() int64 {
 	if p.State != Settled {
 		return 0

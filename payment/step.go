@@ -183,7 +183,7 @@ func reason(t transition, c Command) Reason {
 	return ""
 }
 
-// entry is the posting between card account and payee account. Its id is made of the payment's and of what it does,
+// entry moves the money from the card account to the payee account, and the fee. Its id is made of the payment's and of what it does,
 // and posting a hold shares its id with posting at once: the books take each only once, whatever goes wrong above.
 func entry(p Payment, action ledger.Action, now time.Time) *ledger.Entry {
 	if action == "" {
@@ -194,7 +194,7 @@ func entry(p Payment, action ledger.Action, now time.Time) *ledger.Entry {
 		ID:        ledger.EntryID(string(p.ID) + "/" + id),
 		Action:    action,
 		Reference: string(p.ID),
-		Postings:  []ledger.Posting{{Debit: p.CardAccount, Credit: p.PayeeAccount, Amount: p.Amount}},
+		Postings:  p.postings(),
 		At:        now,
 	}
 }

@@ -38,7 +38,7 @@ func (t *ApprovalTap) want(u *Unit, w *Wants, card payment.CardID, device paymen
 }
 
 // spendApprovalTap uses a tap up for the second confirmation of a payment. A card's message counts if it is fresh; a
-// payment card's proof, if its challenge was given to this device for the payment's amount after the first confirmation.
+// payment card's proof, if its challenge was given to this device for what the payer pays after the first confirmation.
 // The challenge is used up whatever comes of it, so that nobody can go on trying with one.
 func (u *Unit) spendApprovalTap(t *ApprovalTap, p payment.Payment, device payment.DeviceID) TapRefusal {
 	card, _, known := u.cardOf(t.CardKeys)
@@ -57,7 +57,7 @@ func (u *Unit) spendApprovalTap(t *ApprovalTap, p payment.Payment, device paymen
 		return TapNotOfPayment
 	}
 	c, _ := u.Challenges.Get(t.Challenge)
-	forThis := c.Amount == p.Amount && !c.givenAt().Before(p.ConfirmedAt)
+	forThis := c.Amount == p.Total() && !c.givenAt().Before(p.ConfirmedAt)
 	if u.spendChallenge(t.Challenge, t.Assurance) != payment.Authentic || !own || !forThis {
 		return TapNotOfPayment
 	}

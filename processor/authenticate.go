@@ -134,7 +134,7 @@ func (c *Authenticate) Do(u *Unit) (err error) {
 // more in a day than it may by its number alone: whoever knows the PIN may know that.
 func (u *Unit) authenticate(p payment.Payment, policy payment.Policy) (payment.Payment, error) {
 	card, _ := u.Cards.Get(p.Card)
-	if !policy.FitsDay(p.Assurance, p.Amount.Minor, u.identifiedToday(card)) {
+	if !policy.FitsDay(p.Assurance, p.Total().Minor, u.identifiedToday(card)) {
 		return u.Do(p, payment.Command{Verb: payment.Reject, Reason: payment.LimitExceeded})
 	}
 	return u.Do(p, payment.Command{Verb: payment.Authenticate, By: p.Initiator})

@@ -42,6 +42,8 @@ var (
 	ErrOperatorExists    = errors.New("an operator with this key is already there")
 	ErrNoRehearsals      = errors.New("the payee takes no rehearsals")
 	ErrCurrency          = errors.New("the payee takes another currency")
+	ErrFee               = errors.New("the payer was shown another fee")
+	ErrUnknownTariff     = errors.New("no such tariff")
 	ErrStatement         = errors.New("not the statement that was issued")
 	ErrAccountBalance    = errors.New("what is available on the account does not cover that")
 	ErrLimitExceeded     = errors.New("more than a card that does not prove itself may pay at once")

@@ -28,6 +28,8 @@ type Instruct struct {
 
 	Rehearsal bool // go through every step and move no money
 
+	PayerFee int64 // minor units that the payer was shown, and pays besides the amount
+
 	Nonce  string // fresh and random
 	Policy payment.Policy
 
@@ -45,6 +47,7 @@ func (c *Instruct) Wants(u *Unit, w *Wants) {
 		w.Orders = append(w.Orders, c.Order)
 	}
 	c.Challenge.want(w)
+	c.wantFee(u, w)
 	payee, known := u.Payees.rows[c.Payee]
 	if known {
 		if account, ok := payee.In(c.Amount.Currency); ok {
@@ -87,8 +90,12 @@ func (c *Instruct) Do(u *Unit) error {
 	if err != nil {
 		return err
 	}
+	fee, err := c.agreed(u)
+	if err != nil {
+		return err
+	}
 	assurance := u.spendChallenge(c.Challenge, c.Assurance)
-	if !c.SUN.claimed() && !c.Policy.Fits(assurance, c.Amount.Minor) {
+	if !c.SUN.claimed() && !c.Policy.Fits(assurance, c.total()) {
 		return ErrLimitExceeded
 	}
 	card, key, known := u.cardOf(c.CardKeys)
@@ -114,7 +121,7 @@ func (c *Instruct) Do(u *Unit) error {
 		CardLast4: last4, CardKey: string(key),
 		OrderNumber: c.OrderNumber, OrderDescription: c.OrderDescription,
 		Initiator: c.Device, InitiatorLabel: device.Label, Rehearsal: c.Rehearsal,
-		Undo: payee.Undo, Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: assurance, Nonce: c.Nonce,
+		Undo: payee.Undo, Fee: fee, Level: max(c.Policy.Level, payment.LevelAuthenticate), Assurance: assurance, Nonce: c.Nonce,
 	}}
 	if o != nil {
 		p.Order, p.OrderHash, p.PayBy = o.ID, consent.TermsHash(o.Terms), o.ExpiresAt
@@ -134,7 +141,7 @@ func (c *Instruct) Do(u *Unit) error {
 // known names what tells whether a card has paid a payee, if its holder's rules ask.
 func (c *Instruct) known(payee Payee, card Card) (PaidID, bool) {
 	account, ok := payee.In(c.Amount.Currency)
-	return PaidID{card.Account, account}, ok && c.Device == card.Associated && c.Amount.Minor <= card.Rules.KnownPayees
+	return PaidID{card.Account, account}, ok && c.Device == card.Associated && c.total() <= card.Rules.KnownPayees
 }
 
 func (c *Instruct) wantKnown(w *Wants, payee Payee, card Card) {
@@ -145,7 +152,7 @@ func (c *Instruct) wantKnown(w *Wants, payee Payee, card Card) {
 
 func (c *Instruct) facts(u *Unit, card Card, payee Payee, a payment.Assurance, moved bool) payment.TapFacts {
 	f := payment.TapFacts{
-		Assurance: a, FromAssociated: c.Device == card.Associated, Minor: c.Amount.Minor, CardLevel: card.Level,
+		Assurance: a, FromAssociated: c.Device == card.Associated, Minor: c.total(), CardLevel: card.Level,
 		TapSpentToday: card.Tapped.on(u.Now), PayeeMoved: moved, KnownPayees: card.Rules.KnownPayees,
 	}
 	if id, ok := c.known(payee, card); ok {
@@ -169,7 +176,7 @@ func (u *Unit) identifiedToday(card Card) int64 {
 	sum := card.Identified.on(u.Now)
 	for _, p := range u.OpenOf(card.ID) {
 		if p.Assurance != payment.Authentic && !p.Rehearsal && p.State != payment.Undoable {
-			sum += p.Amount.Minor
+			sum += p.Total().Minor
 		}
 	}
 	return sum
@@ -178,7 +185,7 @@ func (u *Unit) identifiedToday(card Card) int64 {
 // countSpent adds a payment to its card's sums of the day, once all was given that it needs, and takes one that was undone out
 // again, if the day is still the same.
 func (u *Unit) countSpent(from payment.State, p payment.Payment) {
-	minor := p.Amount.Minor
+	minor := p.Total().Minor
 	switch {
 	case p.Rehearsal:
 		return

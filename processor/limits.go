@@ -35,12 +35,13 @@ func (u *Unit) exceeded(o payment.Outcome) payment.Reason {
 		whose string
 		ledger.Limits
 		ledger.Turnover
+		minor int64
 	}{
-		{payment.LimitOfCard, from.Limits.Else(u.limits.Cards), from.Turnover},
-		{payment.LimitOfOwner, card.Rules.Limits, from.Turnover},
-		{payment.LimitOfPayee, to.Limits.Else(u.limits.Payees), to.Turnover},
+		{payment.LimitOfCard, from.Limits.Else(u.limits.Cards), from.Turnover, p.Total().Minor},
+		{payment.LimitOfOwner, card.Rules.Limits, from.Turnover, p.Total().Minor},
+		{payment.LimitOfPayee, to.Limits.Else(u.limits.Payees), to.Turnover, p.Amount.Minor},
 	} {
-		if over := l.Exceeded(l.Turnover, p.Amount.Minor, u.Now); over != "" {
+		if over := l.Exceeded(l.Turnover, l.minor, u.Now); over != "" {
 			return payment.Exceeding(l.whose, over)
 		}
 	}
@@ -56,21 +57,25 @@ func atNight(n payment.Night, now time.Time) bool {
 	return err != nil || n.At(now.In(zone))
 }
 
-// countTurnover counts a payment when its money is set aside, or moves at once, and gives it back when what was set aside is
+// countTurnover counts a payment, of a card with a fee that the payer bears and of a payee with all of the amount, when its money is set aside, or moves at once, and gives it back when what was set aside is
 // released. What a refund gives back stays counted.
 func (u *Unit) countTurnover(o payment.Outcome) {
 	e := o.Entry
 	if e == nil || e.Action == ledger.PostHold {
 		return
 	}
-	for _, id := range []ledger.AccountID{o.Payment.CardAccount, o.Payment.PayeeAccount} {
-		a, _ := u.Accounts.Get(id)
+	p := o.Payment
+	for _, side := range []struct {
+		id    ledger.AccountID
+		minor int64
+	}{{p.CardAccount, p.Total().Minor}, {p.PayeeAccount, p.Amount.Minor}} {
+		a, _ := u.Accounts.Get(side.id)
 		if e.Action == ledger.Release {
-			a.Turnover = a.Turnover.Take(o.Payment.Amount.Minor, o.Payment.HeldAt())
+			a.Turnover = a.Turnover.Take(side.minor, p.HeldAt())
 		} else {
-			a.Turnover = a.Turnover.Add(o.Payment.Amount.Minor, e.At)
+			a.Turnover = a.Turnover.Add(side.minor, e.At)
 		}
-		u.Accounts.Put(id, a)
+		u.Accounts.Put(side.id, a)
 	}
 }
 
@@ -95,7 +100,7 @@ func (c *SetLimits) Do(u *Unit) error {
 		return err
 	}
 	a, ok := u.Accounts.Get(c.Account)
-	if !ok || a.Kind == ledger.Issuance {
+	if !ok || !a.Kind.HasPayments() {
 		return ErrUnknownAccount
 	}
 	a.Limits = c.Limits

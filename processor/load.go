@@ -86,6 +86,7 @@ func (u *Unit) wantsOfPayments(w *Wants) {
 		}
 		w.CardKeys = append(w.CardKeys, CardKey(p.CardKey))
 		w.Accounts = append(w.Accounts, p.PayeeAccount, p.CardAccount)
+		w.wantFees(p.Fee, p.Amount.Currency)
 		if p.Order != "" {
 			w.Orders = append(w.Orders, p.Order)
 		}
@@ -124,7 +125,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		WakeUps: u.WakeUps.missing(w.WakeUps), ClosedAfter: u.ClosedDays.missing(w.ClosedAfter),
 		Webhooks: u.Webhooks.missing(w.Webhooks), WebhooksOf: fresh(u.asked.webhooksOf, w.WebhooksOf), Deliveries: u.Deliveries.missing(w.Deliveries),
 		Templates: u.Templates.missing(w.Templates), TemplatesOf: fresh(u.asked.templatesOf, w.TemplatesOf),
-		AnyOf: w.AnyOf && !u.asked.anyOf,
+		Tariffs: u.Tariffs.missing(w.Tariffs), AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
@@ -132,7 +133,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
 		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)
-	n += len(m.Templates) + len(m.TemplatesOf)
+	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -227,6 +228,9 @@ func (u *Unit) addPayees(r Rows) {
 		if u.asked.templatesOf[x.Payee] {
 			u.templatesOf[x.Payee] = appendNew(u.templatesOf[x.Payee], x.ID)
 		}
+	}
+	for _, x := range r.Tariffs {
+		u.Tariffs.add(x.TariffID, x)
 	}
 	for _, x := range r.Aliases {
 		u.Aliases.add(x.Alias, x)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tapline/consent"
+	"tapline/money"
 	"tapline/payment"
 )
 
@@ -20,6 +21,9 @@ func Statement(p payment.Payment) string {
 		Device: consent.DeviceID(p.Initiator), DeviceLabel: p.InitiatorLabel,
 		Order: string(p.Order), OrderNumber: p.OrderNumber, OrderText: p.OrderDescription, OrderHash: OrderHash(p),
 		Undo: int64(p.Undo / time.Second), Nonce: p.Nonce, ExpiresAt: consent.At(p.Deadline),
+	}
+	if p.PayerFee() > 0 {
+		s = s.WithFee(money.Amount{Minor: p.PayerFee(), Currency: p.Amount.Currency})
 	}
 	switch p.State {
 	case payment.AuthenticationRequired:

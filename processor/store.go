@@ -119,7 +119,7 @@ type RefundQuery struct {
 // and events: newest first, their key is Seq in decimal digits).
 type ListQuery struct {
 	Table string // "devices", "cards", "payees", "accounts", "operators", "audit", "top_ups", those that are
-	// pending, "closed_days", or "events", those that operators are told
+	// pending, "closed_days", "tariffs", or "events", those that operators are told
 	After string
 	Limit int
 }
@@ -163,6 +163,8 @@ type Wants struct {
 
 	WakeUps []WakeID
 
+	Tariffs []TariffID
+
 	Webhooks   []string         // endpoints by id
 	WebhooksOf []payment.Handle // all endpoints of these payees that were not removed
 	Deliveries []string         // to endpoints, by id
@@ -194,6 +196,7 @@ type Rows struct {
 
 	Challenges []TapChallenge
 	WakeUps    []WakeUp
+	Tariffs    []Tariff
 	ClosedDays []ClosedDay // never change
 	Webhooks   []Webhook
 	Deliveries []Delivery

@@ -37,6 +37,7 @@ type Unit struct {
 
 	Challenges table[ChallengeID, TapChallenge]
 	WakeUps    table[WakeID, WakeUp]
+	Tariffs    table[TariffID, Tariff]
 	ClosedDays table[string, ClosedDay] // by the day before
 	Webhooks   table[string, Webhook]
 	Deliveries table[string, Delivery]
@@ -258,7 +259,7 @@ type keeper interface {
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
 		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Templates, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
-		&u.Webhooks, &u.Deliveries}
+		&u.Webhooks, &u.Deliveries, &u.Tariffs}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -332,6 +333,7 @@ func (u *Unit) changes() Changes {
 	c.New.Keys, c.Changed.Keys = u.Keys.split()
 	c.New.Challenges, c.Changed.Challenges = u.Challenges.split()
 	c.New.WakeUps, c.Changed.WakeUps = u.WakeUps.split()
+	c.New.Tariffs, c.Changed.Tariffs = u.Tariffs.split()
 	c.New.ClosedDays, c.Changed.ClosedDays = u.ClosedDays.split()
 	c.New.Webhooks, c.Changed.Webhooks = u.Webhooks.split()
 	c.New.Deliveries, c.Changed.Deliveries = u.Deliveries.split()

@@ -141,12 +141,26 @@ var rules = []rule{
 	newRule("a decoy has no entries", `
 		SELECT p.id, 'there is entry ' || e.id FROM entries e JOIN payments p ON p.id = e.reference
 		WHERE p.card IS NULL`),
-	newRule("a payment's entries move its amount from its card account to its payee account", `
-		SELECT p.id, 'entry ' || e.id || ' moves ' || CAST(l.amount AS TEXT) || ' ' || l.currency || ' from ' || l.debit ||
-			' to ' || l.credit || ' on line ' || CAST(l.line AS TEXT)
-		FROM entries e JOIN payments p ON p.id = e.reference JOIN postings l ON l.entry = e.number
-		WHERE p.card IS NOT NULL AND (l.line <> 0 OR l.amount <> p.amount OR l.currency <> p.currency
-			OR l.debit <> p.card_account OR l.credit <> p.payee_account)`),
+	newRule("a payment's entries move its amount from its card account to its payee account, and its fee to the operator's", `
+		SELECT id, 'entry ' || entry || ' moves ' || CAST(paid AS TEXT) || ' to the payee, ' || CAST(taken AS TEXT) || ' as a fee and ' ||
+			CAST(astray AS TEXT) || ' otherwise, of ' || CAST(amount AS TEXT) || ' with a fee of ' || CAST(fee AS TEXT) || ' borne by the ' ||
+			CASE fee_bearer WHEN '' THEN 'nobody' ELSE fee_bearer END
+		FROM (
+			SELECT p.id, e.id AS entry, p.amount, p.fee, p.fee_bearer, COUNT(*) AS lines,
+				SUM(CASE WHEN l.debit = p.card_account AND l.currency = p.currency AND l.credit = p.payee_account THEN l.amount ELSE 0 END) AS paid,
+				SUM(CASE WHEN l.debit = p.card_account AND l.currency = p.currency AND l.credit = 'fees-' || p.currency THEN l.amount ELSE 0 END) AS taken,
+				SUM(CASE WHEN l.debit = p.card_account AND l.currency = p.currency AND l.credit IN (p.payee_account, 'fees-' || p.currency) THEN 0 ELSE l.amount END) AS astray
+			FROM entries e JOIN payments p ON p.id = e.reference JOIN postings l ON l.entry = e.number
+			WHERE p.card IS NOT NULL GROUP BY p.id, e.id, p.amount, p.fee, p.fee_bearer
+		) AS moved
+		WHERE paid <> amount - CASE fee_bearer WHEN 'payee' THEN fee ELSE 0 END OR taken <> fee OR astray <> 0
+			OR lines <> CASE WHEN fee = 0 OR (fee_bearer = 'payee' AND fee = amount) THEN 1 ELSE 2 END`),
+	newRule("fees are of payments, or taken out by an adjustment", `
+		SELECT e.id, 'it moves ' || CAST(l.amount AS TEXT) || ' from ' || l.debit || ' to ' || l.credit || ', for ' || e.reference
+		FROM postings l JOIN accounts f ON f.kind = 'fees' AND (f.id = l.debit OR f.id = l.credit) JOIN entries e ON e.number = l.entry
+		LEFT JOIN payments p ON p.id = e.reference AND f.id = l.credit AND f.id = 'fees-' || p.currency
+		LEFT JOIN accounts o ON o.id IN (l.debit, l.credit) AND o.kind = 'issuance'
+		WHERE p.id IS NULL AND o.id IS NULL`),
 	newRule("a payment that waits for approval, or may be undone, holds its money", `
 		SELECT p.id, 'there is no entry ' || p.id || '/hold that holds it' FROM payments p
 		LEFT JOIN entries e ON e.id = p.id || '/hold' AND e.reference = p.id AND e.action = 'hold'

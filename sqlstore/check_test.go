@@ -103,7 +103,7 @@ func TestCheckFindsNothingInSoundBooks(t *testing.T) {
 const (
 	totals = "an account's totals are what its entries sum to"
 	zero   = "the balances of a currency sum to zero"
-	moves  = "a payment's entries move its amount from its card account to its payee account"
+	moves  = "a payment's entries move its amount from its card account to its payee account, and its fee to the operator's"
 	summed = "what was refunded of a payment is what its refunds sum to, and no more than was settled"
 	posted = "a refund has one entry, which moves its amount from its payee account to the card account that paid"
 )
@@ -133,6 +133,12 @@ var damages = map[string]struct {
 		[]string{totals + ": card1", totals + ": issuance", "an entry has postings, of its time and in its accounts' currency: topup1/post"}},
 	"post lost": {"DELETE FROM postings WHERE entry = 3; DELETE FROM entries WHERE number = 3",
 		[]string{totals + ": card1", totals + ": shop1", "a settled payment has posted its money: direct"}},
+	"fee that was not taken":          {"UPDATE payments SET fee = 30, fee_bearer = 'payer', fee_version = version WHERE id = 'direct'", []string{moves + ": direct"}},
+	"fee taken from the payee's part": {"UPDATE payments SET fee = 30, fee_bearer = 'payee', fee_version = version WHERE id = 'direct'", []string{moves + ": direct"}},
+	"fee gone astray": {`INSERT INTO accounts (id, kind, currency, debits_pending, credits_pending, debits_posted, credits_posted) VALUES ('fees-CNY', 'fees', 'CNY', 0, 0, 0, 0);
+		INSERT INTO postings SELECT entry, 1, debit, 'fees-CNY', 30, currency, at FROM postings WHERE entry = 3`, []string{moves + ": direct", totals + ": fees-CNY"}},
+	"fee of a top-up": {`INSERT INTO accounts (id, kind, currency, debits_pending, credits_pending, debits_posted, credits_posted) VALUES ('fees-CNY', 'fees', 'CNY', 0, 0, 0, 0);
+		UPDATE postings SET debit = 'card2', credit = 'fees-CNY' WHERE entry = 1`, []string{"fees are of payments, or taken out by an adjustment: topup1/post"}},
 	"settled by hand": {"UPDATE payments SET state = 'settled', ended_at = 1 WHERE id = 'waiting'",
 		[]string{"a settled payment has posted its money: waiting", "the database is sound: file"}},
 	"count of passkeys": {"UPDATE cards SET passkeys = 1 WHERE id = 'c1'", []string{"a card's passkeys are counted: c1"}},

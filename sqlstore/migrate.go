@@ -38,19 +38,26 @@ var migration6 string
 //go:embed migrations/0007.sql
 var migration7 string
 
+//go:embed migrations/0008.sql
+var migration8 string
+
 // migrations in order; the version of a schema is how many of them it has seen.
-var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}, {migration5, 1}, {migration6, 1}, {migration7, 1}}
+var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}, {migration5, 1}, {migration6, 1}, {migration7, 1}, {migration8, 1}}
 
 // types says how a dialect writes what migrations leave to it.
 type types struct {
 	integer, bytes, text string
 	byKey, byArrival     string
 	appendOnly           func(table string) string
-	oneOf                func(column string, values []string) string // whether a column has one of the values; nil for IN
+	allow                func(table, column, values, more string) string // that a column has one more value than those in its CHECK
+	oneOf                func(column string, values []string) string     // whether a column has one of the values; nil for IN
 }
 
 // oneOfList is a list of values in a migration.
 var oneOfList = regexp.MustCompile(`(\w+) (NOT )?IN \(([^()]*)\)`)
+
+// allowed is a value that a column may have from a migration on: the last of its list.
+var allowed = regexp.MustCompile(`^ALLOW (\w+) (\w+) IN \((.*), ([^,]*)\);`)
 
 // script is the migration's SQL in a dialect.
 func (m migration) script(d types) string {
@@ -61,6 +68,9 @@ func (m migration) script(d types) string {
 		}
 		if table, ok := strings.CutPrefix(strings.TrimSpace(text), "APPEND ONLY "); ok {
 			text = d.appendOnly(strings.TrimSuffix(table, ";")) + "\n"
+		}
+		if part := allowed.FindStringSubmatch(text); part != nil {
+			text = d.allow(part[1], part[2], part[3], part[4]) + "\n"
 		}
 		b.WriteString(text)
 	}

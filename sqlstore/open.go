@@ -359,7 +359,11 @@ func (c *sqliteConn) create(ctx context.Context, o Options, known []migration) e
 }
 
 // migrate runs the migrations after a version of the schema.
-func (c *sqliteConn) migrate(known []migration, from int) error {
+func (c *sqliteConn) migrate(known []migration, from int) (err error) {
+	if err := c.conn.SetDefensive(false); err != nil { // see sqliteTypes.allow
+		return err
+	}
+	defer func() { err = errors.Join(err, c.conn.SetDefensive(true)) }()
 	for i, m := range known[from:] {
 		if err := sqlitex.ExecuteScript(c.conn, m.script(sqliteTypes), nil); err != nil {
 			return sqliteError(fmt.Sprintf("migration %d", from+i+1), err)
@@ -380,6 +384,15 @@ var sqliteTypes = types{
 				table, strings.ToLower(verb), verb, table, table)
 		}
 		return text
+	},
+	// SQLite cannot change a CHECK but by a change of the schema's text, which is its own advice for what changes nothing of how rows
+	// are kept: https://www.sqlite.org/lang_altertable.html#otheralter.
+	allow: func(table, column, values, more string) string {
+		list := strings.Split(values, ",")
+		last := column + " = " + strings.TrimSpace(list[len(list)-1])
+		literal := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+		return fmt.Sprintf("PRAGMA writable_schema = ON;UPDATE sqlite_schema SET sql = replace(sql, %s, %s) WHERE type = 'table' AND name = '%s';"+
+			"PRAGMA writable_schema = RESET;", literal(last+")"), literal(last+" OR "+column+" = "+more+")"), table)
 	},
 	// For IN with more than two values, SQLite makes a temporary table each time it looks, which takes longer than to
 	// insert the row.

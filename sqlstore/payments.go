@@ -6,6 +6,7 @@ import (
 	"tapline/ledger"
 	"tapline/money"
 	"tapline/payment"
+	"tapline/processor"
 )
 
 // The terms of a payment never change, nor does when it was instructed.
@@ -33,6 +34,9 @@ var payments = newTable("payments", 1,
 	fixed(reference("associated", func(p *payment.Payment) *payment.DeviceID { return &p.Associated })),
 	fixed(boolean("rehearsal", func(p *payment.Payment) *bool { return &p.Rehearsal })),
 	fixed(seconds("undo", func(p *payment.Payment) *time.Duration { return &p.Undo })),
+	fixed(integer("fee", func(p *payment.Payment) *int64 { return &p.Fee.Minor })),
+	fixed(text("fee_bearer", func(p *payment.Payment) *payment.Bearer { return &p.Fee.Bearer })),
+	feeVersion,
 	fixed(integer("level", func(p *payment.Payment) *payment.Level { return &p.Level })),
 	fixed(text("assurance", func(p *payment.Payment) *payment.Assurance { return &p.Assurance })),
 	fixed(text("nonce", func(p *payment.Payment) *string { return &p.Nonce })),
@@ -52,6 +56,30 @@ var payments = newTable("payments", 1,
 	instant("undoable_at", func(p *payment.Payment) *time.Time { return &p.UndoableAt }),
 	instant("ended_at", func(p *payment.Payment) *time.Time { return &p.EndedAt }),
 )
+
+// feeVersion repeats the version of a payment that has a fee, which the schema wants of whoever changes it.
+var feeVersion = column[payment.Payment]{name: "fee_version", kind: isInteger,
+	bind: func(to binder, p *payment.Payment) {
+		if p.Fee.Minor == 0 {
+			to.integer(0)
+		} else {
+			to.integer(p.Version)
+		}
+	},
+	scan: func(scanner, int, *payment.Payment) {},
+}
+
+var tariffs = newTable("tariffs", 2,
+	text("payee", func(t *processor.Tariff) *payment.Handle { return &t.Payee }),
+	text("currency", func(t *processor.Tariff) *money.Currency { return &t.Currency }),
+	integer("points", func(t *processor.Tariff) *int { return &t.Points }),
+	integer("fixed", func(t *processor.Tariff) *int64 { return &t.Fixed }),
+	integer("least", func(t *processor.Tariff) *int64 { return &t.Least }),
+	integer("most", func(t *processor.Tariff) *int64 { return &t.Most }),
+	text("bearer", func(t *processor.Tariff) *payment.Bearer { return &t.Bearer }),
+	boolean("removed", func(t *processor.Tariff) *bool { return &t.Removed }),
+	instant("changed_at", func(t *processor.Tariff) *time.Time { return &t.ChangedAt }),
+).seldomChanged()
 
 // numberedEntry is an entry with its place in the books.
 type numberedEntry struct {

@@ -89,6 +89,11 @@ var postgresSchema = types{
 $$BEGIN RAISE EXCEPTION '%% never change', TG_TABLE_NAME; END$$;
 CREATE TRIGGER %[1]s_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON %[1]s EXECUTE FUNCTION refuse_change();`, table)
 	},
+	allow: func(table, column, values, more string) string {
+		name := table + "_" + column + "_check" // as PostgreSQL names it
+		return fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %[2]s; ALTER TABLE %[1]s ADD CONSTRAINT %[2]s CHECK (%[3]s IN (%[4]s, %[5]s));",
+			table, name, column, values, more)
+	},
 }
 
 // advisoryLock is the number of a lock that has a name. Others who use the same database may have locks, too, so its

@@ -231,7 +231,9 @@ var (
 	operatorsInOrder = inOrder(operators)
 	payeesInOrder    = inOrder(payees)
 	pendingTopUps    = plain("SELECT "+topUps.list()+" FROM top_ups WHERE state = 'pending' AND id > $1 ORDER BY id LIMIT $2", isText, isInteger)
-	auditInOrder     = plain("SELECT "+audit.list()+" FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2",
+	tariffsInOrder   = plain("SELECT "+tariffs.list()+" FROM tariffs WHERE removed = 0 AND payee || ' ' || currency > $1"+
+		" ORDER BY payee || ' ' || currency LIMIT $2", isText, isInteger)
+	auditInOrder = plain("SELECT "+audit.list()+" FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2",
 		isInteger, isInteger)
 	eventsOfOperators = plain("SELECT "+events.list()+" FROM events WHERE number IN (SELECT event FROM event_recipients"+
 		" WHERE principal = $3 AND event < $1 ORDER BY event DESC LIMIT $2) ORDER BY number DESC", isInteger, isInteger, isText)
@@ -275,6 +277,8 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 		found.Devices = collect(&r.rows, devices, devicesInOrder, bind)
 	case "operators":
 		found.Operators = collect(&r.rows, operators, operatorsInOrder, bind)
+	case "tariffs":
+		found.Tariffs = collect(&r.rows, tariffs, tariffsInOrder, bind)
 	case "top_ups":
 		found.TopUps = collect(&r.rows, topUps, pendingTopUps, bind)
 	case "closed_days":

@@ -91,6 +91,9 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 		Challenges: pick(r, challenges, challenges.byKey, pairs(w.Challenges, func(id processor.ChallengeID) key {
 			return key{string(id.Device), string(id.ID)}
 		})),
+		Tariffs: pick(r, tariffs, tariffs.byKey, pairs(w.Tariffs, func(id processor.TariffID) key {
+			return key{string(id.Payee), string(id.Currency)}
+		})),
 		WakeUps: pick(r, wakeUps, wakeUps.byKey, pairs(w.WakeUps, func(id processor.WakeID) key {
 			return key{string(id.Device), string(id.Kind)}
 		})),

@@ -25,6 +25,7 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, devices, c.New.Devices, c.Changed.Devices)
 	store(t, payees, c.New.Payees, c.Changed.Payees)
 	store(t, aliases, c.New.Aliases, c.Changed.Aliases)
+	store(t, tariffs, c.New.Tariffs, c.Changed.Tariffs)
 	store(t, apiKeys, c.New.APIKeys, c.Changed.APIKeys)
 	store(t, operators, c.New.Operators, c.Changed.Operators)
 	store(t, signIns, c.New.SignIns, c.Changed.SignIns)

@@ -148,7 +148,7 @@ func made() map[string][]string {
 		"op.section.": {"payments", "cards", "accounts", "funnel", "alarms", "audit", "operators"},
 		"op.state.":   paymentStates(), "op.reason.": paymentReasons(), "op.level.": levels, "op.assurance.": {"identified", "authentic"},
 		"op.step.": {"instructed", "authenticated", "confirmed", "approved", "undoable", "refunded"}, "op.by.": {"initiator", "approver", "service"},
-		"op.method.": {"tap", "pin", "passkey", "signature", "code"}, "op.kind.": {"card", "payee", "issuance"},
+		"op.method.": {"tap", "pin", "passkey", "signature", "code"}, "op.kind.": {"card", "payee", "fees", "issuance"},
 		"op.stage.": {"instructed", "authentication", "confirmation", "approval", "settlement"}, "op.span.": {"hour", "day", "week", "month"},
 		"op.event.": append(slices.Clone(cardEvents), "top_up.requested", "top_up.confirmed", "top_up.rejected",
 			"operator.requested", "operator.enrolled", "operator.removed", "operator.passkey_added", "operator.passkey_removed"), "signin.kind.": {"operator", "payee"},

@@ -242,7 +242,7 @@ func (d *decider) byTap(a *device.Approval) (api.Payment, error) {
 	}
 	flags := provingFlags{tapFlags{readerFlags: d.cmd.readerFlags}, d.cmd.SUNURL}
 	for {
-		tap, err := flags.proved(d.app, d.client, a.Statement.Amount)
+		tap, err := flags.proved(d.app, d.client, a.Statement.Paid())
 		if err != nil {
 			return api.Payment{}, err
 		}

@@ -39,6 +39,7 @@ type root struct {
 	Trigger   triggerCmd   `cmd:"" help:"Make a test event, to try your programs with (payee)."`
 	Refund    refundCmd    `cmd:"" help:"Give money of settled payments back (payee)."`
 	Payee     payeeCmd     `cmd:"" help:"Look payees up, add and list them."`
+	Fee       feeCmd       `cmd:"" help:"Set and list the operator's fees (operator)."`
 	Account   accountCmd   `cmd:"" help:"Top accounts up and report their entries (operator)."`
 	Close     closeCmd     `cmd:"" help:"Close a day, with its trial balance, or list closed days (operator)."`
 	Operator  operatorCmd  `cmd:"" help:"Enrol and list operators."`

@@ -218,7 +218,7 @@ func parseAmount(text, code string) (money.Amount, error) {
 
 // tap reads the card and asks whether to send. A nil draft means that the user said no.
 func (p *payer) tap(order device.Order) (*device.Draft, error) {
-	tap, err := p.cmd.proved(p.app, p.client, order.Amount())
+	tap, err := p.cmd.proved(p.app, p.client, order.Total())
 	if err != nil {
 		return nil, err
 	}
@@ -345,6 +345,14 @@ func statementFacts(s consent.Statement) []pair {
 	}
 }
 
+// paidText is an amount with the fee that the payer bears, if there is one.
+func paidText(amount money.Amount, fee *money.Amount) string {
+	if fee == nil {
+		return amount.String()
+	}
+	return fmt.Sprintf("%s and a fee of %s", amount, fee)
+}
+
 // secondConfirmation shows the digits that the approver needs, and waits for the decision.
 func (p *payer) secondConfirmation() (api.Payment, error) {
 	view := p.payment.View()
@@ -381,7 +389,7 @@ func (p *payer) finish(view api.Payment) error {
 		return errNotPaid(ending(view))
 	}
 	if !p.cmd.JSON {
-		err := p.print("paid %s to %s (%s), payment %s", view.Amount, view.Payee.Name, view.Payee.Handle, view.ID)
+		err := p.print("paid %s to %s (%s), payment %s", paidText(view.Amount, view.Fee), view.Payee.Name, view.Payee.Handle, view.ID)
 		if err != nil {
 			return err
 		}

@@ -64,6 +64,9 @@ func orderFacts(o device.Order) []pair {
 		{"order", o.Terms().Number},
 		{"for", o.Terms().Description},
 	}
+	if o.Fee().Minor > 0 {
+		facts = append(facts, pair{"fee", o.Fee().String()}, pair{"you pay", o.Total().String()})
+	}
 	lines, tip, tax := o.Lines()
 	for _, l := range lines {
 		facts = append(facts, pair{"item", fmt.Sprintf("%d × %s, %s", l.Quantity, l.Description, money.FormatMinor(l.Amount, o.Amount().Currency))})

@@ -48,7 +48,7 @@ func (cmd *payeeShowCmd) Run(a *app) error {
 	}
 	return a.result(cmd.JSON, p,
 		pair{"handle", p.Handle}, pair{"name", p.Name}, pair{"kind", p.Kind}, pair{"account", p.Account}, pair{"currency", string(p.Currency)},
-		pair{"rehearsals", onOff[p.Rehearsals]}, pair{"may be undone", undoFor(p.Undo)})
+		pair{"rehearsals", onOff[p.Rehearsals]}, pair{"may be undone", undoFor(p.Undo)}, pair{"fee", besides(p)})
 }
 
 // payeeUndoCmd sets how long payments may be undone.

@@ -5,6 +5,7 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/money"
 	"tapline/payee"
 )
 
@@ -68,6 +69,12 @@ func paymentFacts(v api.Payment) []pair {
 	}
 	if v.EndedAt != nil {
 		facts = append(facts, pair{"ended", when(*v.EndedAt)})
+	}
+	if v.Fee != nil {
+		facts = append(facts, pair{"fee", v.Fee.String()}, pair{"paid in all", v.Total.String()})
+	}
+	if v.PayeeFee != nil && v.Net != nil {
+		facts = append(facts, pair{"fee taken", v.PayeeFee.String()}, pair{"net", money.Amount{Minor: *v.Net, Currency: v.Amount.Currency}.String()})
 	}
 	if v.Refunded != nil {
 		facts = append(facts, pair{"refunded", v.Refunded.String()})

@@ -101,9 +101,16 @@ func (cmd *receiptVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return fmt.Errorf("%s is not a receipt signed with these keys: %w", cmd.File, err)
 	}
+	fee, taken := "", ""
+	if r.Fee.Minor > 0 {
+		fee = r.Fee.String() + ", paid besides"
+	}
+	if r.PayeeFee.Minor > 0 {
+		taken = r.PayeeFee.String() + " of the amount"
+	}
 	return a.result(cmd.JSON, r,
 		pair{"genuine", fmt.Sprintf("signed by %s (%s)", r.Issuer, r.Environment)},
-		pair{"payment", string(r.Payment)}, pair{"amount", r.Amount.String()},
+		pair{"payment", string(r.Payment)}, pair{"amount", r.Amount.String()}, pair{"fee", fee}, pair{"fee taken", taken},
 		pair{"payee", fmt.Sprintf("%s (%s), account %s", r.PayeeName, r.PayeeHandle, r.PayeeAccount)},
 		pair{"card account", r.CardAccount}, pair{"order", r.OrderNumber}, pair{"settled", r.SettledAt.String()},
 		pair{"first confirmation", r.FirstDigest}, pair{"second confirmation", r.SecondDigest},

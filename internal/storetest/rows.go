@@ -42,6 +42,8 @@ func (s *suite) changesComeBack() {
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
 	r.Payees[0].Kind, r.Payees[0].Further = processor.Person, []processor.PayeeAccount{{Currency: "CNY", Account: "shop1", Until: later}, {Currency: "JPY", Account: "blank"}}
 	r.Aliases[0].RemovedAt = later
+	r.Tariffs[0] = processor.Tariff{TariffID: r.Tariffs[0].TariffID, Tariff: payment.Tariff{Points: 1, Fixed: 2, Least: 3, Most: 4, Bearer: payment.PayerBears},
+		Removed: true, ChangedAt: later}
 	r.APIKeys[0].RevokedAt, r.APIKeys[0].ExpiresAt, r.APIKeys[0].UsedAt, r.APIKeys[0].ReplacedBy = later, noon, later, "k9"
 	r.Operators[0].Name = "Beth"
 	r.TopUps[0].State, r.TopUps[0].DecidedBy, r.TopUps[0].DecidedAt = processor.TopUpRejected, "op", later
@@ -62,7 +64,7 @@ func (s *suite) changesComeBack() {
 	r.Templates[0].Version, r.Templates[0].DisabledAt = 2, later
 	r.Orders[0].State, r.Orders[0].Payment, r.Orders[0].Version, r.Orders[0].EndedAt = order.Paid, "p1", 7, later
 	s.save(processor.Changes{Changed: processor.Rows{
-		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1], Aliases: r.Aliases[:1],
+		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1], Aliases: r.Aliases[:1], Tariffs: r.Tariffs[:1],
 		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Templates: r.Templates[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1], Webhooks: r.Webhooks[:1], Deliveries: r.Deliveries[:1],
 	}})

@@ -112,6 +112,22 @@ func undo(p payment.Payment) payment.Payment {
 	return p
 }
 
+// addFees adds tariffs, the account of fees, and payments that have one.
+func addFees(r *processor.Rows) {
+	r.Accounts = append(r.Accounts, ledger.Account{ID: "fees-CNY", Kind: ledger.Fees, Currency: "CNY"})
+	r.Payments = append(r.Payments, stepped(charged(openPayment("p21"), payment.PayerBears), payment.Authenticate, payment.Cancel),
+		stepped(charged(decoy("p22"), payment.PayeeBears), payment.Expire))
+	r.Tariffs = []processor.Tariff{
+		{TariffID: processor.TariffID{Currency: "CNY"}, Tariff: payment.Tariff{Points: 150, Fixed: 30, Least: 50, Most: 900, Bearer: payment.PayeeBears}, ChangedAt: noon},
+		{TariffID: processor.TariffID{Payee: "shop", Currency: "CNY"}, Tariff: payment.Tariff{Bearer: payment.PayerBears}, Removed: true, ChangedAt: noon}}
+}
+
+// charged gives a payment a fee.
+func charged(p payment.Payment, by payment.Bearer) payment.Payment {
+	p.Fee = payment.Fee{Minor: 30, Bearer: by}
+	return p
+}
+
 // everything is world and at least one row of each of the other tables, with zero and other times.
 func everything() processor.Changes {
 	c := world()
@@ -138,8 +154,7 @@ func everything() processor.Changes {
 			CreatedAt: noon, UsedAt: noon.Add(time.Minute)},
 		{ID: "in2", Owner: processor.SignInOwner{APIKey: "1.aaa"}, PublicKey: []byte{3}, CreatedAt: noon},
 		{ID: "in3", Owner: processor.SignInOwner{Operator: "op"}, PublicKey: []byte{3}, CreatedAt: noon, RemovedAt: noon}}
-	c.New.TopUps = []processor.HeldTopUp{
-		heldTopUp("t1"), heldTopUp("t2"), heldTopUp("t3")}
+	c.New.TopUps = []processor.HeldTopUp{heldTopUp("t1"), heldTopUp("t2"), heldTopUp("t3")}
 	c.New.TopUps[1].State, c.New.TopUps[1].DecidedBy, c.New.TopUps[1].DecidedAt = processor.TopUpConfirmed, "op2", noon
 	c.New.ClosedDays = []processor.ClosedDay{closedDay("2026-01-01", "", 0, 3), closedDay("2026-01-05", "2026-01-01", 3, 3)}
 	c.New.Passkeys = []processor.Passkey{
@@ -160,6 +175,7 @@ func everything() processor.Changes {
 		stepped(openPayment("p5"), payment.Expire), stepped(openPayment("p6"), payment.Authenticate, payment.Cancel),
 		stepped(rehearsal("p9"), payment.Authenticate, payment.Confirm, payment.Approve),
 		stepped(undo(openPayment("p10")), payment.Authenticate, payment.Confirm, payment.Approve, payment.Cancel)}
+	addFees(&c.New)
 	c.New.Payments[2].Refunded = 750
 	c.New.Refunds = []payment.Refund{refundOf("p3", "r1", 500, 500), refundOf("p3", "r2", 250, 750)}
 	c.New.Keys = []processor.Key{
@@ -207,7 +223,8 @@ func challenge(device payment.DeviceID, id consent.ChallengeID) processor.TapCha
 func everythingWants() processor.Wants {
 	w := worldWants()
 	w.Devices = append(w.Devices, "lost")
-	w.Accounts = append(w.Accounts, "blank")
+	w.Accounts = append(w.Accounts, "blank", "fees-CNY")
+	w.Tariffs = []processor.TariffID{{Currency: "CNY"}, {Payee: "shop", Currency: "CNY"}}
 	w.Cards = append(w.Cards, "c3")
 	w.Aliases = []payment.Handle{"books"}
 	w.APIKeys = []string{"1.aaa", "1.bbb"}
@@ -221,7 +238,7 @@ func everythingWants() processor.Wants {
 	w.Orders = []payment.OrderID{"o1", "o2"}
 	w.Templates = []order.TemplateID{"t1", "t2"}
 	w.Refunds = []payment.RefundID{"r1", "r2"}
-	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9", "p10"}
+	w.Payments = []payment.ID{"p1", "p2", "p3", "p4", "p5", "p6", "p9", "p10", "p21", "p22"}
 	w.Keys = []processor.KeyID{{Principal: "device:laptop", Key: "p1"}, {Principal: "payee:shop", Key: "p1"}}
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
 	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}

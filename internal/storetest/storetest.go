@@ -153,6 +153,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Payees = by(r.Payees, func(p processor.Payee) string { return string(p.Handle) })
 	r.Orders = by(r.Orders, func(o order.Order) string { return string(o.ID) })
 	r.Refunds = by(r.Refunds, func(f payment.Refund) string { return string(f.ID) })
+	r.Tariffs = by(r.Tariffs, func(t processor.Tariff) string { return string(t.Payee) + " " + string(t.Currency) })
 	r.Aliases = by(r.Aliases, func(a processor.Alias) string { return string(a.Alias) })
 	r.Templates = by(r.Templates, func(t order.Template) string { return string(t.ID) })
 	r.APIKeys = by(r.APIKeys, func(k processor.APIKey) string { return k.MAC })

@@ -779,7 +779,7 @@ export interface components {
             held_top_up?: components["schemas"]["TopUp"];
             id: string;
             /** @enum {string} */
-            kind: "card" | "payee" | "issuance";
+            kind: "card" | "payee" | "fees" | "issuance";
             /** @description Of its payments, where it has any of its own; those for all cards or payees count besides. */
             limits?: components["schemas"]["SignedSpendingLimits"];
             /** @description What counts for its limits. */
@@ -813,6 +813,28 @@ export interface components {
             next: string;
             /** @description Too much was missed, or nothing is known yet: read everything anew. */
             reset?: boolean;
+        };
+        Fee: {
+            /**
+             * Format: int64
+             * @description Of the amount: 150 is 1.5 %.
+             */
+            basis_points: number;
+            /**
+             * Format: int64
+             * @description Minor units besides.
+             */
+            fixed: number;
+            /**
+             * Format: int64
+             * @description Minor units that it is not below; 0 for no such bound.
+             */
+            least?: number;
+            /**
+             * Format: int64
+             * @description Minor units that it is not above; 0 for no such bound.
+             */
+            most?: number;
         };
         Line: {
             /**
@@ -1048,6 +1070,8 @@ export interface components {
             /** @description Those it takes, its first before all others; told where a payee is looked up. */
             currencies?: string[];
             currency: string;
+            /** @description What whoever pays it in the currency pays besides the amount; told where a payee is looked up, with orders and with order templates. What only the payee pays is not told. */
+            fee?: components["schemas"]["Fee"];
             handle: string;
             /**
              * @description What the name is the name of; told where a payee is looked up.
@@ -1131,6 +1155,8 @@ export interface components {
             ended_at?: string;
             /** @description What was asked for with expand. */
             expanded?: components["schemas"]["PaymentExpansion"];
+            /** @description What the payer pays besides the amount. */
+            fee?: components["schemas"]["Amount"];
             id: string;
             /** @description For the approver: which device asks. */
             initiating_device_label?: string;
@@ -1138,11 +1164,18 @@ export interface components {
             instructed_at: string;
             /** @description For the card's associated device: the limit that was exceeded. It is the card's, the cardholder's own, or the payee's: card_day_sum, own_night, payee_payment. */
             limit?: string;
+            /**
+             * Format: int64
+             * @description For the payee: minor units that are left of the amount, where there is such a fee; it may be nothing.
+             */
+            net?: number;
             next: components["schemas"]["Next"];
             order: components["schemas"]["Order"];
             /** @description For an initiator that is bound to the card: the credentials, in base64url, one of which may authenticate and confirm the statement in one gesture. */
             passkeys?: string[];
             payee: components["schemas"]["Payee"];
+            /** @description For the payee: what the operator takes of the amount. */
+            payee_fee?: components["schemas"]["Amount"];
             /** @description Why it ended unsettled. */
             reason?: string;
             /** @description What its payee gave back of it since it was settled; GET /v1/refunds?payment=… tells more. */
@@ -1155,6 +1188,8 @@ export interface components {
             state: "authentication_required" | "confirmation_required" | "approval_required" | "undoable" | "settled" | "declined" | "cancelled" | "expired" | "rejected" | "rehearsed";
             /** @description The exact text to confirm, when it is this side's turn. */
             statement?: string;
+            /** @description What the payer pays, where there is such a fee. */
+            total?: components["schemas"]["Amount"];
             /**
              * Format: date-time
              * @description Until then payer or payee may cancel it; from then on its money moves by itself. Where the payee wants that, once all was given that it needs.
