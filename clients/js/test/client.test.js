@@ -38,6 +38,15 @@ test('lists go on over pages', async () => {
   }
 });
 
+test('a list does not go round for ever', async () => {
+  const round = connect({ url, key, fetch: async (to, init) => {
+    const answer = await fetch(to, init);
+    return String(to).includes('/v1/orders') ? Response.json({ ...await answer.json(), next: '1' }) : answer;
+  } });
+  const all = async () => { for await (const order of round.each.listOrders({ limit: 1 })) assert(order.id); };
+  await assert.rejects(all, { name: 'BadAnswer' });
+});
+
 test('a template is kept and ended', async () => {
   const made = await tapline.makeOrderTemplate({ currency: 'CNY', minor: 300, description: 'A coffee' });
   assert((await tapline.listOrderTemplates()).templates.some((t) => t.id === made.id));
@@ -93,6 +102,7 @@ test('events come after an id, and on a connection that breaks', { timeout: 30_0
   const seen = [];
   const first = await tapline.makeOrder({ amount: price });
   for await (const event of shaky.events({ after: next })) {
+    if (event.subject !== first.id) continue; // other tests run beside this one
     seen.push([event.type, event.subject]);
     if (seen.length === 1) await tapline.cancelOrder({ id: first.id });
     if (seen.length === 2) break;
@@ -100,7 +110,7 @@ test('events come after an id, and on a connection that breaks', { timeout: 30_0
   assert.deepEqual(seen, [['order.open', first.id], ['order.cancelled', first.id]]);
   assert(opened >= 3 && asked[0] === next && Number(asked[2]) > Number(next), `${asked}`);
   const listed = await tapline.nextEvents({ after: next });
-  assert.deepEqual(listed.events.map((e) => e.type), ['order.open', 'order.cancelled']);
+  assert.deepEqual(listed.events.filter((e) => e.subject === first.id).map((e) => e.type), ['order.open', 'order.cancelled']);
 });
 
 test('a stream ends with its signal, and with a refusal', async () => {
