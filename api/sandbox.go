@@ -63,9 +63,10 @@ type NewTestPayment struct {
 
 // TestPayment is what became of a payment with a test card, as far as it has come.
 type TestPayment struct {
-	Payment  string   `json:"payment" doc:"Its id."`
-	Card     string   `json:"card" doc:"The test card's id."`
-	State    string   `json:"state" doc:"Of the payment: settled, for instance, or approval_required while the approver does not answer."`
-	Reason   string   `json:"reason,omitempty" doc:"Why it ended unsettled."`
-	Problems []string `json:"problems" doc:"The codes of what the service refused on the way."`
+	Payment    string   `json:"payment" doc:"Its id."`
+	Card       string   `json:"card" doc:"The test card's id."`
+	State      string   `json:"state" doc:"Of the payment: settled, for instance, or approval_required while the approver does not answer."`
+	Reason     string   `json:"reason,omitempty" doc:"Why it ended unsettled."`
+	SuccessURL string   `json:"success_url,omitempty" doc:"Where whoever has paid the order may go."`
+	Problems   []string `json:"problems" doc:"The codes of what the service refused on the way."`
 }

@@ -37,14 +37,16 @@ func sandboxRoutes() []*route {
 		}, {
 			method: "POST", path: "/v1/test/payments", id: "makeTestPayment", summary: "Have a test card pay an order",
 			text: "From the tap to the second confirmation, by the same operations that people's devices use. It answers when the payment " +
-				"has ended, or waits for an approver who answers later or never. A payee's key has its own orders paid.",
+				"has ended, or waits for an approver who answers later or never. A payee's key has its own orders paid; so does any device that " +
+				"knows the order's id, for pages.",
+			by:    []credential{byDevice},
 			scope: processor.ScopeOrders, in: typeOf[api.NewTestPayment](), status: http.StatusCreated, out: typeOf[api.TestPayment](),
 			handle: (*call).makeTestPayment,
 			codes:  []string{"unknown_order", "order_claimed", "order_closed", "unknown_card", "card_state", "limit_exceeded", "tap_used"},
 		},
 	}
 	for _, r := range routes {
-		r.by, r.sandbox = []credential{byPayee, byOperator}, true
+		r.by, r.sandbox = append(r.by, byPayee, byOperator), true
 	}
 	return routes
 }
@@ -110,8 +112,13 @@ func (c *call) makeTestPayment() (answer, error) {
 		return answer{}, err
 	}
 	of := payment.Handle("")
-	if c.by.who == byPayee {
+	switch c.by.who {
+	case byPayee:
 		of = c.by.payee
+	case byDevice: // anybody's, so as often as anybody may instruct
+		if err := tooMany(c.limiters.address[limitInstructions].take(c.limiters.from(c.r), c.world())); err != nil {
+			return answer{}, err
+		}
 	}
 	c.leave()
 	paid, err := c.Sandbox.Pay(c.r.Context(), in, of)

@@ -28,7 +28,7 @@ func (s *Sandbox) Pay(ctx context.Context, in api.NewTestPayment, of payment.Han
 	if err != nil {
 		return api.TestPayment{}, err
 	}
-	play, err := s.stage(ctx, a, payment.OrderID(in.Order))
+	play, err := s.stage(ctx, a, o)
 	if err != nil {
 		return api.TestPayment{}, err
 	}
@@ -80,6 +80,7 @@ func (s *Sandbox) order(ctx context.Context, id payment.OrderID, of payment.Hand
 type play struct {
 	*Sandbox
 	actor    *actor
+	order    order.Order
 	phone    *device.Client
 	paid     *device.Payment
 	wrong    int // PINs that were typed wrong
@@ -87,7 +88,7 @@ type play struct {
 }
 
 // stage taps the card for an order and sends the instruction.
-func (s *Sandbox) stage(ctx context.Context, a *actor, id payment.OrderID) (*play, error) {
+func (s *Sandbox) stage(ctx context.Context, a *actor, o order.Order) (*play, error) {
 	payer, err := consent.ParseDeviceKey(a.Payer)
 	if err != nil {
 		return nil, err
@@ -97,11 +98,11 @@ func (s *Sandbox) stage(ctx context.Context, a *actor, id payment.OrderID) (*pla
 		return nil, err
 	}
 	terminal := s.device(payer, a.UID)
-	placed, err := terminal.PlacedOrder(ctx, id)
+	placed, err := terminal.PlacedOrder(ctx, payment.OrderID(o.ID))
 	if err != nil {
 		return nil, err
 	}
-	order, err := terminal.Pay(placed)
+	agreed, err := terminal.Pay(placed)
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +112,12 @@ func (s *Sandbox) stage(ctx context.Context, a *actor, id payment.OrderID) (*pla
 	if err != nil {
 		return nil, err
 	}
-	draft, err := order.TapSUN(message)
+	draft, err := agreed.TapSUN(message)
 	if err != nil {
 		return nil, err
 	}
 	paid, err := draft.Send(ctx)
-	return &play{Sandbox: s, actor: a, phone: s.device(phone, a.UID), paid: paid}, err
+	return &play{Sandbox: s, actor: a, order: o, phone: s.device(phone, a.UID), paid: paid}, err
 }
 
 // told is what has become of the payment.
@@ -126,7 +127,11 @@ func (p *play) told() api.TestPayment {
 	if problems == nil {
 		problems = []string{}
 	}
-	return api.TestPayment{Payment: view.ID, Card: p.actor.ID, State: view.State, Reason: view.Reason, Problems: problems}
+	to := ""
+	if view.State == "settled" || view.State == "undoable" {
+		to = p.order.SuccessURL
+	}
+	return api.TestPayment{SuccessURL: to, Payment: view.ID, Card: p.actor.ID, State: view.State, Reason: view.Reason, Problems: problems}
 }
 
 // step gives what the payment waits for. over means that nothing more is given now.

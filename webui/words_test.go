@@ -158,6 +158,7 @@ func made() map[string][]string {
 		"me.limit.": {"payment", "day_sum", "month_sum", "day_count", "month_count", "known"},
 		"me.do.":    {"freeze", "unfreeze", "pin", "limits", "passkeys", "devices", "lost"},
 		"order.is.": {"claimed", "paid", "cancelled", "expired"}, "order.is_text.": {"claimed", "paid", "cancelled", "expired"},
+		"test.card.":  {"approves", "declines", "expires", "slow", "wrong_pin", "frozen", "insufficient_funds"},
 		"till.state.": {"open", "claimed", "paid", "cancelled", "expired"},
 		"tap.":        {"no_account", "no_application", "card_blocked", "card_malformed", "unreadable", "nfc_refused"},
 	}

@@ -101,7 +101,10 @@ func (cmd *receiptVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return fmt.Errorf("%s is not a receipt signed with these keys: %w", cmd.File, err)
 	}
-	fee, taken := "", ""
+	fee, taken, test := "", "", ""
+	if r.Environment == "test" {
+		test = "no money has moved"
+	}
 	if r.Fee.Minor > 0 {
 		fee = r.Fee.String() + ", paid besides"
 	}
@@ -109,7 +112,7 @@ func (cmd *receiptVerifyCmd) Run(a *app) error {
 		taken = r.PayeeFee.String() + " of the amount"
 	}
 	return a.result(cmd.JSON, r,
-		pair{"genuine", fmt.Sprintf("signed by %s (%s)", r.Issuer, r.Environment)},
+		pair{"genuine", fmt.Sprintf("signed by %s (%s)", r.Issuer, r.Environment)}, pair{"test", test},
 		pair{"payment", string(r.Payment)}, pair{"amount", r.Amount.String()}, pair{"fee", fee}, pair{"fee taken", taken},
 		pair{"payee", fmt.Sprintf("%s (%s), account %s", r.PayeeName, r.PayeeHandle, r.PayeeAccount)},
 		pair{"card account", r.CardAccount}, pair{"order", r.OrderNumber}, pair{"settled", r.SettledAt.String()},

@@ -1,7 +1,7 @@
 // @ts-check
 // The payer's page: order, tap, review, Send, authentication, confirmation, waiting, result. It also is what opens when
 // a card's own address is tapped (/t). Where the payment is, the service says; a reload comes back to it.
-import { device, newer, Offline, Problem, read, write } from '/ui/api.js';
+import { device, newer, Offline, Problem, read, service, write } from '/ui/api.js';
 import { newID } from '/ui/key.js';
 import { toCamera } from '/ui/digits.js';
 import { announce, button, countdown, facts, field, frame, h, icon, notice, pinPad, screen } from '/ui/dom.js';
@@ -228,7 +228,11 @@ function summary(draft) {
 /** Asks for the card. @param {any} draft @param {string} [problem] */
 async function tap(draft, problem) {
   const { element, stop } = await tapping((found) => { review(draft, found).catch(fail); }, problem);
-  screen(t('tap.title'), summary(draft), element, unsent(draft, stop));
+  const shown = screen(t('tap.title'), summary(draft), element, unsent(draft, stop));
+  if (draft.terms?.id && (await service()).sandbox) {
+    const { testCards } = await import('/ui/testcards.js');
+    if (element.isConnected) shown.append(testCards(draft.terms.id, draft.payee.name, { begun: stop, again: () => begin(draft.order).catch(fail) }));
+  }
 }
 
 /** Shows what will be sent. Nothing has been. @param {any} draft @param {any} tapped */

@@ -1,6 +1,7 @@
 // @ts-check
 // The page: elements made of text only, so that no text of a stranger is ever read as markup; one place that screen
 // readers are told of changes by; and the parts that all pages share.
+import { service } from './api.js';
 import { language, languages, speak, t } from './words.js';
 
 /** @typedef {Node | string | false | null | undefined} Child */
@@ -75,11 +76,13 @@ export function frame(title, { links = {} } = {}) {
   document.title = title + ' · tapline';
   const others = Object.entries(languages).filter(([code]) => code !== language);
   main = h('main', { id: 'main', tabindex: -1 });
+  const test = h('p.test', { hidden: true }, t('test.mark'));
+  service().then(({ environment }) => { test.hidden = environment !== 'test'; }, () => {}); // whoever needs it is told that it is away
   document.body.replaceChildren(
-    h('header.top', {},
+    h('header', {}, h('div.top', {},
       h('a.brand', { href: '/' }, icon('tap'), 'tapline'),
       h('nav', { 'aria-label': t('nav.pages') }, Object.entries(links).map(([words, href]) => h('a', { href, 'aria-current': location.pathname === href && 'page' }, words))),
-      h('div.tools', {}, others.map(([code, name]) => h('button.plain', { type: 'button', lang: code, onclick: () => speak(code) }, name)))),
+      h('div.tools', {}, others.map(([code, name]) => h('button.plain', { type: 'button', lang: code, onclick: () => speak(code) }, name)))), test),
     main, announcer);
   return main;
 }

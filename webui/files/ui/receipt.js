@@ -47,7 +47,7 @@ export async function receiptCard(id, bearer) {
       [t('fact.order'), said.order_number && h('bdi', {}, said.order_number)],
       [t('fact.settled'), when(said.settled_at)],
       [t('fact.payment'), h('code', {}, said.payment)],
-    ]), h('p.quiet', {}, t('receipt.genuine')), link);
+    ]), said.environment === 'test' && notice('note', t('receipt.test')), h('p.quiet', {}, t('receipt.genuine')), link);
   } catch (e) {
     return h('div', {}, notice('bad', explain(e)), button(t('error.again'), () => location.reload(), { kind: 'second' }));
   }
