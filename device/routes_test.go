@@ -51,6 +51,7 @@ var without = map[string]string{
 	"subscribePush":       "only browsers are woken by Web Push",
 	"unsubscribePush":     "only browsers are woken by Web Push",
 	"nextEvents":          "Events opens a stream; Client.Wait waits for a payment where none gets through",
+	"makeTestPayment":     "package payee has it; devices may for the pages of a sandbox",
 	"getRefund":           "Refunds lists all that there is of a payment",
 }
 

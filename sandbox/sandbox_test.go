@@ -23,8 +23,6 @@ import (
 	"tapline/sqlstore"
 )
 
-func stringsReader(text string) io.Reader { return strings.NewReader(text) }
-
 func TestEachTestCardPlaysItsPart(t *testing.T) {
 	n, boss, shop := sandboxed(t)
 	for _, c := range []struct {
@@ -379,6 +377,28 @@ func TestOnlyItsPayeeHasAnOrderPaid(t *testing.T) {
 		_, err = shop.MakeTestPayment(t.Context(), api.NewTestPayment{Order: id})
 	}
 	refused(t, err, "order_closed")
+}
+
+// The page of an order has no API key. Its device may have that order paid, and nothing else.
+func TestADeviceHasAnOrderPaidThatItKnows(t *testing.T) {
+	n, _, shop := sandboxed(t)
+	o, err := shop.MakeOrder(t.Context(), api.NewOrder{Amount: price, SuccessURL: "https://shop.example/thanks"})
+	n.must(err)
+	token := n.deviceToken()
+	answer := n.post("/v1/test/payments", token, `{"order":"`+o.ID+`"}`)
+	if !strings.Contains(answer, `"state":"settled"`) || !strings.Contains(answer, `"success_url":"https://shop.example/thanks"`) {
+		t.Errorf("it answers %s", answer)
+	}
+	for _, r := range [][3]string{
+		{"POST", "/v1/test/clock", `{"by":60}`}, {"GET", "/v1/test/clock"}, {"POST", "/v1/test/cards", `{"behaviour":"approves"}`}, {"GET", "/v1/test/cards"},
+	} {
+		if status := n.status(r[0], r[1], token, r[2]); status != http.StatusForbidden {
+			t.Errorf("%s %s answers %d", r[0], r[1], status)
+		}
+	}
+	if status := n.status("POST", "/v1/test/payments", "", `{"order":"`+o.ID+`"}`); status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", status)
+	}
 }
 
 // A receipt of a sandbox says so under its signature, and is by keys that no other service has.

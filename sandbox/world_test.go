@@ -2,17 +2,22 @@ package sandbox_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/device"
 	"tapline/httpapi"
 	"tapline/internal/egress"
 	"tapline/internal/pgtest"
@@ -63,7 +68,7 @@ func (p place) open(t *testing.T, limits ledger.Limits) *node {
 		t.Fatal(err)
 	}
 	n := &node{TB: t, store: store, server: httptest.NewUnstartedServer(nil)}
-	url := "http://" + n.server.Listener.Addr().String()
+	origin := "http://" + n.server.Listener.Addr().String()
 	log := slog.New(slog.DiscardHandler)
 	pr := processor.New(processor.Config{
 		Store: store, Keys: keys, Policy: payment.DefaultPolicy, Limits: processor.Limits{Payees: limits}, Log: log,
@@ -73,14 +78,14 @@ func (p place) open(t *testing.T, limits ledger.Limits) *node {
 	}, log)
 	courier.Processor = pr
 	c := httpapi.Config{
-		Processor: pr, Store: store, Keys: keys, Policy: payment.DefaultPolicy, PublicURL: url, Environment: p.environment,
+		Processor: pr, Store: store, Keys: keys, Policy: payment.DefaultPolicy, PublicURL: origin, Environment: p.environment,
 		PINs:       consent.NewPINHasher(keys, consent.PINParams{Memory: 64, Passes: 1, Lanes: 1}, 2, 64),
 		FirstToken: func() (string, bool) { return firstToken, true }, Log: log, WebhooksHere: true,
 	}
 	if store.IsSandbox() {
 		courier.Now = time.Now
 		c.Environment, c.Now, c.World = "test", store.Clock, time.Now
-		c.Sandbox = sandbox.New(sandbox.Config{Store: store, Processor: pr, Keys: keys, URL: url, OnForward: courier.Kick, Log: log})
+		c.Sandbox = sandbox.New(sandbox.Config{Store: store, Processor: pr, Keys: keys, URL: origin, OnForward: courier.Kick, Log: log})
 	}
 	n.service = httpapi.New(c)
 	n.server.Config.Handler = n.service.Handler()
@@ -200,7 +205,7 @@ func refused(t *testing.T, err error, code string) {
 // status is the status of a request with a token and a body.
 func (n *node) status(method, path, token, body string) int {
 	n.Helper()
-	r, err := http.NewRequestWithContext(n.Context(), method, n.server.URL+path, stringsReader(body))
+	r, err := http.NewRequestWithContext(n.Context(), method, n.server.URL+path, strings.NewReader(body))
 	n.must(err)
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -212,4 +217,38 @@ func (n *node) status(method, path, token, body string) int {
 	n.must(err)
 	n.must(answer.Body.Close())
 	return answer.StatusCode
+}
+
+// post is the answer to a request with a token and a body.
+func (n *node) post(path, token, body string) string {
+	n.Helper()
+	r, err := http.NewRequestWithContext(n.Context(), "POST", n.server.URL+path, strings.NewReader(body))
+	n.must(err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	n.must(err)
+	text, err := io.ReadAll(answer.Body)
+	n.must(errors.Join(err, answer.Body.Close()))
+	return string(text)
+}
+
+// deviceToken is a token of a new device, as pages get one.
+func (n *node) deviceToken() string {
+	n.Helper()
+	key, err := consent.NewDeviceKey()
+	n.must(err)
+	_, err = (&device.Client{URL: n.server.URL, Key: key}).Register(n.Context(), "page")
+	n.must(err)
+	audience := consent.Audience(n.server.URL, "test")
+	assertion, err := consent.Sign(key, consent.TypAssertion, consent.NewTokenAssertion(key.ID(), audience, time.Now()))
+	n.must(err)
+	answer, err := http.PostForm(n.server.URL+"/v1/token", url.Values{
+		"grant_type": {"client_credentials"}, "client_assertion": {assertion},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+	})
+	n.must(err)
+	var token api.Token
+	n.must(errors.Join(json.NewDecoder(answer.Body).Decode(&token), answer.Body.Close()))
+	return token.AccessToken
 }

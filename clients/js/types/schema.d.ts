@@ -543,7 +543,7 @@ export interface paths {
         put?: never;
         /**
          * Have a test card pay an order
-         * @description From the tap to the second confirmation, by the same operations that people's devices use. It answers when the payment has ended, or waits for an approver who answers later or never. A payee's key has its own orders paid.
+         * @description From the tap to the second confirmation, by the same operations that people's devices use. It answers when the payment has ended, or waits for an approver who answers later or never. A payee's key has its own orders paid; so does any device that knows the order's id, for pages.
          */
         post: operations["makeTestPayment"];
         delete?: never;
@@ -1437,6 +1437,8 @@ export interface components {
             reason?: string;
             /** @description Of the payment: settled, for instance, or approval_required while the approver does not answer. */
             state: string;
+            /** @description Where whoever has paid the order may go. */
+            success_url?: string;
         };
         TopUp: {
             account: string;
