@@ -5,7 +5,7 @@
 import { device, Offline, Problem, read, service, write } from '/ui/api.js';
 import { announce, button, countdown, field, frame, h, icon, notice, screen } from '/ui/dom.js';
 import { keepLive } from '/ui/live.js';
-import { show } from '/ui/money.js';
+import { show, total } from '/ui/money.js';
 import { second, statementCard } from '/ui/statement.js';
 import { tapping } from '/ui/ways.js';
 import { duration, explain, t, when } from '/ui/words.js';
@@ -98,7 +98,7 @@ function said(view) {
 /** A request is gone: tells why. @param {Request} old @param {AbortSignal} signal */
 async function missed(old, signal) {
   const now = await read('/v1/payments/' + old.id, { signal }).catch((e) => { if (!(e instanceof Problem)) throw e; });
-  const what = t('approve.of', { amount: show(old.amount), payee: old.payee.name });
+  const what = t('approve.of', { amount: show(total(old)), payee: old.payee.name });
   const why = now ? t(gone[now.reason] ?? gone[now.state] ?? 'end.reason.' + (now.reason || now.state)) : t('problem.unknown_payment');
   if (shown?.id === old.id) return ended(t('approve.over'), old, why);
   news = [...news, what + ' ' + why].slice(-3);
@@ -145,7 +145,7 @@ function choose() {
 /** One of several. @param {Request} p */
 function row(p) {
   const open = button('', () => ask(p), { kind: 'second' });
-  open.append(h('span.what', {}, h('b', {}, show(p.amount)), h('bdi', {}, p.payee.name)),
+  open.append(h('span.what', {}, h('b', {}, show(total(p))), h('bdi', {}, p.payee.name)),
     h('span.quiet', {}, h('bdi', {}, p.initiating_device_label), ' · ', when(p.instructed_at)));
   return open;
 }
@@ -175,7 +175,7 @@ function ask(p, problem) {
 function byCode(p, means, trouble, digits = '') {
   stopTap();
   const code = field(t('approve.code'), { inputmode: 'numeric', maxlength: 6, class: 'digits', value: digits }, t('approve.code_help'));
-  const go = button(t('approve.approve', { amount: show(p.said.amount) }), async () => {
+  const go = button(t('approve.approve', { amount: show(total(p.said)) }), async () => {
     const digits = code.input.value.replace(/\D/g, '');
     if (digits.length < 2) return code.tell(t('approve.code_missing'));
     code.tell('');
@@ -221,7 +221,7 @@ async function byTap(p, means, trouble, problem) {
 
 /** What a payment card is to sign, where the service can tell what it has signed. @param {Request} p */
 async function challenge(p) {
-  return (await service()).card_proofs ? write('/v1/tap-challenges', 'tap-challenge', { amount: p.amount }) : undefined;
+  return (await service()).card_proofs ? write('/v1/tap-challenges', 'tap-challenge', { amount: total(p) }) : undefined;
 }
 
 /**
@@ -231,7 +231,7 @@ async function challenge(p) {
 function byBrought(p, means, trouble) {
   const tap = brought;
   means.replaceChildren(notice('good', t('approve.tapped')),
-    button(t('approve.approve', { amount: show(p.said.amount) }), () => {
+    button(t('approve.approve', { amount: show(total(p.said)) }), () => {
       brought = undefined;
       return answer(p, 'approve', { tap }, trouble, (e) => ask(p, explain(e)));
     }, { icon: 'done' }),
@@ -288,7 +288,7 @@ function ended(heading, p, text, good = false) {
   drawn = ' ';
   waiting = waiting.filter((other) => other.id !== p.id);
   screen(heading, h(good ? 'div.mark.good' : 'div.mark', {}, icon(good ? 'done' : 'stop')),
-    h('section.order', {}, h('p.amount', {}, show(p.amount)), h('p.payee', {}, h('b', {}, h('bdi', {}, p.payee.name)), ' ', h('bdi.quiet', {}, p.payee.handle)), h('p.quiet', {}, t('fact.card'), ' ', h('bdi', {}, p.card_account))),
+    h('section.order', {}, h('p.amount', {}, show(total(p))), h('p.payee', {}, h('b', {}, h('bdi', {}, p.payee.name)), ' ', h('bdi.quiet', {}, p.payee.handle)), h('p.quiet', {}, t('fact.card'), ' ', h('bdi', {}, p.card_account))),
     h('p', {}, text), button(t('approve.ok'), () => { shown = undefined; brought = undefined; news = []; draw(); refresh(); }));
 }
 

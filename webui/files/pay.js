@@ -5,12 +5,12 @@ import { device, newer, Offline, Problem, read, service, write } from '/ui/api.j
 import { newID } from '/ui/key.js';
 import { toCamera } from '/ui/digits.js';
 import { announce, button, countdown, facts, field, frame, h, icon, notice, pinPad, screen } from '/ui/dom.js';
-import { parse, show } from '/ui/money.js';
+import { feeOf, parse, show, total } from '/ui/money.js';
 import { confirm as byPasskey } from '/ui/passkey.js';
 import { qr } from '/ui/qr.js';
 import { backLink, linesOf, termsOf } from '/ui/order.js';
 import { receiptCard } from '/ui/receipt.js';
-import { Differs, first, statementCard } from '/ui/statement.js';
+import { Differs, first, statementCard, sum } from '/ui/statement.js';
 import * as cards from '/ui/tap.js';
 import { tapping } from '/ui/ways.js';
 import { duration, explain, t, when } from '/ui/words.js';
@@ -100,7 +100,7 @@ function noOrder() {
 
 /** The address asks for another payment than the one under way. @param {any} under @param {Order | undefined} asked */
 async function another(under, asked) {
-  screen(t('pay.another'), h('p', {}, t('pay.another_text', { payee: under.asked.payee.name, amount: show(under.asked.amount) })),
+  screen(t('pay.another'), h('p', {}, t('pay.another_text', { payee: under.asked.payee.name, amount: show(total(under.asked)) })),
     button(t('pay.continue'), () => resume(under)),
     button(t('pay.abandon'), async () => {
       try {
@@ -137,7 +137,7 @@ async function placed(order, o) {
   const details = { number: terms.reference, description: terms.description };
   if (o.payment) { // this device's own
     /** @type {Asked} */
-    const asked = { id: o.payment, amount: o.amount, payee, order: details, terms };
+    const asked = { id: o.payment, ...asks(o), payee, order: details, terms };
     return resume({ order, asked });
   }
   const draft = { order, payee, amount: o.amount, details, terms, back: o.cancel_url };
@@ -215,10 +215,13 @@ const unsent = (draft, stop) => button(t('pay.cancel'), () => {
   ended(t('end.cancelled'), t('end.nothing_sent'), draft.order, { back: draft.back });
 }, { kind: 'plain' });
 
+/** The amount with the fee that the payer pays besides. @param {any} draft @returns {{amount: any, fee?: any}} */
+const asks = ({ amount, payee }) => ({ amount, fee: feeOf(payee.fee, amount) });
+
 /** What is to be paid. @param {any} draft */
 function summary(draft) {
   return h('section.order', {},
-    draft.amount && h('p.amount', {}, show(draft.amount)),
+    draft.amount && sum(asks(draft)),
     h('p.payee', {}, h('b', {}, h('bdi', {}, draft.payee.name)), ' ', h('bdi.quiet', {}, draft.payee.handle)),
     (draft.details.number || draft.details.description) &&
       h('p.quiet', {}, h('bdi', {}, [draft.details.number, draft.details.description].filter(Boolean).join(' · '))),
@@ -242,7 +245,7 @@ async function review(draft, tapped) {
     [t('fact.card'), tapped.card ?? t('review.card_read')],
     [t('fact.payee_account'), draft.payee.account],
   ]), h('p.quiet', {}, t('review.nothing_sent')),
-  button(t('review.send', { amount: show(draft.amount) }), () => send(draft, tapped, id), { icon: 'lock' }),
+  button(t('review.send', { amount: show(total(asks(draft))) }), () => send(draft, tapped, id), { icon: 'lock' }),
   button(t('review.other_card'), () => tap(draft), { kind: 'second' }), unsent(draft));
 }
 
@@ -263,13 +266,13 @@ async function send(draft, tapped, id) {
   const { number, description } = draft.details;
   const payee = { handle: draft.payee.handle, name: draft.payee.name, account: draft.payee.account };
   /** @type {Asked} */
-  const asked = { id, amount: draft.amount, payee, order: { number, description }, terms: draft.terms, card: tapped.card };
+  const asked = { id, ...asks(draft), payee, order: { number, description }, terms: draft.terms, card: tapped.card };
   const under = { order: draft.order, asked };
   save(kept.payment, under); // before it is sent: a payment that is under way is never forgotten
   let view;
   try {
     view = await write('/v1/payments', 'instruction', {
-      device: from.id, amount: draft.amount, payee: payee.handle, tap: tapped.tap,
+      device: from.id, amount: draft.amount, payee: payee.handle, tap: tapped.tap, ...(asked.fee && { fee: asked.fee.minor }),
       order: draft.terms ? { id: draft.terms.id } : { ...(number && { number }), ...(description && { description }) },
     }, id);
   } catch (e) {
@@ -418,7 +421,7 @@ async function passkey(under, view, gesture) {
       { payment: under.asked.id, decision: 'approve', statement: view.statement, passkey: answer })).catch((e) => trouble.replaceChildren(notice('bad', explain(e))));
   };
   screen(t('confirm.title'), statementCard(statement), linesOf(under.asked.terms), time(under, view), trouble,
-    button(t('passkey.confirm', { amount: show(statement.amount) }), ask, { icon: 'key' }),
+    button(t('passkey.confirm', { amount: show(total(statement)) }), ask, { icon: 'key' }),
     button(t('passkey.use_pin'), () => pin(under, view), { kind: 'second' }), cancel(under));
   if (gesture && !statement.payee_account_changed) await ask(); // that is to be read first
 }
@@ -429,7 +432,7 @@ async function confirm(under, view) {
   const decide = (/** @type {string} */ decision) => act(under, () => write(`/v1/payments/${under.asked.id}/confirmation`, 'confirmation',
     { payment: under.asked.id, decision, statement: decision === 'approve' ? view.statement : '' })).catch(fail);
   screen(t('confirm.title'), statementCard(statement), linesOf(under.asked.terms), time(under, view),
-    button(t('confirm.approve', { amount: show(statement.amount) }), () => decide('approve'), { icon: 'done' }),
+    button(t('confirm.approve', { amount: show(total(statement)) }), () => decide('approve'), { icon: 'done' }),
     button(t('confirm.decline'), () => decide('decline'), { kind: 'second' }), cancel(under));
 }
 
@@ -449,7 +452,7 @@ function undoable(under, view) {
 }
 
 /** What of a payment is shown at every step. @param {any} view */
-const payment = (view) => h('section.order', {}, h('p.amount', {}, show(view.amount)),
+const payment = (view) => h('section.order', {}, sum(view),
   h('p.payee', {}, h('b', {}, h('bdi', {}, view.payee.name)), ' ', h('bdi.quiet', {}, view.payee.handle)), h('p.quiet', {}, t('fact.card'), ' ', h('bdi', {}, view.card_account)));
 
 /** @param {any} under @param {any} view */

@@ -2,7 +2,7 @@
 // What this device paid and approved: two lists of the API as one, newest first, a page at a time.
 import { Problem, read } from '/ui/api.js';
 import { button, facts, h, notice } from '/ui/dom.js';
-import { show } from '/ui/money.js';
+import { show, total } from '/ui/money.js';
 import { receiptCard } from '/ui/receipt.js';
 import { explain, t, when } from '/ui/words.js';
 
@@ -94,7 +94,7 @@ function item(p, open) {
   const element = h('details.item', { open }, h('summary', {},
     h('span.what', {}, h('bdi', {}, p.payee.name), h('span.quiet', {}, `${when(p.instructed_at)} · ${over ? t('end.' + p.state) : p.state === 'undoable' ? t('me.open_undoable') : t('me.open')}`,
       p.refunded && ` · ${t('fact.refunded')} ${show(p.refunded)}`)),
-    h('span' + (paid ? '.sum' : '.sum.quiet'), {}, show(p.amount))), more);
+    h('span' + (paid ? '.sum' : '.sum.quiet'), {}, show(total(p)))), more);
   let filled = false;
   const fill = async () => {
     if (filled || !element.open) return;

@@ -3,7 +3,7 @@
 // page. Where the stream stopped is kept, so that what happened while the page was closed is told when it opens.
 import { listen } from '/ui/api.js';
 import { announce, button, h } from '/ui/dom.js';
-import { show } from '/ui/money.js';
+import { show, total } from '/ui/money.js';
 import { has, t, when } from '/ui/words.js';
 import { payment } from '/me/history.js';
 
@@ -107,7 +107,7 @@ async function words(e, seen) {
   const p = await payment(e.subject);
   if (!p) return '';
   seen(p);
-  const values = { amount: show(p.amount), payee: p.payee.name, card: p.card_account };
+  const values = { amount: show(total(p)), payee: p.payee.name, card: p.card_account };
   if (p.refunded && e.type === 'payment.refunded') return t('me.refunded', { ...values, amount: show(p.refunded), whole: show(p.amount) });
   if (p.state === 'settled') return t('me.debited', values);
   if (p.state === 'undoable') return t('me.undoable', values);

@@ -13,10 +13,16 @@ import { left, refundBadge, refunds } from '/till/refund.js';
 
 const most = 10_000, pageSize = 20, looked = 1000;
 
-const heading = ['payment', 'settled', 'amount', 'refunded', 'net', 'currency', 'number', 'description'];
+const heading = ['payment', 'settled', 'amount', 'refunded', 'fee', 'net', 'currency', 'number', 'description'];
 
 /** @param {any} p */
-const cells = (p) => [p.id, p.ended_at, plain(p.amount), plain(p.refunded ?? { ...p.amount, minor: 0 }), plain(left(p)), p.amount.currency, p.order.number ?? '', p.order.description ?? ''];
+const nothing = (p) => ({ ...p.amount, minor: 0 });
+
+/** What is left of it for the payee: the fee stays with the operator. @param {any} p */
+const net = (p) => ({ ...left(p), minor: left(p).minor - (p.payee_fee?.minor ?? 0) });
+
+/** @param {any} p */
+const cells = (p) => [p.id, p.ended_at, plain(p.amount), plain(p.refunded ?? nothing(p)), plain(p.payee_fee ?? nothing(p)), plain(net(p)), p.amount.currency, p.order.number ?? '', p.order.description ?? ''];
 
 /** Whether a payment has all the words that are looked for, somewhere. @param {any} p @param {string} words */
 function has(p, words) {

@@ -31,3 +31,18 @@ export function parse(text, currency) {
   const minor = Number(whole + rest.padEnd(n, '0'));
   return minor > 0 && minor <= 1e15 ? { minor, currency } : undefined;
 }
+
+/**
+ * The fee that a payee's tariff makes of an amount (docs/api.md, "Fees"): the share, half a unit rounded up, and the fixed part, within
+ * the bounds. Undefined for none.
+ * @param {any} tariff @param {Amount | undefined} amount @returns {Amount | undefined}
+ */
+export function feeOf(tariff, amount) {
+  if (!tariff || !amount) return undefined;
+  const share = Number((BigInt(amount.minor) * BigInt(tariff.basis_points) + 5000n) / 10_000n);
+  const fee = Math.min(Math.max(share + tariff.fixed, tariff.least ?? 0), tariff.most || Infinity);
+  return fee ? { minor: fee, currency: amount.currency } : undefined;
+}
+
+/** What the payer pays: the amount, and the fee where there is one. @param {{amount: Amount, fee?: Amount}} p @returns {Amount} */
+export const total = ({ amount, fee }) => ({ minor: amount.minor + (fee?.minor ?? 0), currency: amount.currency });

@@ -3,7 +3,7 @@
 // Confirmation, it draws amount and payee itself.
 import { base64url, bytesOf, newID } from './key.js';
 import { service, write } from './api.js';
-import { plain } from './money.js';
+import { plain, total } from './money.js';
 import { t } from './words.js';
 
 const utf8 = new TextEncoder();
@@ -66,7 +66,7 @@ async function dialog(challenge, rpId, s, ids) {
       challenge, rpId, credentialIds: ids.map(bytesOf), payeeName: s.payee_name, timeout: 100_000,
       instrument: { displayName: [s.card_label, s.card_account].filter(Boolean).join(' '), icon: location.origin + '/ui/icon.svg' },
     },
-  }], { total: { label: s.payee_name, amount: { value: plain(s.amount), currency: s.amount.currency } } });
+  }], { total: { label: s.payee_name, amount: { value: plain(total(s)), currency: s.amount.currency } } });
   const response = await request.show();
   await response.complete('success');
   return response;

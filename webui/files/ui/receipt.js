@@ -41,6 +41,8 @@ export async function receiptCard(id, bearer) {
     const link = h('a.button.second', { href: URL.createObjectURL(new Blob([receipt + '\n'], { type: 'application/jose' })), download: id + '.jws' }, t('receipt.download'));
     return h('section.receipt', { 'aria-label': t('receipt.title') }, h('h2', {}, t('receipt.title')), facts([
       [t('fact.amount'), show(said.amount)],
+      [t('fact.fee'), said.fee && show(said.fee)],
+      [t('fact.payee_fee'), said.payee_fee && show(said.payee_fee)],
       [t('fact.payee'), h('span', {}, h('bdi', {}, said.payee_name), ' ', h('bdi.quiet', {}, said.payee_handle))],
       [t('fact.payee_account'), h('bdi', {}, said.payee_account)],
       [t('fact.card'), said.card_account],

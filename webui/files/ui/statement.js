@@ -2,16 +2,18 @@
 // What a person is shown and confirms: read from the statement's exact text, and compared with what this device asked
 // for before it is shown. docs/api.md, "Statements".
 import { base64url, sha256 } from './key.js';
-import { plain, show } from './money.js';
+import { plain, show, total } from './money.js';
 import { facts, h, notice } from './dom.js';
 import { termsHash } from './order.js';
 import { duration, t } from './words.js';
 
 /**
  * What this device asked for.
- * @typedef {{id: string, amount: import('./money.js').Amount, payee: {handle: string, name: string, account: string},
+ * @typedef {{id: string, amount: import('./money.js').Amount, fee?: import('./money.js').Amount, payee: {handle: string, name: string, account: string},
  *   order: {number: string, description: string}, terms?: import('./order.js').Terms, card?: string, rehearsal?: boolean}} Asked
  */
+
+/** What is paid. @typedef {{amount: import('./money.js').Amount, fee?: import('./money.js').Amount, rehearsal?: boolean}} Paid */
 
 /** The service speaks of another payment than this device asked for. Nothing is to be confirmed then. */
 export class Differs extends Error {
@@ -29,12 +31,19 @@ function check(same) {
 
 /**
  * The amount as a statement writes it. That of a rehearsal says what it is, so that nobody takes it for a payment's.
- * @param {import('./money.js').Amount} amount @param {boolean | undefined} rehearsal
+ * With a fee it says of what the sum consists.
+ * @param {Paid} a
  */
-const amountText = (amount, rehearsal) => (rehearsal ? 'REHEARSAL, no money moves: ' : '') + `${plain(amount)} ${amount.currency}`;
+function amountText(a) {
+  const text = (/** @type {import('./money.js').Amount} */ of) => `${plain(of)} ${of.currency}`;
+  return (a.rehearsal ? 'REHEARSAL, no money moves: ' : '') + text(total(a)) + (a.fee ? ` (${text(a.amount)} + ${text(a.fee)} fee)` : '');
+}
 
-/** The form that a statement has. @param {boolean | undefined} rehearsal */
-const version = (rehearsal) => rehearsal ? 'tapline-rehearsal/1' : 'tapline-statement/1';
+/** The form that a statement has. @param {Paid} a */
+const version = (a) => (a.rehearsal ? 'tapline-rehearsal/' : 'tapline-statement/') + (a.fee ? 2 : 1);
+
+/** Whether two amounts are the same; none is like none. @param {import('./money.js').Amount | undefined} a @param {import('./money.js').Amount | undefined} b */
+const same = (a, b) => a?.minor === b?.minor && a?.currency === b?.currency;
 
 /** The digest of an order's terms, as the service makes it. @param {Asked} a */
 async function orderHash(a) {
@@ -56,10 +65,10 @@ export async function first(text, asked, device) {
   const s = JSON.parse(text);
   check({
     payment: s.payment === asked.id,
-    v: s.v === version(asked.rehearsal),
+    v: s.v === version(asked),
+    fee: same(s.fee, asked.fee) && same(s.total, asked.fee && total(asked)),
     role: s.role === 'first',
-    amount: s.amount.minor === asked.amount.minor && s.amount.currency === asked.amount.currency &&
-      s.amount_text === amountText(asked.amount, asked.rehearsal),
+    amount: same(s.amount, asked.amount) && s.amount_text === amountText(asked),
     payee_handle: s.payee_handle === asked.payee.handle,
     payee_name: s.payee_name === asked.payee.name,
     payee_account: isAccount(s.payee_account, asked.payee.account),
@@ -82,10 +91,10 @@ export function second(text, view) {
   const s = JSON.parse(text);
   check({
     payment: s.payment === view.id,
-    v: s.v === version(view.rehearsal),
+    v: s.v === version(view),
+    fee: same(s.fee, view.fee) && same(s.total, view.fee && total(view)),
     role: s.role === 'second',
-    amount: s.amount.minor === view.amount.minor && s.amount.currency === view.amount.currency &&
-      s.amount_text === amountText(view.amount, view.rehearsal),
+    amount: same(s.amount, view.amount) && s.amount_text === amountText(view),
     payee_handle: s.payee_handle === view.payee.handle,
     payee_name: s.payee_name === view.payee.name,
     card_account: s.card_account === view.card_account,
@@ -94,12 +103,15 @@ export function second(text, view) {
   return s;
 }
 
+/** What is paid, and of what it consists. @param {Paid} p */
+export const sum = (p) => h('div', {}, h('p.amount', {}, show(total(p))), p.fee && h('p.quiet', {}, t('fee.line', { amount: show(p.amount), fee: show(p.fee) })));
+
 /** The statement for people. @param {any} s */
 export function statementCard(s) {
   return h('section.statement', { 'aria-label': t('statement.title') },
     s.rehearsal && notice('note', t('statement.rehearsal')),
     s.payee_account_changed && notice('bad', t('statement.moved')),
-    h('p.amount', {}, show(s.amount)),
+    sum(s),
     facts([
       [t('fact.payee'), h('span', {}, h('b', {}, h('bdi', {}, s.payee_name)), ' ', h('bdi.quiet', {}, s.payee_handle))],
       [t('fact.payee_account'), h('bdi', {}, s.payee_account)],
