@@ -129,22 +129,33 @@ func TestOperatorsSearchPayments(t *testing.T) {
 	s.signed(s.kiosk, "/v1/payments", consent.TypInstruction, other).into(201, &open)
 	token := s.token(s.operator)
 	for query, want := range map[string][]string{
-		"":                             {open.ID, decoy.ID, settled.ID},
-		"state=settled":                {settled.ID},
-		"state=expired":                nil,
-		"payee=books@shop":             {open.ID, decoy.ID, settled.ID},
-		"payee=nobody@shop":            nil,
-		"card=" + s.card.ID:            {open.ID, settled.ID},
-		"card=none":                    nil,
-		"last4=1234":                   {open.ID, settled.ID},
-		"last4=7777":                   {decoy.ID},
-		"order=1050":                   {open.ID},
-		"last4=1234&state=settled":     {settled.ID},
-		"from=" + stamp(from):          {open.ID, decoy.ID},
-		"until=" + stamp(from):         {settled.ID},
-		"limit=2":                      {open.ID, decoy.ID},
-		"card=none&payee=books@shop":   nil,
-		"payee=none&card=" + s.card.ID: nil,
+		"":                  {open.ID, decoy.ID, settled.ID},
+		"state=settled":     {settled.ID},
+		"state=expired":     nil,
+		"payee=books@shop":  {open.ID, decoy.ID, settled.ID},
+		"payee=nobody@shop": nil,
+		"card=" + s.card.ID: {open.ID, settled.ID},
+		"card=none":         nil,
+		"last4=1234":        {open.ID, settled.ID},
+		"last4=7777":        {decoy.ID},
+		"last4=%E2%80%A2%E2%80%A2%E2%80%A2%E2%80%A2+7777": {decoy.ID}, // as it is shown: •••• 7777
+		"last4=34":                  {open.ID, settled.ID},
+		"order=1050":                {open.ID},
+		"reference=1050":            {open.ID},
+		"reference=1050&last4=7777": nil,
+		"least=1250&most=1250":      {open.ID, decoy.ID, settled.ID},
+		"least=1251":                nil,
+		"most=1249":                 nil,
+		"least=1250&state=settled&currency=CNY&payee=books@shop": {settled.ID},
+		"least=1250&currency=JPY":                                nil,
+		"sort=oldest":                                            {settled.ID, decoy.ID, open.ID},
+		"sort=oldest&last4=1234&card=" + s.card.ID:               {settled.ID, open.ID},
+		"last4=1234&state=settled":                               {settled.ID},
+		"from=" + stamp(from):                                    {open.ID, decoy.ID},
+		"until=" + stamp(from):                                   {settled.ID},
+		"limit=2":                                                {open.ID, decoy.ID},
+		"card=none&payee=books@shop":                             nil,
+		"payee=none&card=" + s.card.ID:                           nil,
 	} {
 		var page api.AdminPayments
 		s.get("/v1/admin/payments?"+query, token).into(200, &page)
@@ -168,8 +179,9 @@ func TestOperatorsSearchPayments(t *testing.T) {
 	if p := s.timelineOf(decoy.ID); !p.Decoy || p.Card != "" || p.Deadline == nil {
 		t.Errorf("the decoy is %+v", p)
 	}
-	for _, bad := range []string{"state=open", "from=yesterday", "until=1", "before=x", "limit=0", "nonce=1"} {
-		s.get("/v1/admin/payments?"+bad, token).expect(400, map[bool]string{true: "unknown_field", false: "invalid_field"}[bad == "nonce=1"])
+	for _, bad := range []string{"state=open", "from=yesterday", "until=1", "before=x", "limit=0", "nonce=1",
+		"last4=12345", "last4=%25", "last4=1' OR '1'='1", "last4=%E2%80%A2", "least=0", "least=-1", "most=1e3", "least=9223372036854775808", "sort=asc", "sort=newest,oldest"} {
+		s.get("/v1/admin/payments?"+strings.ReplaceAll(bad, " ", "+"), token).expect(400, map[bool]string{true: "unknown_field", false: "invalid_field"}[bad == "nonce=1"])
 	}
 	s.get("/v1/admin/payments/pay_AAAAAAAAAAAAAAAAAAAAAA", token).expect(404, "unknown_payment")
 }

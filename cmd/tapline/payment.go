@@ -13,6 +13,9 @@ import (
 type paymentCmd struct {
 	Show paymentShowCmd `cmd:"" help:"Show a payment."`
 	Undo paymentUndoCmd `cmd:"" help:"Undo a payment before its money moves."`
+
+	List   paymentListCmd   `cmd:"" help:"List the payments to you, the payee."`
+	Search paymentSearchCmd `cmd:"" help:"Search all payments, as an operator."`
 }
 
 // paymentFlags are who asks: this device, or with an API key the payee.

@@ -2,7 +2,7 @@
 // Searching payments, and all the steps of one.
 import { choice, line } from '/ui/ask.js';
 import { button, facts, h, notice } from '/ui/dom.js';
-import { show } from '/ui/money.js';
+import { parse, show } from '/ui/money.js';
 import { locale, t, when } from '/ui/words.js';
 import { get, pages, short, took, where } from '/operator/session.js';
 
@@ -22,8 +22,11 @@ export async function payments(place, _, signal) {
   const inputs = [
     choice('state', t('op.state'), [['', t('op.any')], ...states.map((s) => /** @type {[string, string]} */ ([s, t('op.state.' + s)]))], sought.state),
     line('payee', t('fact.payee'), { value: sought.payee, autocapitalize: 'none', spellcheck: 'false', placeholder: 'books@shop' }),
-    line('last4', t('op.last_four'), { value: sought.last4, inputmode: 'numeric', maxlength: 4 }),
-    line('order', t('op.order_number'), { value: sought.order }),
+    line('last4', t('op.last_four'), { value: sought.last4, maxlength: 9, placeholder: '•••• 1234' }),
+    line('reference', t('op.order_number'), { value: sought.reference }),
+    line('least', t('op.least'), { value: sought.least, inputmode: 'decimal' }),
+    line('most', t('op.most'), { value: sought.most, inputmode: 'decimal' }),
+    line('currency', t('op.currency'), { value: sought.currency, maxlength: 3, autocapitalize: 'characters', placeholder: 'CNY' }),
     line('card', t('op.card_id'), { value: sought.card, spellcheck: 'false' }),
     line('id', t('op.payment_id'), { value: '', spellcheck: 'false', placeholder: 'pay_…' }),
     line('from', t('op.from'), { type: 'date', value: sought.from }),
@@ -33,7 +36,10 @@ export async function payments(place, _, signal) {
   const search = async () => {
     const list = h('ul.items.payments');
     const more = await pages(async (before) => {
-      const page = await get(where('/payments', { ...sought, from: day(sought.from), until: day(sought.until, 1), before }), signal);
+      const { least, most } = sought, currency = sought.currency || (least || most ? 'CNY' : '');
+      const page = await get(where('/payments', {
+        ...sought, from: day(sought.from), until: day(sought.until, 1), currency, least: minor(least, currency), most: minor(most, currency), before,
+      }), signal);
       return { items: page.payments.map(row), next: page.next };
     }, list);
     found.replaceChildren(list, more);
@@ -42,12 +48,19 @@ export async function payments(place, _, signal) {
     e.preventDefault();
     const { id, ...rest } = Object.fromEntries(inputs.map((i) => [i.name, i.value()]));
     if (id) { location.hash = '#payments/' + id; return; }
+    const sums = inputs.filter((i) => i.name === 'least' || i.name === 'most');
+    const bad = sums.filter((i) => i.value() && !minor(i.value(), rest.currency || 'CNY'));
+    for (const i of sums) i.tell?.(bad.includes(i) ? t('order.bad_amount') : '');
+    if (bad.length) return;
     sought = rest;
     search().catch((problem) => found.replaceChildren(notice('bad', String(problem.code ?? problem))));
   } }, inputs.map((i) => i.row), h('button.main', { type: 'submit' }, t('op.search')));
   place.replaceChildren(form, found);
   await search();
 }
+
+/** What was typed in minor units; undefined if it is no amount. @param {string | undefined} text @param {string} currency */
+const minor = (text, currency) => /^[A-Z]{3}$/.test(currency) ? parse(text ?? '', currency)?.minor.toString() : undefined;
 
 /** The beginning of a day, so many days later. @param {string | undefined} date @param {number} [later] */
 function day(date, later = 0) {

@@ -595,6 +595,8 @@ export const words = {
   "op.any": "Any",
   "op.last_four": "Last four digits",
   "op.order_number": "Order number",
+  "op.least": "Amount from",
+  "op.most": "Amount to",
   "op.card_id": "Card id",
   "op.payment_id": "Payment id",
   "op.from": "From",

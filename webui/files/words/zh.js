@@ -595,6 +595,8 @@ export const words = {
   "op.any": "全部",
   "op.last_four": "卡号后四位",
   "op.order_number": "订单号",
+  "op.least": "金额从",
+  "op.most": "金额到",
   "op.card_id": "卡片编号",
   "op.payment_id": "付款编号",
   "op.from": "从",
