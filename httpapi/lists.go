@@ -122,7 +122,7 @@ func parseCursor(text string) (time.Time, string, error) {
 // cursorOfID refuses where a list in the order of ids cannot have ended.
 func (c *call) cursorOfID() error {
 	for _, r := range c.query["before"] {
-		if !strings.ContainsRune("-_.:@", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+		if !strings.ContainsRune("-_.:@ ", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
 			return refuseField("invalid_field", "before")
 		}
 	}

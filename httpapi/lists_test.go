@@ -71,8 +71,9 @@ var pagedLists = map[string]shelf{
 	"searchPayments": {ofOperator("/payments"), (*shelves).pay},
 	"listOperators":  {ofOperator("/operators"), (*shelves).addOperator},
 	"listAllCards":   {ofOperator("/cards"), (*shelves).addCard},
-	"listPayees": {ofOperator("/payees"), func(s *shelves) {
-		s.admin(s.token(s.operator), "/payees", api.NewPayee{Handle: fmt.Sprintf("shop%d@town", s.n), Name: "Shop", Currency: payeeCurrency}).expect(201, "")
+	"listPayees": {ofOperator("/payees"), func(s *shelves) { s.addPayee() }},
+	"listFees": {ofOperator("/fees"), func(s *shelves) {
+		s.admin(s.token(s.operator), "/fees", api.NewTariff{Payee: s.addPayee(), Currency: payeeCurrency, Fee: api.Fee{BasisPoints: 150}, BorneBy: "payee"}).expect(200, "")
 	}},
 	"listAccounts": {ofOperator("/accounts"), (*shelves).addCard},
 	"listTopUps": {ofOperator("/top-ups"), func(s *shelves) {
@@ -95,6 +96,13 @@ func (s *shelves) pay() { s.Helper(); s.instruct(s.kiosk, cardNumber) }
 func (s *shelves) addOperator() {
 	s.Helper()
 	s.enrol(s.newKey(), s.token(s.operator), consent.NewID()).expect(201, "")
+}
+
+func (s *shelves) addPayee() string {
+	s.Helper()
+	handle := fmt.Sprintf("shop%d@town", s.n)
+	s.admin(s.token(s.operator), "/payees", api.NewPayee{Handle: handle, Name: "Shop", Currency: payeeCurrency}).expect(201, "")
+	return handle
 }
 
 func (s *shelves) addCard() {
