@@ -71,7 +71,7 @@ var pagedLists = map[string]shelf{
 	"searchPayments": {ofOperator("/payments"), (*shelves).pay},
 	"listOperators":  {ofOperator("/operators"), (*shelves).addOperator},
 	"listAllCards":   {ofOperator("/cards"), (*shelves).addCard},
-	"listPayees": {ofOperator("/payees"), func(s *shelves) { s.addPayee() }},
+	"listPayees":     {ofOperator("/payees"), func(s *shelves) { s.addPayee() }},
 	"listFees": {ofOperator("/fees"), func(s *shelves) {
 		s.admin(s.token(s.operator), "/fees", api.NewTariff{Payee: s.addPayee(), Currency: payeeCurrency, Fee: api.Fee{BasisPoints: 150}, BorneBy: "payee"}).expect(200, "")
 	}},
