@@ -11,6 +11,7 @@ package payee
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -33,6 +34,8 @@ var (
 	ErrNotSent = client.ErrNotSent
 	// ErrAnswer means an answer that is not what the API promises.
 	ErrAnswer = client.ErrAnswer
+	// ErrIdempotencyKey means that WithIdempotencyKey was given something else than 1 to 128 visible ASCII characters. Nothing was sent.
+	ErrIdempotencyKey = errors.New("an idempotency key is 1 to 128 visible ASCII characters")
 	// ErrNoKey means that the Client has no APIKey.
 	ErrNoKey = client.ErrNoKey
 )
@@ -173,9 +176,12 @@ func write[T any](ctx context.Context, c *Client, path string, in any) (out T, e
 	if err != nil {
 		return out, err
 	}
-	key, ok := ctx.Value(idempotencyKey{}).(string)
-	if !ok || key == "" {
+	key, given := ctx.Value(idempotencyKey{}).(string)
+	if !given {
 		key = consent.NewID()
+	}
+	if key == "" || len(key) > 128 || strings.ContainsFunc(key, func(r rune) bool { return r < '!' || r > '~' }) {
+		return out, ErrIdempotencyKey
 	}
 	err = conn.WriteAs(ctx, strings.TrimSpace(c.APIKey), path, key, in, &out)
 	return out, err

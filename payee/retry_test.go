@@ -105,6 +105,11 @@ func TestEachWriteHasAKeyOfItsOwnUnlessOneIsGiven(t *testing.T) {
 	s := &script{replies: []reply{{}}}
 	client := &payee.Client{URL: "https://pay.example", APIKey: "tapline_test_x", HTTP: &http.Client{Transport: s}}
 	ctx := payee.WithIdempotencyKey(t.Context(), "sale-7")
+	for _, bad := range []string{"", "é", "a b", "a\r\nX-Evil: 1", strings.Repeat("x", 129)} {
+		if _, err := client.MakeOrder(payee.WithIdempotencyKey(ctx, bad), api.NewOrder{}); !errors.Is(err, payee.ErrIdempotencyKey) || len(s.keys) > 0 {
+			t.Errorf("key %q: %v, and %q was sent", bad, err, s.keys)
+		}
+	}
 	for range 2 {
 		if _, err := client.MakeOrder(t.Context(), api.NewOrder{}); err != nil {
 			t.Fatal(err)

@@ -48,6 +48,7 @@ export function connect({ url, key, fetch = globalThis.fetch }) {
   async function call(operation, args, options) {
     const named = operation.method !== 'GET' && !operation.unnamed;
     const idempotencyKey = named ? options?.idempotencyKey ?? crypto.randomUUID() : undefined; // before it is sent first, and never another
+    if (named && !/^[!-~]{1,128}$/.test(String(idempotencyKey))) throw new TypeError('idempotencyKey: 1 to 128 visible ASCII characters');
     const request = asked(operation, args);
     options?.signal?.throwIfAborted();
     await service();
@@ -82,7 +83,7 @@ export function connect({ url, key, fetch = globalThis.fetch }) {
 
 /**
  * What is asked for with these arguments: some stand in the path, some in the query, and the rest is the body.
- * @param {Operation} operation @param {Record<string, any>} args @returns {{method: string, path: string, body?: unknown}}
+ * @param {Operation} operation @param {Record<string, any>} args @returns {{method: string, path: string, body?: string}}
  */
 function asked({ method, path, query = [], body }, args) {
   const rest = { ...args };
@@ -92,12 +93,13 @@ function asked({ method, path, query = [], body }, args) {
     if (typeof value !== 'string' || /^\.{0,2}$/.test(value)) throw new TypeError(`${name}: a text that is not empty`);
     return encodeURIComponent(value);
   });
-  const search = new URLSearchParams();
+  const search = new URLSearchParams(); // its size is not known everywhere
   for (const name of query) {
     if (rest[name] !== undefined) search.set(name, String(rest[name]));
     delete rest[name];
   }
   const unknown = Object.keys(rest);
   if (!body && unknown.length > 0) throw new TypeError(`${unknown[0]}: there is no such argument`);
-  return { method, path: filled + (search.size > 0 ? '?' + search : ''), ...(body && { body: rest }) };
+  const text = String(search);
+  return { method, path: filled + (text && '?' + text), ...(body && { body: JSON.stringify(rest) }) };
 }

@@ -19,7 +19,7 @@ const answerTimeout = 20_000; // milliseconds, besides what the service was aske
  * @typedef {object} Request
  * @property {string} method
  * @property {string} path with its query
- * @property {unknown} [body]
+ * @property {string} [body] JSON
  * @property {string} [idempotencyKey]
  * @property {boolean} [anonymous] without the API key
  * @property {number} [wait] seconds that the service may keep it
@@ -108,7 +108,7 @@ function once(to, request) {
   if (request.idempotencyKey) headers['Idempotency-Key'] = request.idempotencyKey;
   return to.fetch(to.origin + request.path, {
     method: request.method, headers, redirect: 'manual', cache: 'no-store', credentials: 'omit',
-    ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+    ...(request.body !== undefined && { body: request.body }),
     signal: request.signal ? AbortSignal.any([request.signal, limit]) : limit,
   });
 }

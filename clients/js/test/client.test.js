@@ -67,6 +67,8 @@ test('arguments that do not exist, or lead elsewhere, are not sent', async () =>
   await assert.rejects(tapline.getOrder({ id: '..' }), TypeError);
   await assert.rejects(tapline.getOrder({}), TypeError);
   await assert.rejects(tapline.getSelf({ hello: 1 }), TypeError);
+  await assert.rejects(tapline.makeOrder({ amount: { minor: 1250n, currency: 'CNY' } }), TypeError);
+  for (const idempotencyKey of ['', 'é', 'a b', 'a\r\nx-evil: 1', 'x'.repeat(129)]) await assert.rejects(tapline.makeOrder({ amount: price }, { idempotencyKey }), TypeError);
   for (const bad of ['http://pay.example', 'https://pay.example/v1', 'https://a:b@pay.example', 'ftp://pay.example', 'x']) {
     assert.throws(() => connect({ url: bad, key }), TypeError, bad);
   }

@@ -20,7 +20,10 @@ export type Request = {
      * with its query
      */
     path: string;
-    body?: unknown;
+    /**
+     * JSON
+     */
+    body?: string | undefined;
     idempotencyKey?: string | undefined;
     /**
      * without the API key
