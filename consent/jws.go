@@ -40,6 +40,9 @@ const (
 	TypDeviceRemoval  Typ = "tapline-undevice+jws"       // DeviceRemoval
 	TypPasskey        Typ = "tapline-passkey+jws"        // PasskeyRegistration
 	TypPasskeyRemoval Typ = "tapline-unpasskey+jws"      // PasskeyRemoval
+	TypEmail          Typ = "tapline-email+jws"          // EmailChange
+	TypEmailCode      Typ = "tapline-email-code+jws"     // EmailConfirmation
+	TypEmailRemoval   Typ = "tapline-unemail+jws"        // EmailRemoval
 	TypPush           Typ = "tapline-push+jws"           // PushSubscription
 	TypPushRemoval    Typ = "tapline-unpush+jws"         // PushRemoval
 	TypAssertion      Typ = "JWT"                        // TokenAssertion (RFC 7523)

@@ -19,6 +19,10 @@ var adminTexts = map[string]string{
 	"closeCard":          "It never pays again. Its account and what is on it stay.",
 	"freezeAnyCard":      "It pays nothing until an operator unfreezes it; its holder cannot. Payments of it that are open end.",
 	"loseAnyCard":        "It pays nothing until it is replaced or found. Payments of it that are open end, and its holder is told.",
+	"getAnyEmail":        "Masked. What the holder is told there is every debit, refund and change of the card.",
+	"askAnyEmail":        "Until the code comes back, within an hour, nothing changes: so nobody is told of a stranger's card by mistake.",
+	"confirmAnyEmail":    "For a holder who tells it on the telephone or at the counter. The address before is told that there is another one.",
+	"removeAnyEmail":     "The address is told so, and forgotten.",
 	"givePINCode":        "The holder sets the new PIN with the code and a tap of the card on its associated device.",
 	"giveRebindCode":     "For a holder whose device is lost. Its device is told at once, and may freeze the card within the day.",
 	"replaceCard": "The new card gets the account, the PIN, the counts and the limits; the old one is closed. " +

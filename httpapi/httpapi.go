@@ -53,6 +53,8 @@ type Config struct {
 	CodeDigits int
 	// SeparateAdmin leaves /v1/admin and /metrics out of Handler: AdminHandler is served on an address of its own.
 	SeparateAdmin bool
+	// Mails says that somebody sends e-mail. Otherwise no address is taken.
+	Mails bool
 
 	// Pages adds further pages to Handler, such as those of package webui; nil for none.
 	Pages func(*http.ServeMux)

@@ -27,6 +27,7 @@ type Metrics struct {
 	batchSize prometheus.Histogram
 	batch     prometheus.Histogram
 	webhooks  *prometheus.CounterVec
+	mails     *prometheus.CounterVec
 	webhook   prometheus.Histogram
 }
 
@@ -50,11 +51,12 @@ func NewMetrics() *Metrics {
 			Name: "tapline_batch_commands", Help: "Commands per database transaction.", Buckets: sizeBounds}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tapline_batch_duration_seconds", Help: "How long database transactions took.", Buckets: machineBounds}),
+		mails:    counters("tapline_mails_total", "E-mails handed to the relay, by what became of them.", "result"),
 		webhooks: counters("tapline_webhook_attempts_total", "Webhook messages sent, by what became of them, and whether they are sent again.", "result", "final"),
 		webhook: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tapline_webhook_duration_seconds", Help: "How long receivers of webhooks took.", Buckets: machineBounds}),
 	}
-	m.registry.MustRegister(m.requests, m.request, m.payments, m.stage, m.batchSize, m.batch, m.webhooks, m.webhook, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.request, m.payments, m.stage, m.batchSize, m.batch, m.webhooks, m.webhook, m.mails, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.http = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
@@ -150,6 +152,14 @@ func (m *Metrics) OnWebhook(failure string, took time.Duration, final bool) {
 	}
 	m.webhooks.WithLabelValues(failure, strconv.FormatBool(final)).Inc()
 	m.webhook.Observe(took.Seconds())
+}
+
+// OnMail counts an e-mail: its failure, one of a few words, or none.
+func (m *Metrics) OnMail(failure string) {
+	if failure == "" {
+		failure = "sent"
+	}
+	m.mails.WithLabelValues(failure).Inc()
 }
 
 // ServeHTTP answers with all metrics.

@@ -77,6 +77,7 @@ var rules = []rule{
 	{Code{"authentication_locked", 403, "too many wrong tries; locked until the PIN is reset", false}, []error{consent.ErrLocked}},
 	{Code{"activation_refused", 403, "card and code do not fit together, or the code cannot be used", false}, nil},
 	{Code{"passkey_refused", 403, "the passkey's answer does not fit, or the passkey cannot be used here", false}, []error{consent.ErrPasskey}},
+	{Code{"email_refused", 403, "the mailed code is wrong or used up, or its time is over; ask for another one", false}, nil},
 	{Code{"reset_refused", 403, "the reset code is wrong, used up or not valid yet", false}, nil},
 
 	{Code{"not_found", 404, "nothing is here", false}, []error{processor.ErrNoSuchOperator}},
@@ -128,6 +129,7 @@ var rules = []rule{
 	{Code{"api_key_over", 409, "the API key was rotated or revoked, or its time is over", false}, []error{processor.ErrAPIKeyOver}},
 	{Code{"webhook_endpoint_disabled", 409, "the webhook endpoint is disabled; enable it first", false}, []error{processor.ErrWebhookDisabled}},
 	{Code{"payee_closed", 409, "the payee is closed", false}, []error{processor.ErrPayeeClosed}},
+	{Code{"no_email", 409, "this service sends no e-mail", false}, nil},
 	{Code{"operator_exists", 409, "an operator with this key is already there", false}, []error{processor.ErrOperatorExists}},
 	{Code{"already_enrolled", 409, "the first operator is already enrolled", false}, []error{processor.ErrAlreadyEnrolled}},
 
@@ -160,6 +162,7 @@ var rules = []rule{
 	{Code{"too_many_requests", 429, "too many requests of this kind from this device or address; wait", true}, nil},
 	{Code{"too_many_approvals", 429, "too many second confirmations for this card; wait", true}, []error{processor.ErrTooManyApprovals}},
 	{Code{"too_many_challenges", 429, "too many tap challenges for this device; wait", true}, []error{processor.ErrTooManyChallenges}},
+	{Code{"too_many_codes", 429, "too many codes were mailed for this card, or to this address; wait", true}, []error{processor.ErrTooManyCodes}},
 	{Code{"too_many_streams", 429, "too many event streams are open, or long polls wait", true}, nil},
 
 	{Code{"internal", 500, "something went wrong here; it was logged under the trace id", true}, nil},
@@ -194,7 +197,7 @@ var jsonCodes = map[string]string{
 }
 
 // waits are how many seconds to wait before a retryable request is sent again, where the error does not say.
-var waits = map[string]int{"in_progress": 1, "busy": 2, "unavailable": 2, "too_many_approvals": 60, "too_many_streams": 30, "too_many_challenges": 60, "order_claimed": 30}
+var waits = map[string]int{"in_progress": 1, "busy": 2, "unavailable": 2, "too_many_approvals": 60, "too_many_streams": 30, "too_many_challenges": 60, "order_claimed": 30, "too_many_codes": 3600}
 
 // explain turns an error into a refusal. ok is false for an error that nobody thought of.
 func explain(err error) (_ *refusal, ok bool) {

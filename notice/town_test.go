@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +62,7 @@ type node struct {
 	*Processor
 	*notice.Waker
 	courier *notice.Courier // once it delivers
+	mailer  atomic.Pointer[notice.Mailer]
 	store   *sqlstore.Store
 	late    time.Duration
 	mu      sync.Mutex
@@ -95,6 +97,9 @@ func (w *town) open(serial string) *node {
 	n.Processor = New(Config{Store: store, Keys: w.keys, Policy: payment.DefaultPolicy, Log: log, Now: n.now, OnBatch: func(b Batch) {
 		if b.WakeUps > 0 {
 			n.Kick()
+		}
+		if m := n.mailer.Load(); m != nil && b.Mails > 0 {
+			m.Kick()
 		}
 	}})
 	n.Waker.Processor = n.Processor

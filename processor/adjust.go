@@ -27,10 +27,11 @@ func adjustments(c money.Currency) ledger.AccountID {
 }
 
 // Wants names both accounts.
-func (c *Adjust) Wants(_ *Unit, w *Wants) {
+func (c *Adjust) Wants(u *Unit, w *Wants) {
 	c.want(w)
 	w.TopUps = append(w.TopUps, c.ID)
 	w.Accounts = append(w.Accounts, c.Account, adjustments(c.Amount.Currency))
+	u.wantHolder(w, c.Account)
 }
 
 // Do enters the adjustment, or holds it for a second operator.
@@ -88,6 +89,8 @@ func (u *Unit) adjust(t HeldTopUp) (ledger.Account, error) {
 		return ledger.Account{}, ErrTooLarge
 	case errors.Is(err, ledger.ErrInsufficientFunds):
 		return ledger.Account{}, ErrAccountBalance
+	case err == nil:
+		u.tellHolder(t.Adjusts, "adjusted", WakeDebit, MailFacts{Amount: t.Amount, Debit: t.Debit})
 	}
 	after, _ := u.Accounts.Get(t.Adjusts)
 	return after, err

@@ -105,6 +105,9 @@ func (c *Authenticate) Wants(u *Unit, w *Wants) {
 	if p, ok := u.Payments.rows[c.Payment]; ok && p.Assurance != payment.Authentic {
 		w.OpenOf = append(w.OpenOf, p.Card)
 	}
+	if p, ok := u.Payments.rows[c.Payment]; ok && !c.Right {
+		w.wantTold(u, p.Card) // of a decoy, which has no card, as much
+	}
 }
 
 // Do gives a right try back and steps the payment; with no try left, the payment is rejected.
@@ -118,6 +121,9 @@ func (c *Authenticate) Do(u *Unit) (err error) {
 	}
 	right := c.Right && !p.Decoy() && u.alive(p)
 	c.Result, c.After = u.finishTry(CardKey(p.CardKey), c.Device, right), p
+	if card, known := u.seen(p.Card); known && !c.Right {
+		u.alarmPIN(card, c.Result)
+	}
 	if p.State != payment.AuthenticationRequired {
 		return nil
 	}

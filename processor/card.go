@@ -76,6 +76,7 @@ func (u *Unit) tellCard(what string, c Card) {
 		u.wake(d, WakeAlarm, u.Now.Add(noticeLife))
 	}
 	u.Tell(Event{Type: "card." + what, Subject: string(c.ID), State: string(c.State), To: to})
+	u.mail(c, "card."+what, string(c.ID), MailFacts{})
 }
 
 // cancelOpen cancels a card's open payments that have been authenticated.

@@ -182,6 +182,7 @@ func (c *cardTry) finish(u *Unit) (goOn bool, err error) {
 		return false, ErrCardState
 	}
 	c.Result = u.finishTry(c.After.Key, c.Device, c.Right)
+	u.alarmPIN(c.After, c.Result)
 	return c.Right, nil
 }
 

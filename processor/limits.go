@@ -89,9 +89,10 @@ type SetLimits struct {
 }
 
 // Wants names the account.
-func (c *SetLimits) Wants(_ *Unit, w *Wants) {
+func (c *SetLimits) Wants(u *Unit, w *Wants) {
 	c.want(w)
 	w.Accounts = append(w.Accounts, c.Account)
+	u.wantHolder(w, c.Account)
 }
 
 // Do sets the limits. Payments whose money is not set aside yet keep them, too.
@@ -105,6 +106,7 @@ func (c *SetLimits) Do(u *Unit) error {
 	}
 	a.Limits = c.Limits
 	u.Accounts.Put(a.ID, a)
+	u.tellHolder(a.ID, "limits_changed", WakeAlarm, MailFacts{})
 	c.After = a
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"tapline/ledger"
 	"tapline/order"
 	"tapline/payment"
 )
@@ -15,6 +16,7 @@ type asked struct {
 	cardKeys map[CardKey]bool
 	openOf   map[payment.CardID]bool
 	boundTo  map[payment.CardID]bool
+	cardsOn  map[ledger.AccountID]bool
 
 	challengesOf map[payment.DeviceID]bool
 	passkeys     map[payment.CardID]bool
@@ -32,8 +34,10 @@ func newUnit(l Limits) *Unit {
 		cardsByKey: map[CardKey]payment.CardID{},
 		openOf:     map[payment.CardID][]payment.ID{},
 		boundTo:    map[payment.CardID][]BindingID{},
+		cardsOn:    map[ledger.AccountID][]payment.CardID{},
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
+			cardsOn: map[ledger.AccountID]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
 			apiKeysOf: map[payment.Handle]bool{}, webhooksOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
 			signInsOf: map[SignInOwner]bool{}, templatesOf: map[payment.Handle]bool{},
@@ -125,6 +129,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		WakeUps: u.WakeUps.missing(w.WakeUps), ClosedAfter: u.ClosedDays.missing(w.ClosedAfter),
 		Webhooks: u.Webhooks.missing(w.Webhooks), WebhooksOf: fresh(u.asked.webhooksOf, w.WebhooksOf), Deliveries: u.Deliveries.missing(w.Deliveries),
 		Templates: u.Templates.missing(w.Templates), TemplatesOf: fresh(u.asked.templatesOf, w.TemplatesOf),
+		CardsOn: fresh(u.asked.cardsOn, w.CardsOn), Mails: u.Mails.missing(w.Mails), MailChanges: u.MailChanges.missing(w.MailChanges),
 		Tariffs: u.Tariffs.missing(w.Tariffs), AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
@@ -133,7 +138,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
 		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)
-	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs)
+	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs) + len(m.CardsOn) + len(m.Mails) + len(m.MailChanges)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -159,6 +164,9 @@ func (u *Unit) add(r Rows) {
 	for _, x := range r.Cards {
 		u.Cards.add(x.ID, x)
 		u.cardsByKey[x.Key] = x.ID
+		if u.asked.cardsOn[x.Account] {
+			u.cardsOn[x.Account] = appendNew(u.cardsOn[x.Account], x.ID)
+		}
 	}
 	for _, x := range r.Accounts {
 		u.Accounts.add(x.ID, x)
@@ -216,6 +224,12 @@ func (u *Unit) add(r Rows) {
 		u.Keys.add(x.KeyID, x)
 	}
 	u.addWebhooks(r)
+	for _, x := range r.Mails {
+		u.Mails.add(x.ID, x)
+	}
+	for _, x := range r.MailChanges {
+		u.MailChanges.add(x.Account, x)
+	}
 }
 
 // addPayees takes the rows about payees.

@@ -82,6 +82,7 @@ type Batch struct {
 	Took     time.Duration
 	Changed  []payment.Payment // as they are now
 	WakeUps  int               // that are to be sent
+	Mails    int               // likewise
 }
 
 // Config is what a Processor needs.
@@ -209,7 +210,7 @@ func (p *Processor) batch(jobs []*job) {
 	}
 	if err == nil && p.OnBatch != nil {
 		created, changed := u.Payments.split()
-		p.OnBatch(Batch{Commands: len(jobs), Took: time.Since(began), Changed: append(created, changed...), WakeUps: u.wakeUps()})
+		p.OnBatch(Batch{Commands: len(jobs), Took: time.Since(began), Changed: append(created, changed...), WakeUps: u.wakeUps(), Mails: u.mails()})
 	}
 }
 

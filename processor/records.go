@@ -110,6 +110,8 @@ type Card struct {
 
 	Passkeys int // how many there are that were not removed
 
+	Mail CardMail // where its holder is told by e-mail what happens
+
 	ApprovalsSince time.Time // the hour that Approvals counts
 	Approvals      int       // second confirmations asked for in that hour
 	CreatedAt      time.Time

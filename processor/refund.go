@@ -79,14 +79,14 @@ func (c *Refund) Do(u *Unit) error {
 	}
 	u.Payments.Put(after.ID, after)
 	u.Refunds.Put(refund.ID, refund)
-	u.tellRefund(after)
+	u.tellRefund(after, refund)
 	c.Made, c.After = refund, after
 	return nil
 }
 
 // tellRefund tells those who see the payment, and the other devices of the card that is on its account by now, whose balance
 // has changed.
-func (u *Unit) tellRefund(p payment.Payment) {
+func (u *Unit) tellRefund(p payment.Payment, refund payment.Refund) {
 	to := []Principal{PayeePrincipal(p.PayeeHandle), DevicePrincipal(p.Initiator)}
 	if p.Associated != p.Initiator {
 		to = append(to, DevicePrincipal(p.Associated))
@@ -97,6 +97,7 @@ func (u *Unit) tellRefund(p payment.Payment) {
 		card, ok = u.Cards.Get(card.ReplacedBy)
 	}
 	u.wake(card.Associated, WakeDebit, u.Now.Add(noticeLife))
+	u.mail(card, "payment.refunded", string(p.ID), MailFacts{Payee: p.PayeeName, Amount: refund.Amount})
 	var others []Principal
 	for _, d := range u.BoundTo(card.ID) {
 		if d != p.Initiator && d != p.Associated {

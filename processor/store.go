@@ -54,8 +54,8 @@ type Reader interface {
 	Orders(OrderQuery) ([]order.Order, error)
 	// Refunds lists newest first.
 	Refunds(RefundQuery) ([]payment.Refund, error)
-	// Due names open payments and orders whose time is over by now, and wake-ups that are to be sent, the longest overdue
-	// first, limit of each.
+	// Due names open payments and orders whose time is over by now, and wake-ups and e-mails that are to be sent, the longest
+	// overdue first, limit of each.
 	Due(now time.Time, limit int) (Wants, error)
 	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
 	// on from: that of the last event looked at, told or not.
@@ -168,6 +168,10 @@ type Wants struct {
 	Webhooks   []string         // endpoints by id
 	WebhooksOf []payment.Handle // all endpoints of these payees that were not removed
 	Deliveries []string         // to endpoints, by id
+
+	CardsOn     []ledger.AccountID // all cards of these accounts
+	Mails       []string
+	MailChanges []ledger.AccountID
 }
 
 // Rows are rows of each table.
@@ -200,6 +204,9 @@ type Rows struct {
 	ClosedDays []ClosedDay // never change
 	Webhooks   []Webhook
 	Deliveries []Delivery
+
+	Mails       []Mail
+	MailChanges []MailChange
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

@@ -60,10 +60,11 @@ type TopUp struct {
 func issuance(c money.Currency) ledger.AccountID { return ledger.AccountID("issuance-" + string(c)) }
 
 // Wants names both accounts.
-func (c *TopUp) Wants(_ *Unit, w *Wants) {
+func (c *TopUp) Wants(u *Unit, w *Wants) {
 	c.want(w)
 	w.TopUps = append(w.TopUps, c.ID)
 	w.Accounts = append(w.Accounts, c.Account, issuance(c.Amount.Currency))
+	u.wantHolder(w, c.Account)
 }
 
 // Do enters the top-up, or holds it for a second operator.
@@ -118,6 +119,9 @@ func (u *Unit) topUp(id string, to ledger.AccountID, amount money.Amount) (ledge
 	if errors.Is(err, ledger.ErrTooLarge) {
 		return ledger.Account{}, ErrTooLarge
 	}
+	if err == nil {
+		u.tellHolder(to, "topped_up", WakeDebit, MailFacts{Amount: amount})
+	}
 	after, _ := u.Accounts.Get(to)
 	return after, err
 }
@@ -137,8 +141,10 @@ func (c *DecideTopUp) Wants(u *Unit, w *Wants) {
 	w.TopUps = append(w.TopUps, c.ID)
 	if t, ok := u.TopUps.rows[c.ID]; ok && c.Confirm {
 		w.Accounts = append(w.Accounts, t.Account, issuance(t.Amount.Currency))
+		u.wantHolder(w, t.Account)
 		if t.Adjusts != "" {
 			w.Accounts = append(w.Accounts, t.Adjusts)
+			u.wantHolder(w, t.Adjusts)
 		}
 	}
 }

@@ -54,6 +54,13 @@ func (u *Unit) finishTry(key CardKey, device payment.DeviceID, right bool) TryRe
 	return result
 }
 
+// alarmPIN tells a card's holder of so many wrong PINs that there is a pause, or no try left.
+func (u *Unit) alarmPIN(c Card, r TryResult) {
+	if !r.Right && r.Left == 0 {
+		u.tellCard("pin_alarm", c)
+	}
+}
+
 // clearTries forgets all tries at a card's PIN.
 func (u *Unit) clearTries(key CardKey) {
 	for _, id := range []TriesID{{key, Owner}, {key, Strangers}} {

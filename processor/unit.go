@@ -42,6 +42,9 @@ type Unit struct {
 	Webhooks   table[string, Webhook]
 	Deliveries table[string, Delivery]
 
+	Mails       table[string, Mail]
+	MailChanges table[ledger.AccountID, MailChange]
+
 	entries  []ledger.Entry
 	events   []Event
 	evidence []Evidence
@@ -51,6 +54,7 @@ type Unit struct {
 	cardsByKey map[CardKey]payment.CardID
 	openOf     map[payment.CardID][]payment.ID
 	boundTo    map[payment.CardID][]BindingID
+	cardsOn    map[ledger.AccountID][]payment.CardID
 
 	challengesOf map[payment.DeviceID][]ChallengeID
 	passkeysOf   map[payment.CardID][]string
@@ -259,13 +263,17 @@ type keeper interface {
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
 		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Templates, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
-		&u.Webhooks, &u.Deliveries, &u.Tariffs}
+		&u.Webhooks, &u.Deliveries, &u.Tariffs, &u.Mails, &u.MailChanges}
 }
 
 // keep makes what the running command staged part of the batch.
 func (u *Unit) keep() {
 	for _, id := range u.Cards.puts {
-		u.cardsByKey[u.Cards.staged[id].Key] = id
+		c := u.Cards.staged[id]
+		u.cardsByKey[c.Key] = id
+		if u.asked.cardsOn[c.Account] {
+			u.cardsOn[c.Account] = appendNew(u.cardsOn[c.Account], id)
+		}
 	}
 	for _, id := range u.Bindings.puts {
 		if !slices.Contains(u.boundTo[id.Card], id) {
@@ -337,6 +345,8 @@ func (u *Unit) changes() Changes {
 	c.New.ClosedDays, c.Changed.ClosedDays = u.ClosedDays.split()
 	c.New.Webhooks, c.Changed.Webhooks = u.Webhooks.split()
 	c.New.Deliveries, c.Changed.Deliveries = u.Deliveries.split()
+	c.New.Mails, c.Changed.Mails = u.Mails.split()
+	c.New.MailChanges, c.Changed.MailChanges = u.MailChanges.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c

@@ -108,6 +108,7 @@ func (u *Unit) wakeFor(before payment.State, p payment.Payment) {
 		u.wake(p.Associated, WakeApprove, p.Deadline)
 	case p.State == payment.Settled:
 		u.wake(p.Associated, WakeDebit, u.Now.Add(noticeLife))
+		u.mailPayment(p)
 	}
 }
 

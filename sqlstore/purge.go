@@ -73,6 +73,10 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err erro
 			to.integer(micros(now.Add(-processor.DeliveriesKept)))
 			to.integer(purgedAtOnce)
 		})
+		deleted += r.delete(purgeMails, func(to binder) {
+			to.integer(micros(now.Add(-processor.MailsKept)))
+			to.integer(purgedAtOnce)
+		})
 		deleted += r.delete(purgeOrders, func(to binder) {
 			to.integer(micros(now.Add(-OrdersKept)))
 			to.integer(purgedAtOnce)

@@ -113,6 +113,7 @@ func (r *reader) Due(now time.Time, limit int) (w processor.Wants, err error) {
 	}
 	r.query(due, bind, func(from scanner) { w.Payments = append(w.Payments, payment.ID(from.text(0))) })
 	r.query(dueOrders, bind, func(from scanner) { w.Orders = append(w.Orders, payment.OrderID(from.text(0))) })
+	r.query(dueMails, bind, func(from scanner) { w.Mails = append(w.Mails, from.text(0)) })
 	r.query(dueWakeUps, bind, func(from scanner) {
 		w.WakeUps = append(w.WakeUps, processor.WakeID{Device: payment.DeviceID(from.text(0)), Kind: processor.WakeKind(from.text(1))})
 	})

@@ -34,6 +34,7 @@ var (
 	cardsByNo    = cards.by("", "number_key")
 	boundTo      = bindings.by("removed_at = 0", "card")
 	cardsOf      = bindings.by("removed_at = 0", "device")
+	cardsOn      = cards.by("", "account")
 	ofPayment    = evidence.by("", "payment")
 	challengesOf = challenges.by("", "device")
 	ofCard       = passkeys.by("", "card")
@@ -68,8 +69,8 @@ func (r *rows) Now() (now time.Time, err error) {
 func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 	found := processor.Rows{
 		Payments: pick(r, payments, payments.byKey, single(w.Payments)),
-		Cards: join(pick(r, cards, cards.byKey, single(w.Cards)), pick(r, cards, cardsByNo, single(w.CardKeys)),
-			func(c processor.Card) payment.CardID { return c.ID }),
+		Cards: join(join(pick(r, cards, cards.byKey, single(w.Cards)), pick(r, cards, cardsByNo, single(w.CardKeys)), cardID),
+			pick(r, cards, cardsOn, single(w.CardsOn)), cardID),
 		Accounts:  pick(r, accounts, accounts.byKey, single(w.Accounts)),
 		Devices:   pick(r, devices, devices.byKey, single(w.Devices)),
 		TopUps:    pick(r, topUps, topUps.byKey, single(w.TopUps)),
@@ -105,6 +106,8 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 	}
 	r.loadOtherwise(w, &found)
 	r.loadWebhooks(w, &found)
+	found.Mails = pick(r, mails, mails.byKey, single(w.Mails))
+	found.MailChanges = pick(r, mailChanges, mailChanges.byKey, single(w.MailChanges))
 	if r.err != nil {
 		return processor.Rows{}, r.err
 	}
@@ -113,6 +116,8 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 	}
 	return found, nil
 }
+
+func cardID(c processor.Card) payment.CardID { return c.ID }
 
 // loadOtherwise adds rows that are named by something else than their key, except those that are there by their key.
 func (r *rows) loadOtherwise(w processor.Wants, found *processor.Rows) {

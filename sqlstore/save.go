@@ -37,6 +37,8 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, wakeUps, c.New.WakeUps, c.Changed.WakeUps)
 	store(t, webhooks, c.New.Webhooks, c.Changed.Webhooks)
 	store(t, deliveries, c.New.Deliveries, c.Changed.Deliveries)
+	store(t, mails, c.New.Mails, c.Changed.Mails)
+	store(t, mailChanges, c.New.MailChanges, c.Changed.MailChanges)
 	store(t, passkeys, c.New.Passkeys, c.Changed.Passkeys)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))
 	store(t, templates, c.New.Templates, c.Changed.Templates)

@@ -163,6 +163,9 @@ var cards = newTable("cards", 1,
 	often(instant("approvals_since", func(c *processor.Card) *time.Time { return &c.ApprovalsSince })),
 	often(integer("approvals", func(c *processor.Card) *int { return &c.Approvals })),
 	fixed(instant("created_at", func(c *processor.Card) *time.Time { return &c.CreatedAt })),
+	text("mail_address", func(c *processor.Card) *string { return &c.Mail.Address }),
+	text("mail_language", func(c *processor.Card) *string { return &c.Mail.Language }),
+	instant("mail_since", func(c *processor.Card) *time.Time { return &c.Mail.Since }),
 )
 
 var bindings = newTable("card_devices", 2,

@@ -29,6 +29,7 @@ type cardCmd struct {
 	Code         cardCodeCmd         `cmd:"" help:"Make a new activation code for a card that was not activated yet (operator)."`
 	Close        cardCloseCmd        `cmd:"" help:"End a card for ever (operator)."`
 	RemoveDevice cardRemoveDeviceCmd `cmd:"" name:"remove-device" help:"End what a device that was bound before may see and do of your card."`
+	Email        cardEmailCmd        `cmd:"" help:"Be told by e-mail what happens to your card."`
 	Limits       cardLimitsCmd       `cmd:"" help:"Set the least that payments with your card need."`
 }
 

@@ -46,8 +46,14 @@ func (s *service) newProcessor(o serviceOptions, keys *keyring.Keyring, policy p
 		if b.WakeUps > 0 {
 			s.waker.Kick()
 		}
+		if b.Mails > 0 && s.mailer != nil {
+			s.mailer.Kick()
+		}
 	}})
 	s.waker.Processor = s.processor
+	if s.mailer != nil {
+		s.mailer.Processor = s.processor
+	}
 	poster := &webhook.Poster{Client: egress.NewClient(o.egress), Refused: egress.ErrForbidden}
 	if o.WebhooksHere {
 		poster.Local = egress.NewClient(egress.Options{Here: true})

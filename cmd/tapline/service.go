@@ -55,6 +55,7 @@ type serviceOptions struct {
 	CAPKTest             bool     `name:"capk-test" help:"Take test keys of --capk, too: anybody can make cards that they prove. Only in the test environment." env:"TAPLINE_CAPK_TEST"`
 	TapCountry           uint16   `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
 	limitOptions         `embed:""`
+	mailOptions          `embed:""`
 	PushSubject          string `help:"Whom push services may ask about this one: a mailto: or https: address. Default: --public-url, where that is https." env:"TAPLINE_PUSH_SUBJECT" placeholder:"URL"`
 	WebhooksHere         bool   `help:"Let payees have webhooks sent to programs on this machine, by plain http. Only in the test environment." env:"TAPLINE_WEBHOOKS_HERE"`
 	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
@@ -104,6 +105,9 @@ func (o *serviceOptions) check() error {
 	if err := o.checkWebhooks(); err != nil {
 		return err
 	}
+	if _, err := o.relay(); err != nil {
+		return err
+	}
 	return o.checkProofs()
 }
 
@@ -134,6 +138,7 @@ type service struct {
 	waker      *notice.Waker
 	sealer     *history.Sealer
 	courier    *notice.Courier
+	mailer     *notice.Mailer   // nil where there is no relay
 	sandbox    *sandbox.Sandbox // nil elsewhere
 	firstToken string           // "" once an operator is enrolled
 
@@ -177,6 +182,9 @@ func openService(ctx context.Context, publicURL string, separateAdmin bool, o se
 	s.done.Go(func() { s.processor.Sweep(background) })
 	s.done.Go(func() { s.waker.Run(background) })
 	s.done.Go(func() { s.courier.Run(background) })
+	if s.mailer != nil {
+		s.done.Go(func() { s.mailer.Run(background) })
+	}
 	s.done.Go(func() { s.purge(background) })
 	s.done.Go(func() { s.sealer.Run(background) })
 	return s, nil
@@ -194,13 +202,16 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 		return err
 	}
 	metrics := httpapi.NewMetrics()
+	if err := s.newMailer(o, keys, metrics.OnMail); err != nil {
+		return err
+	}
 	s.newProcessor(o, keys, policy, metrics)
 	s.sealer = &history.Sealer{Store: s.store, Keys: keys, Issuer: s.url, Environment: o.said(), Log: o.log}
 	s.makeSandbox(o, keys)
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.said(), Sandbox: s.sandbox, Now: s.clock(), World: time.Now, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin, WebhooksHere: o.WebhooksHere,
+		PublicURL: s.url, Environment: o.said(), Sandbox: s.sandbox, Now: s.clock(), World: time.Now, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin, Mails: s.mailer != nil, WebhooksHere: o.WebhooksHere,
 		Limits: o.limits(), InFlight: o.InFlight,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,

@@ -33,6 +33,7 @@ var table = []floor{
 	{"internal/egress", nil},
 	{"push", []string{"keyring"}},
 	{"webhook", nil},
+	{"mail", []string{"consent"}},
 
 	// The card.
 	{"card/apdu", nil},
@@ -66,11 +67,12 @@ var table = []floor{
 		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
 		"internal/strictjson", "push", "webhook", "bank", "history", "sandbox",
 	}},
-	{"notice", []string{"money", "payment", "consent", "keyring", "api", "processor", "push", "webhook"}},
+	{"notice", []string{"money", "payment", "consent", "keyring", "api", "processor", "push", "webhook", "mail"}},
 	{"webui", nil},
 
 	// What keeps the rest honest.
 	{"push/pushtest", nil},
+	{"mail/mailtest", nil},
 	{"internal/arch", nil},
 	{"internal/testenv", nil},
 	{"internal/pgserver", nil},

@@ -39,6 +39,9 @@ func (s *suite) changesComeBack() {
 		State: processor.WebhookDisabled, Why: processor.WhyFailing, Told: 99, CreatedBy: r.Webhooks[0].CreatedBy, CreatedAt: noon}
 	r.Deliveries[0].State, r.Deliveries[0].NextAt, r.Deliveries[0].Attempts, r.Deliveries[0].TriedAt = processor.DeliveryFailed, time.Time{}, 10, later
 	r.Deliveries[0].Failure, r.Deliveries[0].Status, r.Deliveries[0].Answer, r.Deliveries[0].Millis = "status", 500, "oh — 哦", 14_999
+	r.Mails[0].Address, r.Mails[0].Facts, r.Mails[0].State, r.Mails[0].NextAt = "", processor.MailFacts{}, processor.MailFailed, time.Time{}
+	r.Mails[0].Attempts, r.Mails[0].TriedAt, r.Mails[0].Failure, r.Mails[0].Status = 3, later, "refused", 550
+	r.MailChanges[0] = processor.MailChange{Account: "card1"}
 	r.Payees[0].Name, r.Payees[0].Closed, r.Payees[0].Rehearsals = "New name", true, true
 	r.Payees[0].Kind, r.Payees[0].Further = processor.Person, []processor.PayeeAccount{{Currency: "CNY", Account: "shop1", Until: later}, {Currency: "JPY", Account: "blank"}}
 	r.Aliases[0].RemovedAt = later
@@ -49,6 +52,7 @@ func (s *suite) changesComeBack() {
 	r.TopUps[0].State, r.TopUps[0].DecidedBy, r.TopUps[0].DecidedAt = processor.TopUpRejected, "op", later
 	frozen := processor.Card{ID: "c1", Key: r.Cards[0].Key, Last4: "0012", Account: "card1", Currency: "CNY", CreatedAt: noon,
 		State: processor.CardFrozen, Label: "Blue", SUNVersion: r.Cards[0].SUNVersion, SUNCounter: 7,
+		Mail:  processor.CardMail{Address: "other", Language: "en", Since: later},
 		Rules: payment.Rules{Limits: ledger.Limits{DaySum: 9}, Night: payment.Night{From: 1, Until: 2, Zone: "UTC"}, KnownPayees: 3}}
 	r.Cards[0] = frozen
 	r.Cards[1].State, r.Cards[1].ReplacedBy = processor.CardClosed, "c3"
@@ -67,6 +71,7 @@ func (s *suite) changesComeBack() {
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1], Aliases: r.Aliases[:1], Tariffs: r.Tariffs[:1],
 		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Templates: r.Templates[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1], Webhooks: r.Webhooks[:1], Deliveries: r.Deliveries[:1],
+		Mails: r.Mails[:1], MailChanges: r.MailChanges[:1],
 	}})
 	s.holds(everythingWants(), c.New)
 }
@@ -280,6 +285,7 @@ func (s *suite) newRowIsThere() {
 		"refund's place":     {New: processor.Rows{Refunds: []payment.Refund{refundOf("p3", "r9", 1, 750)}}},
 		"key":                {New: processor.Rows{Keys: r.Keys[:1]}},
 		"wake-up":            {New: processor.Rows{WakeUps: r.WakeUps[2:]}},
+		"e-mail":             {New: processor.Rows{Mails: r.Mails[1:]}},
 		"webhook endpoint":   {New: processor.Rows{Webhooks: r.Webhooks[:1]}},
 		"webhook delivery":   {New: processor.Rows{Deliveries: r.Deliveries[3:]}},
 		"event told twice":   {New: processor.Rows{Deliveries: []processor.Delivery{delivery("d9", "e1", 7)}}},

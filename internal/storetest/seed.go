@@ -193,6 +193,9 @@ func everything() processor.Changes {
 	c.New.Webhooks[1].State, c.New.Webhooks[1].Why, c.New.Webhooks[1].Types = processor.WebhookDisabled, processor.WhyGone, []string{"payment.*", "api_key.made"}
 	c.New.Webhooks[2].State, c.New.Webhooks[2].Keys, c.New.Webhooks[2].RemovedAt = processor.WebhookRemoved, nil, noon.Add(time.Hour)
 	c.New.Deliveries = []processor.Delivery{delivery("d1", "e1", 7), delivery("d2", "e1", 8), delivery("d3", "e2", 7), delivery("d4", "e2", 0)}
+	c.New.Mails = []processor.Mail{mailOf("m1"), mailOf("m2")}
+	c.New.Mails[1].State, c.New.Mails[1].NextAt, c.New.Mails[1].Address, c.New.Mails[1].Facts = processor.MailSent, time.Time{}, "", processor.MailFacts{}
+	c.New.MailChanges = []processor.MailChange{{Account: "card1", Address: "sealed", Language: "zh", Code: "1.mac", ExpiresAt: noon}, {Account: "card2"}}
 	c.New.Evidence = []processor.Evidence{
 		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
 		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
@@ -212,6 +215,12 @@ func refundOf(p payment.ID, id payment.RefundID, minor, total int64) payment.Ref
 
 func wakeUp(device payment.DeviceID, kind processor.WakeKind) processor.WakeUp {
 	return processor.WakeUp{WakeID: processor.WakeID{Device: device, Kind: kind}, Until: noon.Add(time.Minute), NextAt: noon, Attempts: 2, Version: 7}
+}
+
+func mailOf(id string) processor.Mail {
+	return processor.Mail{ID: id, Account: "card1", Kind: "payment.settled", Subject: "p3", Language: "zh", Address: "sealed",
+		Facts: processor.MailFacts{CardLast4: "0012", CardLabel: "蓝", Payee: "Shop — 店", Amount: cny(1250), Debit: true, Code: "box"},
+		At:    noon, Until: noon.Add(time.Hour), State: processor.MailPending, NextAt: noon, Attempts: 2, TriedAt: noon, Failure: "later", Status: 450}
 }
 
 func challenge(device payment.DeviceID, id consent.ChallengeID) processor.TapChallenge {
@@ -243,6 +252,7 @@ func everythingWants() processor.Wants {
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
 	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}
 	w.Webhooks, w.Deliveries = []string{"e1", "e2", "e3"}, []string{"d1", "d2", "d3", "d4"}
+	w.Mails, w.MailChanges = []string{"m1", "m2"}, []ledger.AccountID{"card1", "card2"}
 	w.Evidence = []payment.ID{"p3", "p2", "p1"}
 	return w
 }

@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"payments are listed in pages", (*suite).paymentsInPages},
 		{"due payments", (*suite).duePayments},
 		{"due wake-ups", (*suite).dueWakeUps},
+		{"due e-mail", (*suite).dueMails},
 		{"webhooks of a payee", (*suite).webhooksOfAPayee},
 		{"fresh webhooks", (*suite).freshWebhooks},
 		{"due webhooks", (*suite).dueWebhooks},
@@ -164,6 +165,8 @@ func sorted(r processor.Rows) processor.Rows {
 	r.WakeUps = by(r.WakeUps, func(w processor.WakeUp) string { return string(w.Device) + " " + string(w.Kind) })
 	r.Webhooks = by(r.Webhooks, func(e processor.Webhook) string { return e.ID })
 	r.Deliveries = by(r.Deliveries, func(d processor.Delivery) string { return d.ID })
+	r.Mails = by(r.Mails, func(m processor.Mail) string { return m.ID })
+	r.MailChanges = by(r.MailChanges, func(c processor.MailChange) string { return string(c.Account) })
 	r.Accounts = by(r.Accounts, accountKey)
 	return r
 }

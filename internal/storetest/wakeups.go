@@ -58,3 +58,27 @@ func (s *suite) impossibleSubscriptions() {
 	}
 	s.holds(processor.Wants{Devices: []payment.DeviceID{"phone"}}, processor.Rows{})
 }
+
+func (s *suite) dueMails() {
+	s.save(world())
+	var all []processor.Mail
+	for i, after := range []time.Duration{3, 1, 2} {
+		m := mailOf(fmt.Sprint("m", i))
+		m.NextAt = noon.Add(after * time.Second)
+		all = append(all, m)
+	}
+	sent := mailOf("sent")
+	sent.State, sent.NextAt = processor.MailSent, time.Time{}
+	s.save(processor.Changes{New: processor.Rows{Mails: append(all, sent)}})
+	for _, c := range []struct {
+		now   time.Time
+		limit int
+		want  []string
+	}{{noon, 10, nil}, {noon.Add(2 * time.Second), 10, []string{"m1", "m2"}}, {noon.Add(time.Hour), 1, []string{"m1"}}} {
+		s.view(func(r processor.Reader) error {
+			got, err := r.Due(c.now, c.limit)
+			s.equal(fmt.Sprintf("due at %v", c.now), got.Mails, c.want)
+			return err
+		})
+	}
+}
