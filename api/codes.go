@@ -103,6 +103,9 @@ const (
 	// CodePasskeyRefused: the passkey's answer does not fit, or the passkey cannot be used here.
 	CodePasskeyRefused Code = "passkey_refused"
 
+	// CodeEmailRefused: the mailed code is wrong or used up, or its time is over; ask for another one.
+	CodeEmailRefused Code = "email_refused"
+
 	// CodeResetRefused: the reset code is wrong, used up or not valid yet.
 	CodeResetRefused Code = "reset_refused"
 
@@ -250,6 +253,9 @@ const (
 	// CodePayeeClosed: the payee is closed.
 	CodePayeeClosed Code = "payee_closed"
 
+	// CodeNoEmail: this service sends no e-mail.
+	CodeNoEmail Code = "no_email"
+
 	// CodeOperatorExists: an operator with this key is already there.
 	CodeOperatorExists Code = "operator_exists"
 
@@ -336,6 +342,9 @@ const (
 
 	// CodeTooManyChallenges: too many tap challenges for this device; wait.
 	CodeTooManyChallenges Code = "too_many_challenges"
+
+	// CodeTooManyCodes: too many codes were mailed for this card, or to this address; wait.
+	CodeTooManyCodes Code = "too_many_codes"
 
 	// CodeTooManyStreams: too many event streams are open, or long polls wait.
 	CodeTooManyStreams Code = "too_many_streams"

@@ -129,7 +129,7 @@ func openStory(t *testing.T) *story {
 	x := &story{t: t, told: map[string]example{}}
 	x.chance("the beginning")
 	x.station = openEmpty(t, func(c *Config) {
-		c.PublicURL, c.FourEyesAbove, c.Version = "https://pay.example", 500_00, "1.0.0"
+		c.PublicURL, c.FourEyesAbove, c.Version, c.Mails = "https://pay.example", 500_00, "1.0.0", true
 		x.sealer = &history.Sealer{Store: c.Store.(history.Store), Keys: c.Keys, Issuer: c.PublicURL, Environment: c.Environment, Now: c.Now, Log: c.Log}
 		c.History = x.sealer
 	})
