@@ -118,69 +118,85 @@ func (n *node) text(l mailtest.Letter) string {
 	return string(text)
 }
 
+// told is something that a cardholder must be told.
+type told struct {
+	name             string
+	do               func(*node)
+	event            string
+	kind             WakeKind
+	english, chinese string
+}
+
+var (
+	byChief = Operated{By: chief}
+	newPIN  = consent.PINRecord{Salt: []byte("0123456789abcdef"), Sum: []byte("fedcba9876543210fedcba9876543210"), Pepper: 1, Memory: 8, Passes: 1, Lanes: 1}
+	newKey  = Passkey{ID: "key_1", PublicKey: []byte("{}"), Label: "My phone"}
+)
+
+// begun is a PIN check on the card's associated device.
+func (n *node) begun() *ReserveTry {
+	n.Helper()
+	r := &ReserveTry{Device: n.associated(), Card: "card_1"}
+	n.must(r)
+	return r
+}
+
+// moneyAndState are debits, credits, and what stops a card.
+var moneyAndState = []told{
+	{"debit", func(n *node) { n.settled() }, "payment.settled", WakeDebit, "You paid 12.50 CNY", "您已付款 12.50 CNY"},
+	{"refund", func(n *node) {
+		n.must(&Refund{Payment: n.settled().ID, By: payee, Refund: payment.Refund{ID: "ref_1", APIKey: "key_1", Amount: cny(250)}})
+	}, "payment.refunded", WakeDebit, "You got 2.50 CNY back", "您已收到退款 2.50 CNY"},
+	{"top-up", func(n *node) { n.must(&TopUp{Operated: byChief, ID: "top_2", Account: "acc_card", Amount: cny(500)}) },
+		"card.topped_up", WakeDebit, "5.00 CNY was put on your card", "您的卡已充值 5.00 CNY"},
+	{"adjustment", func(n *node) {
+		n.must(&Adjust{Operated: byChief, ID: "adj_1", Account: "acc_card", Debit: true, Amount: cny(100)})
+	}, "card.adjusted", WakeDebit, "The balance of your card was corrected by -1.00 CNY", "您的卡余额已更正 -1.00 CNY"},
+	{"freeze", func(n *node) { n.must(&Freeze{Card: "card_1", Device: phone}) }, "card.frozen", WakeAlarm, "Your card is frozen", "您的卡已冻结"},
+	{"unfreeze", func(n *node) {
+		n.must(&Freeze{Card: "card_1", Device: phone})
+		n.must(NewUnfreeze(n.begun(), true))
+	}, "card.unfrozen", WakeAlarm, "Your card can pay again", "您的卡已恢复付款"},
+	{"loss", func(n *node) { n.must(&ReportLost{Card: "card_1", Device: phone}) }, "card.lost", WakeAlarm, "Your card was reported lost", "您的卡已挂失"},
+	{"end", func(n *node) { n.must(&SetCardState{Operated: byChief, Card: "card_1", To: CardClosed}) }, "card.closed", WakeAlarm, "Your card is closed", "您的卡已注销"},
+	{"replacement", func(n *node) {
+		n.must(&ReplaceCard{Operated: byChief, Old: "card_1", Card: Card{ID: "card_2", Key: "1.new", Last4: "0099", Code: OneUseCode{MAC: "x"}}})
+	}, "card.replaced", WakeAlarm, "Your card was replaced", "您的卡已更换"},
+}
+
+// devicesAndSecrets are what could make another person the holder.
+var devicesAndSecrets = []told{
+	{"new device", func(n *node) { n.must(&Rebind{Card: "card_1", Device: phone, NewDevice: kiosk}) },
+		"card.bound", WakeAlarm, "Another device confirms payments with your card now", "您的卡已改由另一台设备确认付款"},
+	{"removed device", func(n *node) {
+		n.must(&Rebind{Card: "card_1", Device: phone, NewDevice: kiosk})
+		n.must(NewRemoveDevice(n.begun(), true, phone))
+	}, "card.device_removed", WakeAlarm, "A device of your card was removed", "您的卡已移除一台设备"},
+	{"passkey", func(n *node) { n.must(NewRegisterPasskey(n.begun(), true, newKey)) }, "card.passkey_added", WakeAlarm, "A passkey for your card was added", "您的卡已添加通行密钥"},
+	{"removed passkey", func(n *node) {
+		n.must(NewRegisterPasskey(n.begun(), true, newKey))
+		n.must(&RemovePasskey{Card: "card_1", Device: phone, ID: "key_1"})
+	}, "card.passkey_removed", WakeAlarm, "A passkey for your card was removed", "您的卡已移除通行密钥"},
+	{"PIN", func(n *node) { n.must(NewChangePIN(n.begun(), true, newPIN)) }, "card.pin_changed", WakeAlarm, "The PIN of your card was changed", "您的卡的 PIN 已更改"},
+	{"own limits", func(n *node) { n.must(NewSetLevel(n.begun(), true, payment.LevelApprove)) },
+		"card.limits_changed", WakeAlarm, "The limits of your card were changed", "您的卡的限额已更改"},
+	{"operator's limits", func(n *node) {
+		n.must(&SetLimits{Operated: byChief, Account: "acc_card", Limits: ledger.Limits{DaySum: 5}})
+	}, "card.limits_changed", WakeAlarm, "The limits of your card were changed", "您的卡的限额已更改"},
+	{"code", func(n *node) { n.must(&GiveCode{Operated: byChief, Card: "card_1", Purpose: CodeRebinds, MAC: "y"}) },
+		"card.code_issued", WakeAlarm, "A code was made that can change devices or PIN of your card", "已生成可更改您的卡的设备或 PIN 的代码"},
+	{"wrong PINs on the phone", func(n *node) {
+		for range 3 {
+			n.must(NewUnfreeze(n.begun(), false))
+		}
+	}, "card.pin_alarm", WakeAlarm, "Too many wrong PINs for your card", "您的卡 PIN 错误次数过多"},
+	{"a stranger's wrong PINs", func(n *node) { n.guess(kiosk, 2) }, "card.pin_alarm", WakeAlarm, "Too many wrong PINs for your card", "您的卡 PIN 错误次数过多"},
+}
+
 // TestCardholdersAreToldOfEverything goes through all that a cardholder must be told: each is an event to the phone, wakes it, and is
 // mailed, in either language.
 func TestCardholdersAreToldOfEverything(t *testing.T) {
-	by := Operated{By: chief}
-	pin := consent.PINRecord{Salt: []byte("0123456789abcdef"), Sum: []byte("fedcba9876543210fedcba9876543210"), Pepper: 1, Memory: 8, Passes: 1, Lanes: 1}
-	begun := func(n *node) *ReserveTry {
-		r := &ReserveTry{Device: n.associated(), Card: "card_1"}
-		n.must(r)
-		return r
-	}
-	key := Passkey{ID: "key_1", PublicKey: []byte("{}"), Label: "My phone"}
-	for i, c := range []struct {
-		name             string
-		do               func(*node)
-		event            string
-		kind             WakeKind
-		english, chinese string
-	}{
-		{"debit", func(n *node) { n.settled() }, "payment.settled", WakeDebit, "You paid 12.50 CNY", "您已付款 12.50 CNY"},
-		{"refund", func(n *node) {
-			n.must(&Refund{Payment: n.settled().ID, By: payee, Refund: payment.Refund{ID: "ref_1", APIKey: "key_1", Amount: cny(250)}})
-		}, "payment.refunded", WakeDebit, "You got 2.50 CNY back", "您已收到退款 2.50 CNY"},
-		{"top-up", func(n *node) { n.must(&TopUp{Operated: by, ID: "top_2", Account: "acc_card", Amount: cny(500)}) },
-			"card.topped_up", WakeDebit, "5.00 CNY was put on your card", "您的卡已充值 5.00 CNY"},
-		{"adjustment", func(n *node) {
-			n.must(&Adjust{Operated: by, ID: "adj_1", Account: "acc_card", Debit: true, Amount: cny(100)})
-		}, "card.adjusted", WakeDebit, "The balance of your card was corrected by -1.00 CNY", "您的卡余额已更正 -1.00 CNY"},
-		{"freeze", func(n *node) { n.must(&Freeze{Card: "card_1", Device: phone}) }, "card.frozen", WakeAlarm, "Your card is frozen", "您的卡已冻结"},
-		{"unfreeze", func(n *node) {
-			n.must(&Freeze{Card: "card_1", Device: phone})
-			n.must(NewUnfreeze(begun(n), true))
-		}, "card.unfrozen", WakeAlarm, "Your card can pay again", "您的卡已恢复付款"},
-		{"loss", func(n *node) { n.must(&ReportLost{Card: "card_1", Device: phone}) }, "card.lost", WakeAlarm, "Your card was reported lost", "您的卡已挂失"},
-		{"end", func(n *node) { n.must(&SetCardState{Operated: by, Card: "card_1", To: CardClosed}) }, "card.closed", WakeAlarm, "Your card is closed", "您的卡已注销"},
-		{"replacement", func(n *node) {
-			n.must(&ReplaceCard{Operated: by, Old: "card_1", Card: Card{ID: "card_2", Key: "1.new", Last4: "0099", Code: OneUseCode{MAC: "x"}}})
-		}, "card.replaced", WakeAlarm, "Your card was replaced", "您的卡已更换"},
-		{"new device", func(n *node) { n.must(&Rebind{Card: "card_1", Device: phone, NewDevice: kiosk}) },
-			"card.bound", WakeAlarm, "Another device confirms payments with your card now", "您的卡已改由另一台设备确认付款"},
-		{"removed device", func(n *node) {
-			n.must(&Rebind{Card: "card_1", Device: phone, NewDevice: kiosk})
-			n.must(NewRemoveDevice(begun(n), true, phone))
-		}, "card.device_removed", WakeAlarm, "A device of your card was removed", "您的卡已移除一台设备"},
-		{"passkey", func(n *node) { n.must(NewRegisterPasskey(begun(n), true, key)) }, "card.passkey_added", WakeAlarm, "A passkey for your card was added", "您的卡已添加通行密钥"},
-		{"removed passkey", func(n *node) {
-			n.must(NewRegisterPasskey(begun(n), true, key))
-			n.must(&RemovePasskey{Card: "card_1", Device: phone, ID: "key_1"})
-		}, "card.passkey_removed", WakeAlarm, "A passkey for your card was removed", "您的卡已移除通行密钥"},
-		{"PIN", func(n *node) { n.must(NewChangePIN(begun(n), true, pin)) }, "card.pin_changed", WakeAlarm, "The PIN of your card was changed", "您的卡的 PIN 已更改"},
-		{"own limits", func(n *node) { n.must(NewSetLevel(begun(n), true, payment.LevelApprove)) },
-			"card.limits_changed", WakeAlarm, "The limits of your card were changed", "您的卡的限额已更改"},
-		{"operator's limits", func(n *node) {
-			n.must(&SetLimits{Operated: by, Account: "acc_card", Limits: ledger.Limits{DaySum: 5}})
-		}, "card.limits_changed", WakeAlarm, "The limits of your card were changed", "您的卡的限额已更改"},
-		{"code", func(n *node) { n.must(&GiveCode{Operated: by, Card: "card_1", Purpose: CodeRebinds, MAC: "y"}) },
-			"card.code_issued", WakeAlarm, "A code was made that can change devices or PIN of your card", "已生成可更改您的卡的设备或 PIN 的代码"},
-		{"wrong PINs on the phone", func(n *node) {
-			for range 3 {
-				n.must(NewUnfreeze(begun(n), false))
-			}
-		}, "card.pin_alarm", WakeAlarm, "Too many wrong PINs for your card", "您的卡 PIN 错误次数过多"},
-		{"a stranger's wrong PINs", func(n *node) { n.guess(kiosk, 2) }, "card.pin_alarm", WakeAlarm, "Too many wrong PINs for your card", "您的卡 PIN 错误次数过多"},
-	} {
+	for i, c := range slices.Concat(moneyAndState, devicesAndSecrets) {
 		for _, language := range notice.Languages()[i%2 : i%2+1] { // TestEveryKindHasWords has the rest
 			t.Run(c.name+" "+language, func(t *testing.T) {
 				n := found(t, testdb.New(t)).open("a").furnish().tell(ann, language)

@@ -46,10 +46,14 @@ func codesOf(account ledger.AccountID) TriesID {
 }
 
 // codesTo names the count of codes that were mailed to an address.
-func codesTo(address string) TriesID { return TriesID{Card: CardKey("mail-to." + address), By: "codes"} }
+func codesTo(address string) TriesID {
+	return TriesID{Card: CardKey("mail-to." + address), By: "codes"}
+}
 
 // triesAt names the count of tries at a mailed code.
-func triesAt(change MailChange) TriesID { return TriesID{Card: CardKey("code." + change.Code), By: "email"} }
+func triesAt(change MailChange) TriesID {
+	return TriesID{Card: CardKey("code." + change.Code), By: "email"}
+}
 
 // want names what an address for a card touches.
 func (n NewEmail) want(u *Unit, w *Wants, card payment.CardID) {

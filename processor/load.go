@@ -37,7 +37,7 @@ func newUnit(l Limits) *Unit {
 		cardsOn:    map[ledger.AccountID][]payment.CardID{},
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
-			cardsOn: map[ledger.AccountID]bool{},
+			cardsOn:      map[ledger.AccountID]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
 			apiKeysOf: map[payment.Handle]bool{}, webhooksOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
 			signInsOf: map[SignInOwner]bool{}, templatesOf: map[payment.Handle]bool{},
@@ -163,10 +163,7 @@ func (u *Unit) add(r Rows) {
 	}
 	for _, x := range r.Cards {
 		u.Cards.add(x.ID, x)
-		u.cardsByKey[x.Key] = x.ID
-		if u.asked.cardsOn[x.Account] {
-			u.cardsOn[x.Account] = appendNew(u.cardsOn[x.Account], x.ID)
-		}
+		u.indexCard(x)
 	}
 	for _, x := range r.Accounts {
 		u.Accounts.add(x.ID, x)
@@ -224,6 +221,19 @@ func (u *Unit) add(r Rows) {
 		u.Keys.add(x.KeyID, x)
 	}
 	u.addWebhooks(r)
+	u.addMails(r)
+}
+
+// indexCard takes note of by what a card is looked up.
+func (u *Unit) indexCard(c Card) {
+	u.cardsByKey[c.Key] = c.ID
+	if u.asked.cardsOn[c.Account] {
+		u.cardsOn[c.Account] = appendNew(u.cardsOn[c.Account], c.ID)
+	}
+}
+
+// addMails takes the rows about e-mail.
+func (u *Unit) addMails(r Rows) {
 	for _, x := range r.Mails {
 		u.Mails.add(x.ID, x)
 	}

@@ -18,7 +18,9 @@ type CardMail struct {
 
 // MailContext is what an address is sealed with, so that boxes cannot be exchanged in the database. A card that replaces another has
 // its address, which is why it names the account.
-func MailContext(account ledger.AccountID) []byte { return []byte("mail address of " + string(account)) }
+func MailContext(account ledger.AccountID) []byte {
+	return []byte("mail address of " + string(account))
+}
 
 // CodeContext is what a mailed code is sealed with until it is sent.
 func CodeContext(account ledger.AccountID) []byte { return []byte("mailed code of " + string(account)) }

@@ -269,11 +269,7 @@ func (u *Unit) tables() []keeper {
 // keep makes what the running command staged part of the batch.
 func (u *Unit) keep() {
 	for _, id := range u.Cards.puts {
-		c := u.Cards.staged[id]
-		u.cardsByKey[c.Key] = id
-		if u.asked.cardsOn[c.Account] {
-			u.cardsOn[c.Account] = appendNew(u.cardsOn[c.Account], id)
-		}
+		u.indexCard(u.Cards.staged[id])
 	}
 	for _, id := range u.Bindings.puts {
 		if !slices.Contains(u.boundTo[id.Card], id) {

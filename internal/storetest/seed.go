@@ -193,9 +193,7 @@ func everything() processor.Changes {
 	c.New.Webhooks[1].State, c.New.Webhooks[1].Why, c.New.Webhooks[1].Types = processor.WebhookDisabled, processor.WhyGone, []string{"payment.*", "api_key.made"}
 	c.New.Webhooks[2].State, c.New.Webhooks[2].Keys, c.New.Webhooks[2].RemovedAt = processor.WebhookRemoved, nil, noon.Add(time.Hour)
 	c.New.Deliveries = []processor.Delivery{delivery("d1", "e1", 7), delivery("d2", "e1", 8), delivery("d3", "e2", 7), delivery("d4", "e2", 0)}
-	c.New.Mails = []processor.Mail{mailOf("m1"), mailOf("m2")}
-	c.New.Mails[1].State, c.New.Mails[1].NextAt, c.New.Mails[1].Address, c.New.Mails[1].Facts = processor.MailSent, time.Time{}, "", processor.MailFacts{}
-	c.New.MailChanges = []processor.MailChange{{Account: "card1", Address: "sealed", Language: "zh", Code: "1.mac", ExpiresAt: noon}, {Account: "card2"}}
+	seedMails(&c)
 	c.New.Evidence = []processor.Evidence{
 		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
 		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
@@ -215,6 +213,12 @@ func refundOf(p payment.ID, id payment.RefundID, minor, total int64) payment.Ref
 
 func wakeUp(device payment.DeviceID, kind processor.WakeKind) processor.WakeUp {
 	return processor.WakeUp{WakeID: processor.WakeID{Device: device, Kind: kind}, Until: noon.Add(time.Minute), NextAt: noon, Attempts: 2, Version: 7}
+}
+
+func seedMails(c *processor.Changes) {
+	c.New.Mails = []processor.Mail{mailOf("m1"), mailOf("m2")}
+	c.New.Mails[1].State, c.New.Mails[1].NextAt, c.New.Mails[1].Address, c.New.Mails[1].Facts = processor.MailSent, time.Time{}, "", processor.MailFacts{}
+	c.New.MailChanges = []processor.MailChange{{Account: "card1", Address: "sealed", Language: "zh", Code: "1.mac", ExpiresAt: noon}, {Account: "card2"}}
 }
 
 func mailOf(id string) processor.Mail {
