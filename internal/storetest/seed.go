@@ -186,14 +186,12 @@ func everything() processor.Changes {
 	c.New.Challenges[2].UsedAt = noon
 	c.New.Devices[0].Push = processor.PushSubscription{Endpoint: "https://push.example/1", Key: make([]byte, 65), Auth: make([]byte, 16), Version: 255,
 		Debits: true, Since: noon}
-	c.New.WakeUps = []processor.WakeUp{wakeUp("phone1", processor.WakeApprove), wakeUp("phone1", processor.WakeAlarm), wakeUp("phone2", processor.WakeDebit)}
-	c.New.WakeUps[1].NextAt = time.Time{}
 	c.New.Webhooks = []processor.Webhook{webhook("e1"), webhook("e2"), webhook("e3")}
 	c.New.Webhooks[0].OldKeys, c.New.Webhooks[0].OldUntil, c.New.Webhooks[0].FailingSince = []byte{3, 0}, noon.Add(time.Hour), noon
 	c.New.Webhooks[1].State, c.New.Webhooks[1].Why, c.New.Webhooks[1].Types = processor.WebhookDisabled, processor.WhyGone, []string{"payment.*", "api_key.made"}
 	c.New.Webhooks[2].State, c.New.Webhooks[2].Keys, c.New.Webhooks[2].RemovedAt = processor.WebhookRemoved, nil, noon.Add(time.Hour)
 	c.New.Deliveries = []processor.Delivery{delivery("d1", "e1", 7), delivery("d2", "e1", 8), delivery("d3", "e2", 7), delivery("d4", "e2", 0)}
-	seedMails(&c)
+	seedNotices(&c)
 	c.New.Evidence = []processor.Evidence{
 		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
 		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
@@ -215,7 +213,9 @@ func wakeUp(device payment.DeviceID, kind processor.WakeKind) processor.WakeUp {
 	return processor.WakeUp{WakeID: processor.WakeID{Device: device, Kind: kind}, Until: noon.Add(time.Minute), NextAt: noon, Attempts: 2, Version: 7}
 }
 
-func seedMails(c *processor.Changes) {
+func seedNotices(c *processor.Changes) {
+	c.New.WakeUps = []processor.WakeUp{wakeUp("phone1", processor.WakeApprove), wakeUp("phone1", processor.WakeAlarm), wakeUp("phone2", processor.WakeDebit)}
+	c.New.WakeUps[1].NextAt = time.Time{}
 	c.New.Mails = []processor.Mail{mailOf("m1"), mailOf("m2")}
 	c.New.Mails[1].State, c.New.Mails[1].NextAt, c.New.Mails[1].Address, c.New.Mails[1].Facts = processor.MailSent, time.Time{}, "", processor.MailFacts{}
 	c.New.MailChanges = []processor.MailChange{{Account: "card1", Address: "sealed", Language: "zh", Code: "1.mac", ExpiresAt: noon}, {Account: "card2"}}
