@@ -73,8 +73,9 @@ var languages = []string{"en", "zh"}
 // cardEvents are what devices are told of their cards, after "card.": TestEveryEventOfACardHasWords compares them with
 // the source.
 var cardEvents = []string{
-	"bound", "closed", "code_issued", "device_removed", "frozen", "limits_changed", "lost", "passkey_added", "passkey_removed", "pin_changed",
-	"replaced", "skim_suspected", "unfrozen",
+	"adjusted", "bound", "closed", "code_issued", "device_removed", "email_changed",
+	"email_removed", "frozen", "limits_changed", "lost", "passkey_added", "passkey_removed",
+	"pin_alarm", "pin_changed", "replaced", "skim_suspected", "topped_up", "unfrozen",
 }
 
 var levels = []string{"tap", "authenticate", "confirm", "approve"}
@@ -105,7 +106,7 @@ func TestEveryEventOfACardHasWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := regexp.MustCompile(`(?:tellCard|u\.change|u\.freeze)\([^"\n]*"([a-z_]+)"`)
+	told := regexp.MustCompile(`(?:tellCard|tellHolder|moveMail|u\.change|u\.freeze)\([^"\n]*"([a-z_]+)"`)
 	found := map[string]bool{}
 	for _, name := range sources {
 		text, err := os.ReadFile(name)
