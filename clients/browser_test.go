@@ -22,14 +22,14 @@ const (
 
 // tab is a page in a Chromium of its own.
 type tab struct {
-	*testing.T
+	testing.TB
 	ctx context.Context
 
 	mu       sync.Mutex
 	complain []string // what the console says of errors and of the content policy
 }
 
-func openTab(t *testing.T) *tab {
+func openTab(t testing.TB) *tab {
 	t.Helper()
 	_, err := os.Stat(chromium)
 	testenv.Require(t, "chromium", err == nil, "apt-get install chromium")
@@ -42,7 +42,7 @@ func openTab(t *testing.T) *tab {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b := &tab{T: t, ctx: ctx}
+	b := &tab{TB: t, ctx: ctx}
 	messages := chromedp.Console(ctx)
 	go func() {
 		for m, err := range messages {
@@ -141,7 +141,7 @@ func (b *tab) picture(name string) {
 // accessible has axe-core look at the page, and into the button.
 func (b *tab) accessible(state string) {
 	b.Helper()
-	have(b.T, "axe-core")
+	have(b.TB, "axe-core")
 	axe, err := os.ReadFile(modules + "axe-core/axe.min.js")
 	if err != nil {
 		b.Fatal(err)

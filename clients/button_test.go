@@ -41,6 +41,26 @@ func openStall(t *testing.T) *stall {
 	return s
 }
 
+// TestTheButton has people and thieves come to one stall, all at once.
+func TestTheButton(t *testing.T) {
+	t.Parallel()
+	s := openStall(t)
+	t.Run("visits", func(t *testing.T) {
+		for name, visit := range map[string]func(*stall){
+			"a book is sold at a desk": (*stall).desk, "on a phone": (*stall).phone,
+			"it leads nowhere else": (*stall).nowhere, "the shop believes nobody": (*stall).believes,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				machine := *s.Machine
+				machine.TB = t
+				visit(&stall{&machine, s.service, s.shop, s.key})
+			})
+		}
+	})
+	s.Tapline("check")
+}
+
 // in is the button's own tree, in the page's scripts.
 const in = `document.querySelector('tapline-pay').shadowRoot`
 
@@ -59,11 +79,9 @@ func (b *tab) order() string {
 	return path.Base(evaluate[string](b, in+`.querySelector('a').href`))
 }
 
-// TestABookIsSoldByTheButton buys the book of examples/shop-js at a desk, in Chromium, and pays for it with a card.
-func TestABookIsSoldByTheButton(t *testing.T) {
-	t.Parallel()
-	s := openStall(t)
-	b := openTab(t)
+// desk buys the book of examples/shop-js at a desk, in Chromium, and pays for it with a card.
+func (s *stall) desk() {
+	b := openTab(s.Machine.TB)
 	b.open(s.shop)
 	b.until(in + ` !== null`)
 	b.accessible("shop")
@@ -78,7 +96,7 @@ func TestABookIsSoldByTheButton(t *testing.T) {
 	b.size(320, 640)
 	b.picture("code-320")
 	if wide := evaluate[bool](b, `document.documentElement.scrollWidth > 320`); wide {
-		t.Error("the page is wider than 320 px")
+		s.Error("the page is wider than 320 px")
 	}
 	b.size(1280, 800)
 
@@ -89,25 +107,22 @@ func TestABookIsSoldByTheButton(t *testing.T) {
 	b.picture("not-paid-yet")
 	b.press("button")
 	if again := b.order(); again != id {
-		t.Errorf("the sale's page asks for %s to be paid, and not %s", again, id)
+		s.Errorf("the sale's page asks for %s to be paid, and not %s", again, id)
 	}
 	s.Pay(id)
 	b.until(`document.body.innerText.includes('Thank you')`)
 	if at := evaluate[string](b, `location.pathname`); at != "/sales/"+sale {
-		t.Errorf("the buyer is at %s", at)
+		s.Errorf("the buyer is at %s", at)
 	}
 	b.picture("thank-you")
 	if found := b.complaints(); len(found) > 0 {
-		t.Errorf("the console: %q", found)
+		s.Errorf("the console: %q", found)
 	}
-	s.Tapline("check")
 }
 
-// TestTheButtonOnAPhone leads straight to the page where the card is tapped, in Chinese as well.
-func TestTheButtonOnAPhone(t *testing.T) {
-	t.Parallel()
-	s := openStall(t)
-	b := openTab(t)
+// phone is led straight to the page where the card is tapped, in Chinese as well.
+func (s *stall) phone() {
+	b := openTab(s.Machine.TB)
 	b.size(375, 740)
 	b.look(map[string]string{"hover": "none", "pointer": "coarse"})
 	b.open(s.shop + "/?lang=zh")
@@ -124,15 +139,13 @@ func TestTheButtonOnAPhone(t *testing.T) {
 	b.picture("phone-pay-page")
 	s.Pay(path.Base(at))
 	if strings.TrimSuffix(at, "/pay/"+path.Base(at)) != s.service {
-		t.Errorf("the phone is at %s", at)
+		s.Errorf("the phone is at %s", at)
 	}
 }
 
-// TestTheButtonLeadsNowhereElse gives the button addresses that a thief might have put there.
-func TestTheButtonLeadsNowhereElse(t *testing.T) {
-	t.Parallel()
-	s := openStall(t)
-	b := openTab(t)
+// nowhere gives the button addresses that a thief might have put there.
+func (s *stall) nowhere() {
+	b := openTab(s.Machine.TB)
 	b.open(s.shop + "/")
 	id := "ord_" + strings.Repeat("a", 26)
 	for _, c := range []struct{ name, order, watch, make string }{
@@ -156,7 +169,7 @@ func TestTheButtonLeadsNowhereElse(t *testing.T) {
 		})`, c.order, c.watch, c.make))
 		shown := evaluate[string](b, in+`.querySelector('#said').textContent`)
 		if said != "TypeError" || !strings.HasPrefix(shown, "This did not work") {
-			t.Errorf("%s: %s, and it shows %q", c.name, said, shown)
+			s.Errorf("%s: %s, and it shows %q", c.name, said, shown)
 		}
 	}
 	// What an address has besides is not taken along.
@@ -168,34 +181,32 @@ func TestTheButtonLeadsNowhereElse(t *testing.T) {
 		pay.shadowRoot.querySelector('button').click();
 	})`, s.service+"/pay/"+id+"?amount=9#tap"))
 	if opened != s.service+"/pay/"+id {
-		t.Errorf("it leads to %s", opened)
+		s.Errorf("it leads to %s", opened)
 	}
 	b.picture("failed")
 	if found := b.complaints(); len(found) > 0 {
-		t.Errorf("the console: %q", found)
+		s.Errorf("the console: %q", found)
 	}
 
 	// The page where it is paid is shown in nobody's frame.
 	answer, err := http.Get(opened)
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
 	answer.Body.Close()
 	if policy := answer.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'none'") {
-		t.Errorf("the page where it is paid has the policy %s", policy)
+		s.Errorf("the page where it is paid has the policy %s", policy)
 	}
 }
 
-// TestTheShopBelievesNobody asks the shop of examples/shop-js what a thief would.
-func TestTheShopBelievesNobody(t *testing.T) {
-	t.Parallel()
-	s := openStall(t)
+// believes asks the shop of examples/shop-js what a thief would.
+func (s *stall) believes() {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	ask := func(method, where, body string, header ...string) *http.Response {
-		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, s.shop+where, strings.NewReader(body))
+		s.Helper()
+		request, err := http.NewRequestWithContext(s.Context(), method, s.shop+where, strings.NewReader(body))
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		for i := 0; i < len(header); i += 2 {
@@ -203,7 +214,7 @@ func TestTheShopBelievesNobody(t *testing.T) {
 		}
 		response, err := client.Do(request)
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		response.Body.Close()
 		return response
@@ -211,25 +222,25 @@ func TestTheShopBelievesNobody(t *testing.T) {
 	sale := strings.Repeat("A", 22)
 	form := url.Values{"sale": {sale}, "price": {"1"}, "amount": {"1"}}.Encode()
 	if got := ask("POST", "/buy", form, "Sec-Fetch-Site", "cross-site"); got.StatusCode != http.StatusForbidden {
-		t.Errorf("a form of another site: %s", got.Status)
+		s.Errorf("a form of another site: %s", got.Status)
 	}
 	for _, bad := range []string{"", "short", sale + "A", strings.Repeat("/", 22), `"><script>alert(1)</scri`} {
 		if got := ask("POST", "/buy", url.Values{"sale": {bad}}.Encode()); got.StatusCode != http.StatusBadRequest {
-			t.Errorf("sale %q: %s", bad, got.Status)
+			s.Errorf("sale %q: %s", bad, got.Status)
 		}
 	}
 	for _, where := range []string{"/sales/" + strings.Repeat("B", 22), "/sales/" + strings.Repeat("B", 22) + "/state", "/shop.js", "/../package.json"} {
 		if got := ask("GET", where, ""); got.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", where, got.Status)
+			s.Errorf("%s: %s", where, got.Status)
 		}
 	}
 	first, again := ask("POST", "/buy", form).Header.Get("Location"), ask("POST", "/buy", form).Header.Get("Location")
 	if first != again || !regexp.MustCompile(`^`+regexp.QuoteMeta(s.service)+`/pay/ord_[\w-]+$`).MatchString(first) {
-		t.Errorf("without scripts, pressed twice, it leads to %s and %s", first, again)
+		s.Errorf("without scripts, pressed twice, it leads to %s and %s", first, again)
 	}
-	o, err := (&payee.Client{URL: s.service, APIKey: s.key}).Order(t.Context(), path.Base(first))
+	o, err := (&payee.Client{URL: s.service, APIKey: s.key}).Order(s.Context(), path.Base(first))
 	if err != nil || o.Amount.Minor != 12_50 {
-		t.Errorf("the price is the browser's: %v %v", o.Amount, err)
+		s.Errorf("the price is the browser's: %v %v", o.Amount, err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 const modules = "../webui/testdata/npm/node_modules/"
 
 // have makes sure that a package is there.
-func have(t *testing.T, name string) {
+func have(t testing.TB, name string) {
 	t.Helper()
 	_, err := os.Stat(modules + name)
 	testenv.Require(t, "npm", err == nil, "run scripts/install-test-deps")
