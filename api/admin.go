@@ -244,6 +244,7 @@ type ReportLine struct {
 	Other     string    `json:"other" doc:"The account on the other side. Empty in a payee's own report."`
 	Debit     int64     `json:"debit" doc:"Minor units; 0 on the other side."`
 	Credit    int64     `json:"credit"`
+	Fee       int64     `json:"fee,omitempty" doc:"In the report of a payee's account: minor units that the operator took of the payment; its amount is this and the credit."`
 }
 
 // Report lists an account's entries in a span of time, oldest first. Opening and Closing are posted balances.

@@ -17,7 +17,7 @@ func booked(l api.ReportLine) bool { return l.Action == "post" || l.Action == "p
 
 // CSV is a report as comma-separated values (RFC 4180) in UTF-8: the opening balance, a row for each line, and the
 // closing balance. Amounts are in the account's currency, with its decimals. What is held or released is there, too, and
-// leaves the balance as it is.
+// leaves the balance as it is. A fee is what the operator took of a payment besides what is credited of it.
 func CSV(r api.Report) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -31,17 +31,17 @@ func CSV(r api.Report) []byte {
 		return in(minor)
 	}
 	row := func(cells ...string) { _ = w.Write(cells) } // a buffer takes everything
-	row("time", "action", "entry", "reference", "other_account", "debit", "credit", "balance", "currency")
-	row(r.From.UTC().Format(time.RFC3339Nano), "opening", "", "", "", "", "", in(r.Opening), string(currency))
+	row("time", "action", "entry", "reference", "other_account", "debit", "credit", "balance", "currency", "fee")
+	row(r.From.UTC().Format(time.RFC3339Nano), "opening", "", "", "", "", "", in(r.Opening), string(currency), "")
 	balance := r.Opening
 	for _, l := range r.Lines {
 		if booked(l) {
 			balance += l.Credit - l.Debit
 		}
 		row(l.At.UTC().Format(time.RFC3339Nano), l.Action, l.Entry, l.Reference, l.Other, unless0(l.Debit), unless0(l.Credit),
-			in(balance), string(currency))
+			in(balance), string(currency), unless0(l.Fee))
 	}
-	row(r.Until.UTC().Format(time.RFC3339Nano), "closing", "", "", "", "", "", in(r.Closing), string(currency))
+	row(r.Until.UTC().Format(time.RFC3339Nano), "closing", "", "", "", "", "", in(r.Closing), string(currency), "")
 	w.Flush()
 	return b.Bytes()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"os/exec"
 	"strings"
@@ -29,7 +30,7 @@ func report() api.Report {
 		Lines: []api.ReportLine{
 			{At: at(8), Entry: pay + "/hold", Action: "hold", Reference: pay, Other: "acc_c", Credit: 1250},
 			{At: at(9), Entry: pay + "/post", Action: "post_hold", Reference: pay, Other: "acc_c", Credit: 1250},
-			{At: at(10), Entry: "pay_b/post", Action: "post", Reference: "pay_b", Other: "acc_<&d>", Credit: 5},
+			{At: at(10), Entry: "pay_b/post", Action: "post", Reference: "pay_b", Other: "acc_<&d>", Credit: 5, Fee: 2},
 			{At: at(11), Entry: "ref_a/post", Action: "post", Reference: "ref_a", Other: "acc_c", Debit: 300},
 		},
 	}
@@ -50,6 +51,36 @@ func TestCSVHasABalanceInEveryRow(t *testing.T) {
 		{"post_hold", "", "12.50", "13.50"}, {"post", "", "0.05", "13.55"}, {"post", "3.00", "", "10.55"}, {"closing", "", "", "10.55"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A fee that was taken of a payment is told beside what is left of it, and changes no balance.
+func TestAFeeStandsBesideWhatIsLeft(t *testing.T) {
+	rows, err := csv.NewReader(bytes.NewReader(bank.CSV(report()))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"fee", "", "", "", "0.02", "", ""} {
+		if rows[i][9] != want {
+			t.Errorf("row %d has the fee %q, want %q", i, rows[i][9], want)
+		}
+	}
+	var read struct {
+		Entries []struct {
+			Amount string `xml:"Amt"`
+			Charge []struct {
+				Amount   string `xml:"Amt"`
+				Side     string `xml:"CdtDbtInd"`
+				Included bool   `xml:"ChrgInclInd"`
+			} `xml:"NtryDtls>TxDtls>Chrgs>Rcrd"`
+		} `xml:"BkToCstmrStmt>Stmt>Ntry"`
+	}
+	if err := xml.Unmarshal(bank.Camt053(report(), made), &read); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(read.Entries); n != 3 || len(read.Entries[0].Charge) != 0 || len(read.Entries[1].Charge) != 1 ||
+		read.Entries[1].Amount != "0.05" || read.Entries[1].Charge[0].Amount != "0.02" || !read.Entries[1].Charge[0].Included {
+		t.Errorf("the entries are %+v", read.Entries)
 	}
 }
 

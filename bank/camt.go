@@ -117,7 +117,16 @@ type camtEntry struct {
 	Code      string     `xml:"BkTxCd>Prtry>Cd"`
 	Issuer    string     `xml:"BkTxCd>Prtry>Issr"`
 	EndToEnd  string     `xml:"NtryDtls>TxDtls>Refs>EndToEndId"`
-	Other     string     `xml:"NtryDtls>TxDtls>RmtInf>Ustrd,omitempty"`
+
+	Charge *camtCharge `xml:"NtryDtls>TxDtls>Chrgs>Rcrd"` // a fee, which was taken before: the entry's amount is without it
+
+	Other string `xml:"NtryDtls>TxDtls>RmtInf>Ustrd,omitempty"`
+}
+
+type camtCharge struct {
+	Amount   camtAmount `xml:"Amt"`
+	Side     string     `xml:"CdtDbtInd"`
+	Included bool       `xml:"ChrgInclInd"`
 }
 
 func camtEntryOf(l api.ReportLine, line int, currency money.Currency) camtEntry {
@@ -125,11 +134,15 @@ func camtEntryOf(l api.ReportLine, line int, currency money.Currency) camtEntry 
 	if l.Debit > 0 {
 		amount, side = l.Debit, "DBIT"
 	}
+	var charge *camtCharge
+	if l.Fee > 0 {
+		charge = &camtCharge{camtAmount{string(currency), money.FormatMinor(l.Fee, currency)}, "DBIT", true}
+	}
 	kind, _, _ := strings.Cut(l.Reference, "_") // pay, ref or top: what the entry is for
 	return camtEntry{
 		Reference: strconv.Itoa(line + 1), Amount: camtAmount{string(currency), money.FormatMinor(amount, currency)}, Side: side,
 		Status: "BOOK", BookedAt: at, ValueAt: at, Service: bounded(l.Entry, 35), Code: bounded(kind, 35), Issuer: "tapline",
-		EndToEnd: bounded(l.Reference, 35), Other: bounded(l.Other, 140),
+		EndToEnd: bounded(l.Reference, 35), Other: bounded(l.Other, 140), Charge: charge,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"tapline/api"
 	"tapline/consent"
@@ -120,6 +121,31 @@ func TestAPayeesFeeIsToldToThePayeeAlone(t *testing.T) {
 	w.must(err)
 	if payers.Receipt.PayeeFee != (money.Amount{}) || payees.PayeeFee != *amount(49) || payees.Fee != (money.Amount{}) {
 		t.Errorf("receipts: the payer's says %+v, the payee's %+v", payers.Receipt, payees)
+	}
+}
+
+// The payee's report tells the fee that the payee bore, and not one that payers bore.
+func TestAPayeesReportTellsTheFeeThatItBore(t *testing.T) {
+	w := openWorld(t)
+	w.charge(100, 0, payment.PayeeBears)
+	w.settled(10_00)
+	w.charge(100, 0, payment.PayerBears)
+	w.settled(20_00)
+	var r api.Report
+	w.must(json.Unmarshal([]byte(w.get("/v1/report", w.shop.APIKey).Answer), &r))
+	if len(r.Lines) != 2 || r.Lines[0].Credit != 9_90 || r.Lines[0].Fee != 10 || r.Lines[1].Credit != 20_00 || r.Lines[1].Fee != 0 || r.Closing != 29_90 {
+		t.Errorf("the payee's report is %+v", r)
+	}
+	card, err := w.operator.Report(w.ctx, w.card.Account, time.Time{}, time.Time{})
+	w.must(err)
+	last := card.Lines[len(card.Lines)-2:]
+	if last[0].Debit != 20_00 || last[1].Debit != 20 || last[1].Other != "fees-CNY" || card.Closing != 100_00-10_00-20_20 {
+		t.Errorf("the card's report ends with %+v", last)
+	}
+	fees, err := w.operator.Report(w.ctx, "fees-CNY", time.Time{}, time.Time{})
+	w.must(err)
+	if len(fees.Lines) != 2 || fees.Lines[0].Credit != 10 || fees.Lines[1].Credit != 20 || fees.Closing != 30 {
+		t.Errorf("the report of the fees is %+v", fees)
 	}
 }
 

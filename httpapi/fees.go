@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/ledger"
 	"tapline/money"
 	"tapline/payment"
 	"tapline/processor"
@@ -142,4 +144,40 @@ func (c *call) listFees() (answer, error) {
 	}
 	list.Next = after(rows.Tariffs, limit, func(t processor.Tariff) string { return string(t.Payee) + " " + string(t.Currency) })
 	return ok(list)
+}
+
+// taken is what an entry moves to an account of fees, whoever bears it.
+func taken(e ledger.Entry) int64 {
+	for _, p := range e.Postings {
+		if p.Credit == payment.FeeAccount(p.Amount.Currency) {
+			return p.Amount.Minor
+		}
+	}
+	return 0
+}
+
+// bornFees leaves of the fees in the lines of a payee's account those that the payee bore. Entries do not say who did; payments do.
+func bornFees(r processor.Reader, lines []api.ReportLine) error {
+	var of []payment.ID
+	for _, l := range lines {
+		if l.Fee > 0 {
+			of = append(of, payment.ID(l.Reference))
+		}
+	}
+	fees := map[string]int64{}
+	for ids := range slices.Chunk(of, entriesRead) {
+		rows, err := r.Load(processor.Wants{Payments: ids})
+		if err != nil {
+			return err
+		}
+		for _, p := range rows.Payments {
+			fees[string(p.ID)] = p.PayeeFee()
+		}
+	}
+	for i := range lines {
+		if lines[i].Fee > 0 {
+			lines[i].Fee = fees[lines[i].Reference]
+		}
+	}
+	return nil
 }

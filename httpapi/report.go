@@ -110,13 +110,22 @@ func fill(r processor.Reader, report *api.Report, account ledger.Account) error 
 	within := int64(0)
 	err := eachEntry(r, account.ID, report.From, report.Until, func(e ledger.Entry) error {
 		within += change(e, account.ID)
-		report.Lines = append(report.Lines, lines(e, account.ID)...)
+		added := lines(e, account.ID)
+		if account.Kind == ledger.PayeeAccount {
+			for i := range added {
+				added[i].Fee = taken(e)
+			}
+		}
+		report.Lines = append(report.Lines, added...)
 		if len(report.Lines) > maxLines {
 			return errTooLong
 		}
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := bornFees(r, report.Lines); err != nil {
 		return err
 	}
 	since, err := posted(r, account.ID, report.Until, time.Unix(1<<40, 0).UTC()) // later than any entry

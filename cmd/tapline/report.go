@@ -69,18 +69,18 @@ func (f reportFlags) tell(a *app, report api.Report) error {
 		}
 		return in(minor)
 	}
-	rows := [][]string{{when(report.From), "opening", "", "", "", in(report.Opening)}}
+	rows := [][]string{{when(report.From), "opening", "", "", "", "", in(report.Opening)}}
 	balance := report.Opening
 	for _, line := range report.Lines {
 		if line.Action == "post" || line.Action == "post_hold" {
 			balance += line.Credit - line.Debit
 		}
 		rows = append(rows, []string{
-			when(line.At), line.Action, line.Reference, unless0(line.Debit), unless0(line.Credit), in(balance),
+			when(line.At), line.Action, line.Reference, unless0(line.Debit), unless0(line.Credit), unless0(line.Fee), in(balance),
 		})
 	}
-	rows = append(rows, []string{when(report.Until), "closing", "", "", "", in(report.Closing)})
-	return a.list(false, report, []string{"TIME", "ACTION", "REFERENCE", "DEBIT", "CREDIT", "BALANCE"}, rows)
+	rows = append(rows, []string{when(report.Until), "closing", "", "", "", "", in(report.Closing)})
+	return a.list(false, report, []string{"TIME", "ACTION", "REFERENCE", "DEBIT", "CREDIT", "FEE", "BALANCE"}, rows)
 }
 
 // payeeReportCmd reports a payee's account to the payee.
