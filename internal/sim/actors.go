@@ -175,13 +175,14 @@ func (r *run) newInstruction() *request {
 }
 
 func (r *run) instruct(in instruction) *request {
+	in.shown = r.shown(in)
 	nonce := nonceOf(in.id)
-	q := r.device(in.device, "instructs %s: %d to %s, order %q, tap %s %d %q", in.id, in.minor, in.payee, in.order, in.tap.keys[0], in.tap.sun.Counter, in.tap.challenge)
+	q := r.device(in.device, "instructs %s: %d to %s, order %q, tap %s %d %q, fee %d", in.id, in.minor, in.payee, in.order, in.tap.keys[0], in.tap.sun.Counter, in.tap.challenge, in.shown)
 	q.make = func() processor.Command {
 		return &processor.Instruct{
 			ID: payment.ID(in.id), Device: payment.DeviceID(in.device), Amount: cny(in.minor), Payee: payment.Handle(in.payee),
 			CardKeys: in.tap.keys, CardLast4: "1234", Assurance: in.tap.assurance(), SUN: in.tap.sun, Challenge: in.tap.challengeOf(in.device),
-			Order: payment.OrderID(in.order), Rehearsal: in.rehearsal, Nonce: nonce, Policy: r.policy,
+			Order: payment.OrderID(in.order), Rehearsal: in.rehearsal, PayerFee: in.shown, Nonce: nonce, Policy: r.policy,
 		}
 	}
 	q.result = func(c processor.Command) string { return textOf(c.(*processor.Instruct).Payment) }

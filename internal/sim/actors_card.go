@@ -25,6 +25,9 @@ func (r *run) choose() *request {
 	case n < 79:
 		return r.refund()
 	case n < 80:
+		if r.rng.IntN(2) == 0 {
+			return r.newFee()
+		}
 		return r.undo()
 	case n < 82:
 		return r.newOrder()

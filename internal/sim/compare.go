@@ -44,7 +44,7 @@ func (m *model) expected() lines {
 		out.add("account %s: %d, held %d", id, a.posted, a.held)
 	}
 	for id, what := range m.entries {
-		out.add("entry %s: %s", id, what)
+		out.add("entry %s: %s", strings.TrimSuffix(id, feePart), what)
 	}
 	for id, c := range m.cards {
 		out.add("card %s: %s of %s, device %q, %s, version %d, counter %d, level %d, code %s %s %d-%d, by operator %v, lost %v, replaced by %q, tapped %s, identified %s, approvals %d since %d, %d passkeys",
@@ -77,9 +77,12 @@ func (m *model) expected() lines {
 		if !p.open() {
 			deadline = time.Time{}
 		}
-		out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d, undoable %d",
+		out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d, undoable %d, fee %d, besides %v",
 			id, p.state, p.reason, p.version, p.minor, p.payeeAccount, p.card, p.level, p.codeFailures, p.order, at(deadline),
-			at(p.instructed), at(p.authenticated), at(p.confirmed), at(p.approved), at(p.ended), p.refunded, at(p.undoable))
+			at(p.instructed), at(p.authenticated), at(p.confirmed), at(p.approved), at(p.ended), p.refunded, at(p.undoable), p.fee, p.byPayer && p.fee > 0)
+	}
+	for payee, f := range m.fees {
+		out.add("fee of %q: %d and %d, besides %v", payee, f.points, f.fixed, f.byPayer)
 	}
 	for id, k := range m.keys {
 		out.add("key %s %s: %s, done %v", id.Principal, id.Key, k.digest, k.done)
@@ -101,7 +104,7 @@ const much = 100_000
 func (r *run) stored(m *model) (out lines) {
 	err := r.store.View(context.Background(), func(from processor.Reader) error {
 		var rows processor.Rows
-		for _, table := range []string{"cards", "accounts", "payees", "devices"} {
+		for _, table := range []string{"cards", "accounts", "payees", "devices", "tariffs"} {
 			page, err := from.List(processor.ListQuery{Table: table, Limit: much})
 			if err != nil {
 				return err
@@ -164,6 +167,7 @@ func join(a, b processor.Rows) processor.Rows {
 	a.Cards, a.Accounts, a.Payees = append(a.Cards, b.Cards...), append(a.Accounts, b.Accounts...), append(a.Payees, b.Payees...)
 	a.Devices, a.TopUps, a.Tries = append(a.Devices, b.Devices...), append(a.TopUps, b.TopUps...), append(a.Tries, b.Tries...)
 	a.Keys, a.Evidence = append(a.Keys, b.Keys...), append(a.Evidence, b.Evidence...)
+	a.Tariffs = append(a.Tariffs, b.Tariffs...)
 	a.Passkeys, a.Challenges = append(a.Passkeys, b.Passkeys...), append(a.Challenges, b.Challenges...)
 	return a
 }
@@ -198,6 +202,9 @@ func (out *lines) rows(rows processor.Rows) {
 	for _, p := range rows.Payments {
 		out.payment(p)
 	}
+	for _, f := range rows.Tariffs {
+		out.add("fee of %q: %d and %d, besides %v", f.Payee, f.Points, f.Fixed, f.Bearer == payment.PayerBears)
+	}
 	for _, k := range rows.Keys {
 		out.add("key %s %s: %s, done %v", k.Principal, k.Key, k.Digest, k.Status != 0)
 	}
@@ -214,9 +221,9 @@ func (out *lines) payment(p payment.Payment) {
 	if p.State.Final() {
 		deadline = time.Time{}
 	}
-	out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d, undoable %d",
+	out.add("payment %s: %s %s, version %d, %d to %s from %q, level %d, codes %d, order %q, until %d, instructed %d, authenticated %d, confirmed %d, approved %d, ended %d, refunded %d, undoable %d, fee %d, besides %v",
 		p.ID, p.State, p.Reason, p.Version, p.Amount.Minor, p.PayeeAccount, p.Card, p.Level, p.CodeFailures, p.Order, at(deadline),
-		at(p.InstructedAt), at(p.AuthenticatedAt), at(p.ConfirmedAt), at(p.ApprovedAt), at(p.EndedAt), p.Refunded, at(p.UndoableAt))
+		at(p.InstructedAt), at(p.AuthenticatedAt), at(p.ConfirmedAt), at(p.ApprovedAt), at(p.EndedAt), p.Refunded, at(p.UndoableAt), p.Fee.Minor, p.Fee.Bearer == payment.PayerBears)
 }
 
 // books are accounts with their entries.

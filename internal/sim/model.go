@@ -35,12 +35,19 @@ type model struct {
 	keys      map[processor.KeyID]mKey
 	challenge map[string]mChallenge
 	evidence  map[string]string // "payment role": device
+	fees      map[string]mFee   // by payee, or empty for all that have none
 
 	paid, paidBefore map[string]time.Time // "card-account payee-account": when it paid last; and when this transaction began
 	movedBefore      map[string]bool      // payees that had another account when this transaction began
 }
 
 type mAccount struct{ posted, held int64 } // held: of what was posted, or yet to come in
+
+// mFee is a tariff: what the operator takes of payments from now on.
+type mFee struct {
+	points, fixed int64
+	byPayer       bool // besides the amount
+}
 
 type mDay struct {
 	day   int64
@@ -82,7 +89,8 @@ type mPayment struct {
 	state, reason                                         string
 	version                                               int64
 	codeFailures                                          int
-	refunded                                              int64
+	refunded, fee                                         int64
+	byPayer                                               bool // pays the fee besides
 	undo                                                  time.Duration
 	undoable                                              time.Time
 	instructed, authenticated, confirmed, approved, ended time.Time
@@ -133,7 +141,7 @@ func newModel(policy payment.Policy) *model {
 		bound: map[string]bool{}, devices: map[string]bool{}, payees: map[string]mPayee{}, payments: map[string]mPayment{},
 		orders: map[string]mOrder{}, topUps: map[string]mTopUp{}, tries: map[string]mTries{}, passkeys: map[string]mPasskey{},
 		keys: map[processor.KeyID]mKey{}, challenge: map[string]mChallenge{}, evidence: map[string]string{},
-		paid: map[string]time.Time{},
+		paid: map[string]time.Time{}, fees: map[string]mFee{},
 	}
 }
 
@@ -143,7 +151,7 @@ func (m *model) clone() *model {
 	c.bound, c.devices, c.payees, c.payments = maps.Clone(m.bound), maps.Clone(m.devices), maps.Clone(m.payees), maps.Clone(m.payments)
 	c.orders, c.topUps, c.tries, c.passkeys = maps.Clone(m.orders), maps.Clone(m.topUps), maps.Clone(m.tries), maps.Clone(m.passkeys)
 	c.keys, c.challenge, c.evidence = maps.Clone(m.keys), maps.Clone(m.challenge), maps.Clone(m.evidence)
-	c.paid = maps.Clone(m.paid)
+	c.paid, c.fees = maps.Clone(m.paid), maps.Clone(m.fees)
 	return &c
 }
 
@@ -157,6 +165,7 @@ var named = []error{
 	processor.ErrTooManyApprovals, processor.ErrTooManyChallenges, payment.ErrFinal, payment.ErrExpired, payment.ErrNotAllowed,
 	payment.ErrNotYours, consent.ErrPaused, consent.ErrLocked, consent.ErrPasskey, order.ErrClaimed, order.ErrClosed,
 	processor.ErrConflict, processor.ErrPayeeBalance, payment.ErrNotRefundable, payment.ErrRefunded, payment.ErrRefundTooMuch,
+	processor.ErrFee, processor.ErrUnknownTariff,
 }
 
 // refused is an error in words.
@@ -320,7 +329,7 @@ func (m *model) step(id string, p mPayment, to, reason string, now time.Time) mP
 			return m.step(id, p, "rejected", "order_unavailable", now)
 		}
 	}
-	if (money == "hold" || money == "post") && m.available(p.cardAccount) < p.minor {
+	if (money == "hold" || money == "post") && m.available(p.cardAccount) < p.total() {
 		return m.step(id, p, "rejected", "insufficient_funds", now)
 	}
 	if money != "" && !p.rehearsal {
@@ -328,12 +337,12 @@ func (m *model) step(id string, p mPayment, to, reason string, now time.Time) mP
 		if money == "post_hold" {
 			name = "post"
 		}
-		m.enter(id+"/"+name, money, p.cardAccount, p.payeeAccount, p.minor)
+		m.enterPayment(id+"/"+name, money, p)
 	}
 	m.spent(p, to, now)
 	orderNow := now
 	now = latest(now, p.instructed, p.authenticated, p.confirmed, p.approved, p.undoable)
-	if to == "settled" {
+	if to == "settled" && p.total() > p.fee { // something has reached the payee
 		way := p.cardAccount + " " + p.payeeAccount
 		m.paid[way] = latest(m.paid[way], now)
 	}
@@ -359,9 +368,9 @@ func (m *model) spent(p mPayment, to string, now time.Time) {
 	count := func(d mDay) mDay {
 		switch {
 		case p.state != "undoable" && (to == "settled" || to == "undoable"):
-			return d.plus(p.minor, now)
+			return d.plus(p.total(), now)
 		case p.state == "undoable" && to != "settled" && d.day == dayOf(p.undoable):
-			d.minor = max(0, d.minor-p.minor)
+			d.minor = max(0, d.minor-p.total())
 		}
 		return d
 	}

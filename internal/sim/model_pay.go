@@ -60,16 +60,20 @@ type instruction struct {
 	minor                    int64
 	tap                      tap
 	rehearsal                bool
+	shown                    int64 // the fee that the payer was shown
 }
 
 func (m *model) instruct(in instruction, now time.Time) string {
 	if err := m.asks(in, now); err != nil {
 		return refused(err)
 	}
-	payee := m.payees[in.payee]
+	payee, fee := m.payees[in.payee], m.feeOf(in.payee)
 	p := mPayment{
-		minor: in.minor, payee: in.payee, payeeAccount: payee.account, initiator: in.device, rehearsal: in.rehearsal,
+		minor: in.minor, fee: fee.of(in.minor), byPayer: fee.byPayer, payee: in.payee, payeeAccount: payee.account, initiator: in.device, rehearsal: in.rehearsal,
 		level: max(m.policy.Level, payment.LevelAuthenticate), undo: payee.undo, order: in.order, payBy: m.orders[in.order].expires,
+	}
+	if p.total()-p.minor != in.shown {
+		return refused(processor.ErrFee)
 	}
 	// A refusal leaves what it has looked at as it was.
 	undo := *m.clone()
@@ -122,7 +126,7 @@ func (m *model) asks(in instruction, now time.Time) error {
 // tapped uses the instruction's tap up, and finds its card: none for whoever is not to know it.
 func (m *model) tapped(p *mPayment, in instruction, now time.Time) error {
 	p.authentic = m.prove(in.device, in.tap, now)
-	if in.tap.sun.Stranger == "" && !p.authentic && in.minor > m.policy.IdentifiedLimit {
+	if in.tap.sun.Stranger == "" && !p.authentic && p.total() > m.policy.IdentifiedLimit {
 		return processor.ErrLimitExceeded
 	}
 	id, c, known := m.of(in.tap)
@@ -179,9 +183,9 @@ func (m *model) needs(p mPayment, c mCard, now time.Time) payment.Level {
 		return level
 	}
 	switch {
-	case !own, !p.authentic && !m.policy.AllowIdentifiedTap, p.minor > m.policy.TapLimit,
-		c.tapped.at(now)+p.minor > m.policy.TapDailyLimit,
-		!p.authentic && m.identified(p.card, c, now)+p.minor > m.policy.IdentifiedDailyLimit:
+	case !own, !p.authentic && !m.policy.AllowIdentifiedTap, p.total() > m.policy.TapLimit,
+		c.tapped.at(now)+p.total() > m.policy.TapDailyLimit,
+		!p.authentic && m.identified(p.card, c, now)+p.total() > m.policy.IdentifiedDailyLimit:
 		return payment.LevelAuthenticate
 	}
 	return payment.LevelTap
@@ -192,7 +196,7 @@ func (m *model) identified(id string, c mCard, now time.Time) int64 {
 	sum := c.identified.at(now)
 	for _, p := range m.payments {
 		if p.card == id && p.past() && p.state != "undoable" && !p.authentic && !p.rehearsal && !p.due(now) {
-			sum += p.minor
+			sum += p.total()
 		}
 	}
 	return sum
@@ -283,7 +287,7 @@ func (m *model) authenticate(k processor.KeyID, id, device, typed string, now ti
 
 // authenticated steps a payment whose payer is the cardholder.
 func (m *model) authenticated(id string, p mPayment, now time.Time) mPayment {
-	if c := m.cards[p.card]; !p.authentic && m.identified(p.card, c, now)+p.minor > m.policy.IdentifiedDailyLimit {
+	if c := m.cards[p.card]; !p.authentic && m.identified(p.card, c, now)+p.total() > m.policy.IdentifiedDailyLimit {
 		return m.step(id, p, "rejected", "limit_exceeded", now)
 	}
 	to := "confirmation_required"
