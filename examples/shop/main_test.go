@@ -40,7 +40,7 @@ func TestQuickStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := c.CombinedOutput()
-	for _, want := range []string{"paid 12.50 CNY to Book Shop", "<h1>Thank you</h1>", "the books are right"} {
+	for _, want := range []string{"declined\n", "approval_required\n", "48h0m0s", "paid 12.50 CNY to Book Shop", "<h1>Thank you</h1>", "the books are right"} {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Fatalf("%v; it does not say %q:\n%s", err, want, out)
 		}
