@@ -42,7 +42,7 @@ func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusServiceUnavailable, "the database cannot be read\n")
 		return
 	}
-	if off, err := clockOffset(ctx, s.Store); err != nil || off.Abs() > clockLimit {
+	if off, err := s.clockOffset(ctx); err != nil || off.Abs() > clockLimit {
 		s.Log.Warn("not ready", "trace_id", traceOf(r.Context()), "clock_offset", off, "error", err)
 		plain(w, http.StatusServiceUnavailable, "the clock is not the database's\n")
 		return
@@ -50,15 +50,18 @@ func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
 	plain(w, http.StatusOK, "ready\n")
 }
 
-// clockOffset is by how much this machine's clock is ahead of the store's. It is as if the answer had come in the middle
+// clockOffset is by how much this machine's clock is ahead of the store's, a test clock aside. It is as if the answer had come in the middle
 // of the time that asking took.
-func clockOffset(ctx context.Context, store processor.Store) (offset time.Duration, err error) {
-	err = store.View(ctx, func(r processor.Reader) error {
+func (s *Service) clockOffset(ctx context.Context) (offset time.Duration, err error) {
+	err = s.Store.View(ctx, func(r processor.Reader) error {
 		asked := time.Now()
 		now, err := r.Now()
 		offset = asked.Add(time.Since(asked) / 2).Sub(now)
 		return err
 	})
+	if s.Sandbox != nil { // whose clock was put forward
+		offset += s.now().Sub(s.world())
+	}
 	return offset, err
 }
 

@@ -92,7 +92,7 @@ func (m *Metrics) measure(s *Service) {
 		func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
 			defer cancel()
-			offset, err := clockOffset(ctx, s.Store)
+			offset, err := s.clockOffset(ctx)
 			if err != nil {
 				return math.NaN()
 			}

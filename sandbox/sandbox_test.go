@@ -129,6 +129,27 @@ func TestTheClockSettlesWhatCouldBeUndone(t *testing.T) {
 	}
 }
 
+func TestTheClockEndsDaysThatAreThenClosed(t *testing.T) {
+	n, boss, shop := sandboxed(t)
+	n.pay(shop, api.CardApproves)
+	clock, err := shop.TestClock(t.Context())
+	n.must(err)
+	tomorrow := clock.Now.AddDate(0, 0, 1).Format(time.DateOnly)
+	if _, err := boss.CloseDay(t.Context(), tomorrow, ""); err == nil {
+		t.Errorf("%s is closed before it has begun", tomorrow)
+	}
+	n.forward(shop, 48*time.Hour)
+	if _, err = boss.CloseDay(t.Context(), clock.Now.Format(time.DateOnly), ""); err != nil {
+		t.Error(err)
+	}
+	if closed, err := boss.CloseDay(t.Context(), tomorrow, ""); err != nil || closed.Day != tomorrow {
+		t.Errorf("two days later: %+v, %v", closed, err)
+	}
+	if status := n.status("GET", "/readyz", "", ""); status != http.StatusOK {
+		t.Errorf("with its clock put forward the service is not ready: %d", status)
+	}
+}
+
 func TestTheClockBeginsANewDayOfSpending(t *testing.T) {
 	n := newPlace(t, sqlstore.Sandbox).open(t, ledger.Limits{DayCount: 1})
 	_, shop := n.furnish()

@@ -79,6 +79,11 @@ func newStore(ctx context.Context, db database, environment string) (*Store, err
 		return nil, errors.Join(err, db.close())
 	}
 	s.newest, s.looked = newest, time.Now()
+	if s.sandbox {
+		if _, _, err := s.SandboxTime(ctx); err != nil {
+			return nil, errors.Join(err, db.close())
+		}
+	}
 	listening, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.listening.Go(func() { db.listen(listening, s.wake) })
