@@ -11,31 +11,63 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
+	"tapline/api"
 	"tapline/internal/clienttest"
 	"tapline/payee"
+	"tapline/webhook"
 )
 
 // stall is a service, and the shop of examples/shop-js, which is paid by it.
 type stall struct {
 	*clienttest.Machine
 	service, shop, key string
+
+	secret string // of the shop's webhook endpoint
+	said   *said  // by the shop
+}
+
+// said is what a program has written so far.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write keeps it.
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+// count is how often a text was written.
+func (s *said) count(text string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Count(s.text.String(), text)
 }
 
 func openStall(t *testing.T) *stall {
 	t.Helper()
 	have(t, "typescript") // and Node with it
-	s := &stall{Machine: clienttest.NewMachine(t)}
-	s.service, s.key = s.Serve()
+	s := &stall{Machine: clienttest.NewMachine(t), said: &said{}}
+	s.service, s.key = s.Serve("--webhooks-here")
 	listen := clienttest.FreeAddress(t)
 	s.shop = "http://" + listen
+	hooks := s.Asked("key", "payee", "key", "make", "--payee", "books@shop", "--name", "hooks", "--scope", "webhooks")
+	endpoint, err := (&payee.Client{URL: s.service, APIKey: hooks}).MakeWebhook(t.Context(), api.NewWebhookEndpoint{URL: s.shop + "/hook", Types: []string{"order.*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.secret = endpoint.Secret
 	ctx, cancel := context.WithCancel(context.Background())
 	c := exec.CommandContext(ctx, "node", "../examples/shop-js/shop.js", "--listen", listen, "--tapline", s.service)
-	c.Env = append(os.Environ(), "TAPLINE_API_KEY="+s.key)
-	c.Stderr = os.Stderr
+	c.Env = append(os.Environ(), "TAPLINE_API_KEY="+s.key, "TAPLINE_WEBHOOK_SECRET="+webhook.NewKeys().Secret()+","+s.secret)
+	c.Stdout, c.Stderr = s.said, os.Stderr
 	s.Run(cancel, c)
 	clienttest.Until(t, "the shop is open", func() bool { return clienttest.Status(s.shop) == http.StatusOK })
 	return s
@@ -54,7 +86,9 @@ func TestTheButton(t *testing.T) {
 				t.Parallel()
 				machine := *s.Machine
 				machine.TB = t
-				visit(&stall{&machine, s.service, s.shop, s.key})
+				here := *s
+				here.Machine = &machine
+				visit(&here)
 			})
 		}
 	})
@@ -115,6 +149,7 @@ func (s *stall) desk() {
 		s.Errorf("the buyer is at %s", at)
 	}
 	b.picture("thank-you")
+	clienttest.Until(s, "the shop was told by webhook", func() bool { return s.said.count("sent the book of order "+sale[:8]+"\n") == 1 })
 	if found := b.complaints(); len(found) > 0 {
 		s.Errorf("the console: %q", found)
 	}
@@ -233,6 +268,9 @@ func (s *stall) believes() {
 		if got := ask("GET", where, ""); got.StatusCode != http.StatusNotFound {
 			s.Errorf("%s: %s", where, got.Status)
 		}
+	}
+	if got := ask("POST", "/hook", `{"type":"order.paid","data":{"id":"ord_1"}}`); got.StatusCode != http.StatusBadRequest {
+		s.Errorf("a webhook that nobody has signed: %s", got.Status)
 	}
 	first, again := ask("POST", "/buy", form).Header.Get("Location"), ask("POST", "/buy", form).Header.Get("Location")
 	if first != again || !regexp.MustCompile(`^`+regexp.QuoteMeta(s.service)+`/pay/ord_[\w-]+$`).MatchString(first) {

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
-import { connect } from '../../clients/js/src/index.js'; // in a shop of your own: from 'tapline'
+import { connect, verifyWebhook } from '../../clients/js/src/index.js'; // in a shop of your own: from 'tapline'
 
 const { values } = parseArgs({ options: {
   listen: { type: 'string', default: '127.0.0.1:8090' }, // on this machine only: there is no TLS
@@ -20,6 +20,11 @@ const tapline = connect({ url: values.tapline, key: process.env.TAPLINE_API_KEY 
 /** Is decided here, never by the browser. */
 const price = { minor: 1250, currency: 'CNY' };
 const book = 'The Book of Small Change';
+
+/** Where a webhook endpoint leads to /hook, its secret; while that is rotated the old and the new one, with a comma between them. */
+const secrets = process.env.TAPLINE_WEBHOOK_SECRET?.split(',') ?? [];
+/** What was sent to buyers, which a real shop would keep in its database. @type {Set<string>} */
+const sent = new Set();
 
 /** The id of the order by sale; a real shop would keep that in its database. @type {Map<string, string>} */
 const orders = new Map();
@@ -68,6 +73,27 @@ async function sold(response, sale, state, lang) {
   return page(response, 200, `<h1>Not paid yet</h1><tapline-pay order="${order.url}" watch="/sales/${sale}/state"></tapline-pay>`, lang);
 }
 
+/** A webhook: the book is sent to a buyer who has closed the page, too. It may come twice, and it only says what to ask for. */
+async function hook(request, response) {
+  const parts = [];
+  let event, size = 0;
+  for await (const part of request) {
+    if ((size += part.length) > 64 << 10) return request.destroy();
+    parts.push(part);
+  }
+  try {
+    event = await verifyWebhook(Buffer.concat(parts), request.headers, secrets);
+  } catch {
+    return response.writeHead(400).end(); // anybody can post here
+  }
+  if (event.type === 'order.paid' && !event.data.test) {
+    const order = await tapline.getOrder({ id: event.data.id });
+    if (order.state === 'paid' && !sent.has(order.id)) console.log('sent the book of order', order.reference);
+    sent.add(order.id);
+  }
+  response.writeHead(204).end();
+}
+
 const shelf = (lang) => `<h1 lang="en">${book}</h1><p>${lang === 'zh' ? '12.50 元，五分钟读完。' : '12.50 CNY, read in five minutes.'}</p>
 <form method="post" action="/buy"><input type="hidden" name="sale" value="${randomBytes(16).toString('base64url')}">
 <tapline-pay make="/buy"></tapline-pay><noscript><button>Buy and pay by card</button></noscript></form>
@@ -80,6 +106,7 @@ createServer(async (request, response) => {
   const [, sale, state] = /^\/sales\/([\w-]{22})(\/state)?$/.exec(pathname) ?? [];
   try {
     if (request.method === 'POST' && pathname === '/buy') await buy(request, response);
+    else if (request.method === 'POST' && pathname === '/hook' && secrets.length > 0) await hook(request, response);
     else if (request.method !== 'GET') page(response, 405, '<h1>Not here</h1>', lang);
     else if (pathname === '/') page(response, 200, shelf(lang), lang);
     else if (sale) await sold(response, sale, state, lang);
