@@ -19,6 +19,7 @@ import (
 // is asked.
 func TestJavaScriptClientInABrowser(t *testing.T) {
 	t.Parallel()
+	reads(t, "js")
 	w, err := clienttest.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)

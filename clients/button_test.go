@@ -54,6 +54,7 @@ func (s *said) count(text string) int {
 func openStall(t *testing.T) *stall {
 	t.Helper()
 	have(t, "typescript") // and Node with it
+	reads(t, "js", "../examples/shop-js")
 	s := &stall{Machine: clienttest.NewMachine(t), said: &said{}}
 	s.service, s.key = s.Serve("--webhooks-here")
 	listen := clienttest.FreeAddress(t)

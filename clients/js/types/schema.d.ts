@@ -1286,6 +1286,11 @@ export interface components {
              */
             debit: number;
             entry: string;
+            /**
+             * Format: int64
+             * @description In the report of a payee's account: minor units that the operator took of the payment; its amount is this and the credit.
+             */
+            fee?: number;
             /** @description The account on the other side. Empty in a payee's own report. */
             other: string;
             /** @description The payment's, refund's or top-up's id. */
