@@ -29,6 +29,16 @@ func (s *suite) manyRefunds() []payment.Refund {
 	return all
 }
 
+// atTheTime counts the refunds that were made when the newest was.
+func atTheTime(newestFirst []payment.Refund) (n int) {
+	for _, r := range newestFirst {
+		if r.At.Equal(newestFirst[0].At) {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *suite) refundsListed() {
 	all := s.manyRefunds()
 	var first []payment.Refund
@@ -50,6 +60,9 @@ func (s *suite) refundsListed() {
 		"before":           {processor.RefundQuery{Payee: "shop", Before: noon.Add(2 * time.Microsecond), Limit: 100}, all[6:]},
 		"before an id":     {processor.RefundQuery{Payee: "shop", Before: noon.Add(2 * time.Microsecond), BeforeID: "r05", Limit: 100}, all[5:]},
 		"before all":       {processor.RefundQuery{Payee: "shop", Before: noon, Limit: 100}, nil},
+		"oldest first":     {processor.RefundQuery{Payee: "shop", Oldest: true, Limit: 4}, reversed(all)[:4]},
+		"oldest, on":       {processor.RefundQuery{Payee: "shop", Oldest: true, From: all[5].At, AfterID: all[5].ID, Limit: 100}, reversed(all[:5])},
+		"oldest, until":    {processor.RefundQuery{Payment: "p1", Oldest: true, From: first[len(first)-1].At, Before: first[0].At, Limit: 100}, reversed(first)[:len(first)-atTheTime(first)]},
 		"strange text":     {processor.RefundQuery{Payment: "a\x00", Limit: 100}, nil},
 		"before a strange": {processor.RefundQuery{Payment: "p1", BeforeID: "\xff", Before: noon, Limit: 100}, nil},
 	} {
