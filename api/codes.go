@@ -142,6 +142,12 @@ const (
 	// CodeUnknownTopUp: no such top-up.
 	CodeUnknownTopUp Code = "unknown_top_up"
 
+	// CodeUnknownPayout: no such payout, or not yours to see.
+	CodeUnknownPayout Code = "unknown_payout"
+
+	// CodeUnknownPayoutFile: no such file of payouts.
+	CodeUnknownPayoutFile Code = "unknown_payout_file"
+
 	// CodeUnknownDevice: no such device.
 	CodeUnknownDevice Code = "unknown_device"
 
@@ -241,6 +247,15 @@ const (
 	// CodeTopUpOver: the top-up was confirmed or rejected, or its time is over.
 	CodeTopUpOver Code = "top_up_over"
 
+	// CodePayoutState: not possible in the payout's state.
+	CodePayoutState Code = "payout_state"
+
+	// CodeNothingReady: no payout is ready to be sent.
+	CodeNothingReady Code = "nothing_ready"
+
+	// CodeBankChange: no such change of the bank account waits, or it is another one by now; read it again.
+	CodeBankChange Code = "bank_change"
+
 	// CodePayeeExists: the handle is, or was, a payee's.
 	CodePayeeExists Code = "payee_exists"
 
@@ -321,6 +336,15 @@ const (
 
 	// CodeAccountBalance: what is available on the account does not cover that.
 	CodeAccountBalance Code = "account_balance"
+
+	// CodeBankAccount: not a bank account: a name, and either an IBAN with right check digits or another number.
+	CodeBankAccount Code = "bank_account"
+
+	// CodeNoBankAccount: the payee has no bank account that counts yet.
+	CodeNoBankAccount Code = "no_bank_account"
+
+	// CodePayoutLeast: less than the least that is paid out.
+	CodePayoutLeast Code = "payout_least"
 
 	// CodePayeeBalance: the payee's balance does not cover the refund; nothing was refunded.
 	CodePayeeBalance Code = "payee_balance"

@@ -5,7 +5,7 @@ import "time"
 // NewAPIKey asks for an API key of a payee.
 type NewAPIKey struct {
 	Name      string   `json:"name" minLength:"1" maxLength:"64" doc:"For people: which program has it."`
-	Scopes    []string `json:"scopes" minItems:"1" maxItems:"5" enum:"orders,refunds,read,keys,webhooks" doc:"What it may be used for."`
+	Scopes    []string `json:"scopes" minItems:"1" maxItems:"6" enum:"orders,refunds,read,keys,webhooks,payouts" doc:"What it may be used for."`
 	ExpiresIn int64    `json:"expires_in,omitempty" minimum:"60" maximum:"315360000" doc:"Seconds until it ends by itself; it lasts if this is left out."`
 	Note      string   `json:"note,omitempty" maxLength:"280" doc:"For the audit log. Only of operators."`
 }
@@ -23,7 +23,7 @@ const MadeByOperator = "operator"
 type APIKey struct {
 	ID         string     `json:"id"`
 	Name       string     `json:"name"`
-	Scopes     []string   `json:"scopes" enum:"orders,refunds,read,keys,webhooks"`
+	Scopes     []string   `json:"scopes" enum:"orders,refunds,read,keys,webhooks,payouts"`
 	Hint       string     `json:"hint" doc:"The beginning of the key, to tell keys apart."`
 	MadeBy     string     `json:"made_by" doc:"operator, or the id of the payee's key that made it."`
 	CreatedAt  time.Time  `json:"created_at"`

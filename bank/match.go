@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"tapline/money"
+	"tapline/payout"
 )
 
 // Movement is money that came in from outside or went out, as the books have it.
@@ -19,6 +20,9 @@ type Movement struct {
 	Amount    money.Amount `json:"amount"`
 	In        bool         `json:"in"`              // from outside
 	Notes     []string     `json:"notes,omitempty"` // of the operators who entered it
+
+	// Underway is whether it is a payout that was sent to the bank at that time and is not confirmed: nothing is posted yet.
+	Underway bool `json:"underway,omitempty"`
 }
 
 // Booking is a line of a bank's statement.
@@ -78,7 +82,8 @@ type reconciling struct {
 
 // Reconcile finds for each line of a statement the movement that it is: first by reference, if the line names the
 // movement's id or the movement's notes name the line's reference, then by amount and date, if they are at most some days
-// apart. A movement at a time outside the statement's days may be matched, but is no break if it is not.
+// apart. A movement at a time outside the statement's days may be matched, but is no break if it is not; nor is a payout under way that
+// was sent so few days before the statement ends.
 func Reconcile(s Statement, movements []Movement, days int) Reconciled {
 	r := &reconciling{
 		Reconciled: Reconciled{Matched: []Matched{}, Breaks: []Break{}},
@@ -97,7 +102,11 @@ func Reconcile(s Statement, movements []Movement, days int) Reconciled {
 		}
 	}
 	for i, m := range movements {
-		if !r.done[i] && !m.At.Before(s.From) && m.At.Before(s.Until) {
+		until := s.Until
+		if m.Underway {
+			until = until.AddDate(0, 0, -days)
+		}
+		if !r.done[i] && !m.At.Before(s.From) && m.At.Before(until) {
 			r.Breaks = append(r.Breaks, Break{Why: NotAtBank, Books: &movements[i]})
 		}
 	}
@@ -109,7 +118,7 @@ func Reconcile(s Statement, movements []Movement, days int) Reconciled {
 func (r *reconciling) byReference() {
 	named := map[string][]int{}
 	for i, m := range r.movements {
-		tokens := []string{m.Reference}
+		tokens := []string{m.Reference, payout.ID(m.Reference).EndToEnd()}
 		for _, note := range m.Notes {
 			tokens = append(tokens, words(note)...)
 		}
@@ -198,7 +207,8 @@ func words(text string) []string {
 	for _, w := range strings.FieldsFunc(text, func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '_' && c != '-'
 	}) {
-		if len(w) >= shortest && (strings.ContainsFunc(w, unicode.IsDigit) || strings.Contains(w, "_")) && !slices.Contains(out, w) {
+		told := strings.HasPrefix(w, "OUT") && len(w) == len(payout.ID("out_").EndToEnd())+26 // one without a digit is rare, and there
+		if len(w) >= shortest && (told || strings.ContainsFunc(w, unicode.IsDigit) || strings.Contains(w, "_")) && !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}

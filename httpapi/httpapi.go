@@ -66,6 +66,8 @@ type Config struct {
 	// FourEyesAbove is the most, in minor units, that one operator may put on an account alone; above it another operator has
 	// to confirm. 0 for no limit.
 	FourEyesAbove int64
+	// BankAccountDelay is how long a new bank account of a payee waits before anything is paid out to it.
+	BankAccountDelay time.Duration
 
 	// InFlight is how many requests are worked on at once, besides those of operators and those that wait for PINs; 0 for
 	// DefaultInFlight. Some more wait for a short time, and all others are told to come again.

@@ -25,6 +25,7 @@ var notLists = map[string]string{"nextEvents": "waits for what comes; after is t
 var shortLists = map[string]string{
 	"listCards": "the cards of a device", "listPasskeys": "20 of a card", "listSignInPasskeys": "20 of an owner",
 	"listAPIKeys": "50 of a payee", "listPayeeAPIKeys": "50 of a payee", "listWebhookEndpoints": "20 of a payee",
+	"listPayoutPlans": "one of each currency", "listPlansOfPayee": "one of each currency",
 	"listOrderTemplates": "200 of a payee", "listTestCards": "what a developer made in a sandbox",
 }
 
@@ -60,6 +61,12 @@ var pagedLists = map[string]shelf{
 		one := cnyOf(1)
 		s.asked(s.key, "/v1/refunds", api.NewRefund{Payment: s.payment, Amount: &one}).expect(201, "")
 	}},
+	"listPayouts":    {ofPayee("/v1/payouts"), (*shelves).payOut},
+	"listAllPayouts": {ofOperator("/payouts"), (*shelves).payOut},
+	"listPayoutFiles": {ofOperator("/payout-files"), func(s *shelves) {
+		s.payOut()
+		s.admin(s.token(s.operator), "/payout-files", api.NewPayoutFile{Currency: payeeCurrency, From: shopsBank}).expect(201, "")
+	}},
 	"listWebhookDeliveries": {
 		func(s *shelves) (string, string) { return "/v1/webhook-endpoints/" + s.endpoint + "/deliveries", s.key },
 		func(s *shelves) { s.asked(s.key, "/v1/webhook-endpoints/"+s.endpoint+"/test", nil).expect(201, "") },
@@ -92,6 +99,15 @@ var pagedLists = map[string]shelf{
 }
 
 func (s *shelves) pay() { s.Helper(); s.instruct(s.kiosk, cardNumber) }
+
+// payOut has a cent paid out.
+func (s *shelves) payOut() {
+	s.Helper()
+	s.run(&processor.SetBankAccount{Operated: processor.Operated{By: processor.OperatorID(s.operator.ID())},
+		PlanID: processor.PlanID{Payee: handle, Currency: payeeCurrency}, To: shopsBank})
+	one := cnyOf(1)
+	s.asked(s.key, "/v1/payouts", api.NewPayout{Amount: &one}).expect(201, "")
+}
 
 func (s *shelves) addOperator() {
 	s.Helper()

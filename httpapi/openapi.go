@@ -68,6 +68,8 @@ var tagTexts = map[string]string{
 	"payments":           "From instruction to posting.",
 	"orders":             "What payees want to be paid for.",
 	"refunds":            "Giving back what was paid.",
+	"payouts":            "Money that leaves to a payee's bank account.",
+	"payout-plans":       "Where a payee is paid out to, and when.",
 	"report":             "A payee's account over time.",
 	"payee":              "The payee whose API key it is.",
 	"api-keys":           "A payee's keys, their scopes and their ends.",

@@ -12,6 +12,7 @@ import (
 	"tapline/internal/strictjson"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 	"tapline/sandbox"
 )
@@ -91,6 +92,8 @@ var rules = []rule{
 	{Code{"unknown_fee", 404, "there is no such fee", false}, []error{processor.ErrUnknownTariff}},
 	{Code{"unknown_account", 404, "no such account", false}, []error{processor.ErrUnknownAccount}},
 	{Code{"unknown_top_up", 404, "no such top-up", false}, []error{processor.ErrUnknownTopUp}},
+	{Code{"unknown_payout", 404, "no such payout, or not yours to see", false}, []error{processor.ErrUnknownPayout}},
+	{Code{"unknown_payout_file", 404, "no such file of payouts", false}, nil},
 	{Code{"unknown_device", 404, "no such device", false}, []error{processor.ErrUnknownDevice}},
 	{Code{"unknown_api_key", 404, "no such API key", false}, []error{processor.ErrUnknownAPIKey}},
 	{Code{"unknown_head", 404, "no such head: there is none of that day or size", false}, nil},
@@ -125,6 +128,9 @@ var rules = []rule{
 	{Code{"passkey_in_use", 409, "the caller is signed in with this passkey; sign in otherwise to remove it", false}, []error{processor.ErrPasskeyInUse}},
 	{Code{"operator_decided", 409, "the operator was confirmed or removed before", false}, []error{processor.ErrOperatorDecided}},
 	{Code{"top_up_over", 409, "the top-up was confirmed or rejected, or its time is over", false}, []error{processor.ErrTopUpOver}},
+	{Code{"payout_state", 409, "not possible in the payout's state", false}, []error{payout.ErrNotNow}},
+	{Code{"nothing_ready", 409, "no payout is ready to be sent", false}, []error{processor.ErrNothingReady}},
+	{Code{"bank_change", 409, "no such change of the bank account waits, or it is another one by now; read it again", false}, []error{processor.ErrBankChange}},
 	{Code{"payee_exists", 409, "the handle is, or was, a payee's", false}, []error{processor.ErrPayeeExists}},
 	{Code{"api_key_over", 409, "the API key was rotated or revoked, or its time is over", false}, []error{processor.ErrAPIKeyOver}},
 	{Code{"webhook_endpoint_disabled", 409, "the webhook endpoint is disabled; enable it first", false}, []error{processor.ErrWebhookDisabled}},
@@ -154,6 +160,9 @@ var rules = []rule{
 	{Code{"wrong_currency", 422, "the account takes another currency", false}, []error{processor.ErrCurrency, payment.ErrRefundCurrency}},
 	{Code{"refund_exceeds", 422, "more than is left of the payment to be refunded", false}, []error{payment.ErrRefundTooMuch}},
 	{Code{"account_balance", 422, "what is available on the account does not cover that", false}, []error{processor.ErrAccountBalance}},
+	{Code{"bank_account", 422, "not a bank account: a name, and either an IBAN with right check digits or another number", false}, []error{payout.ErrBankAccount}},
+	{Code{"no_bank_account", 422, "the payee has no bank account that counts yet", false}, []error{processor.ErrNoBankAccount}},
+	{Code{"payout_least", 422, "less than the least that is paid out", false}, []error{processor.ErrPayoutLeast}},
 	{Code{"payee_balance", 422, "the payee's balance does not cover the refund; nothing was refunded", false}, []error{processor.ErrPayeeBalance}},
 	{Code{"no_rehearsals", 422, "payments to this payee cannot be rehearsed; an operator can open it to rehearsals", false}, []error{processor.ErrNoRehearsals}},
 	{Code{"too_large", 422, "the account cannot hold that much", false}, []error{processor.ErrTooLarge}},
@@ -229,6 +238,9 @@ func withFacts(code string, err error) *refusal {
 		r.state = string(of.State)
 	}
 	if of, ok := errors.AsType[*processor.RefundError](err); ok {
+		r.state = string(of.State)
+	}
+	if of, ok := errors.AsType[*processor.PayoutError](err); ok {
 		r.state = string(of.State)
 	}
 	if try, ok := errors.AsType[*processor.TryError](err); ok && code == "authentication_paused" {

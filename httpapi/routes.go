@@ -14,7 +14,7 @@ import (
 )
 
 // routes is every operation of the service under /v1.
-var routes = slices.Concat(publicRoutes(), pushRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), templateRoutes(), refundRoutes(), reportRoutes(), headRoutes(), keyRoutes(), cardRoutes(), emailRoutes(), stopRoutes(), eventRoutes(), webhookRoutes(), sandboxRoutes(), signInRoutes(), adminRoutes(), feeRoutes(), adminKeyRoutes(), adminSupportRoutes())
+var routes = slices.Concat(publicRoutes(), pushRoutes(), tapRoutes(), paymentRoutes(), orderRoutes(), templateRoutes(), refundRoutes(), payoutRoutes(), reportRoutes(), headRoutes(), keyRoutes(), cardRoutes(), emailRoutes(), stopRoutes(), eventRoutes(), webhookRoutes(), sandboxRoutes(), signInRoutes(), adminRoutes(), feeRoutes(), adminPayoutRoutes(), adminKeyRoutes(), adminSupportRoutes())
 
 // typeOf is short for the type of what a body holds.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }

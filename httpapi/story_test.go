@@ -29,7 +29,7 @@ func (x *story) tellAll() {
 		begins string // so that a new one before it changes nothing in it
 		happen func()
 	}{
-		{"09:00", p.begin}, {"09:30", p.openShop}, {"10:00", p.issueCard}, {"10:30", p.sell}, {"11:00", p.payOrder}, {"11:30", p.giveBack},
+		{"09:00", p.begin}, {"09:30", p.openShop}, {"10:00", p.issueCard}, {"10:30", p.sell}, {"11:00", p.payOrder}, {"11:30", p.giveBack}, {"11:45", p.payOut},
 		{"12:00", p.keepKeys}, {"12:30", p.listen}, {"13:00", p.templates}, {"13:30", p.cardholder}, {"14:00", p.signIn}, {"14:30", p.changePayee},
 		{"15:00", p.loseCard}, {"22:00", p.countUp}, {"22:30", p.prove}, {"23:00", p.leave}, {"23:10", p.support}, {"23:30", p.play},
 	} {

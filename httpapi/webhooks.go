@@ -12,6 +12,7 @@ import (
 	"tapline/consent"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 	"tapline/webhook"
 )
@@ -32,7 +33,8 @@ func (c *call) webhookURL(url string) error {
 // families are what begins the types of events that payees are told, with what may follow: nil for any word.
 var families = map[string][]string{
 	"payment": append(textsOf(payment.States), "refunded"), "order": textsOf(order.States),
-	"payee": nil, "api_key": nil, "webhook_endpoint": nil,
+	"payout": textsOf(payout.States),
+	"payee":  nil, "api_key": nil, "webhook_endpoint": nil,
 }
 
 var word = regexp.MustCompile(`^[a-z_]{1,40}$`)

@@ -96,6 +96,13 @@ var calls = map[string]func(context.Context, *payee.Client) error{
 	"makeTestPayment": func(ctx context.Context, c *payee.Client) error {
 		return second(c.MakeTestPayment(ctx, api.NewTestPayment{}))
 	},
+	"makePayout": func(ctx context.Context, c *payee.Client) error { return second(c.RequestPayout(ctx, api.NewPayout{})) },
+	"getPayout":  func(ctx context.Context, c *payee.Client) error { return second(c.Payout(ctx, "X")) },
+	"listPayouts": func(ctx context.Context, c *payee.Client) error {
+		return first(c.EachPayout(ctx, payee.PayoutQuery{State: "sent", Currency: "CNY", Span: whole, Before: "9", Limit: 7}))
+	},
+	"listPayoutPlans": func(ctx context.Context, c *payee.Client) error { return second(c.PayoutPlans(ctx)) },
+
 	"makeTestEvent": func(ctx context.Context, c *payee.Client) error { return second(c.MakeTestEvent(ctx, "order.paid")) },
 }
 

@@ -18,10 +18,11 @@ const (
 	ScopeKeys    Scope = "keys"    // make, list, rotate and revoke API keys
 
 	ScopeWebhooks Scope = "webhooks" // say where the payee's programs are told of events
+	ScopePayouts  Scope = "payouts"  // have the payee's money paid out to its bank account
 )
 
 // Scopes lists every scope.
-var Scopes = []Scope{ScopeOrders, ScopeRefunds, ScopeRead, ScopeKeys, ScopeWebhooks}
+var Scopes = []Scope{ScopeOrders, ScopeRefunds, ScopeRead, ScopeKeys, ScopeWebhooks, ScopePayouts}
 
 // Bounds of API keys.
 const (

@@ -59,6 +59,11 @@ var (
 	ErrUnknownDelivery   = errors.New("no such webhook delivery") // also: not yours to see
 	ErrTooManyWebhooks   = errors.New("the payee has as many webhook endpoints as it may have")
 	ErrWebhookDisabled   = errors.New("the webhook endpoint is disabled")
+	ErrUnknownPayout     = errors.New("no such payout") // also: not yours to see
+	ErrNoBankAccount     = errors.New("nobody has said where to pay out to, or it does not count yet")
+	ErrBankChange        = errors.New("no such change of the bank account waits, or another one does")
+	ErrPayoutLeast       = errors.New("less than the least that is paid out")
+	ErrNothingReady      = errors.New("no payout is ready to be sent")
 )
 
 // OrderError refuses an order that cannot be paid or cancelled any more, or not now.

@@ -130,6 +130,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Webhooks: u.Webhooks.missing(w.Webhooks), WebhooksOf: fresh(u.asked.webhooksOf, w.WebhooksOf), Deliveries: u.Deliveries.missing(w.Deliveries),
 		Templates: u.Templates.missing(w.Templates), TemplatesOf: fresh(u.asked.templatesOf, w.TemplatesOf),
 		CardsOn: fresh(u.asked.cardsOn, w.CardsOn), Mails: u.Mails.missing(w.Mails), MailChanges: u.MailChanges.missing(w.MailChanges),
+		Payouts: u.Payouts.missing(w.Payouts), PayoutPlans: u.PayoutPlans.missing(w.PayoutPlans), PayoutFiles: u.PayoutFiles.missing(w.PayoutFiles),
 		Tariffs: u.Tariffs.missing(w.Tariffs), AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
@@ -138,7 +139,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
 		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)
-	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs) + len(m.CardsOn) + len(m.Mails) + len(m.MailChanges)
+	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs) + len(m.CardsOn) + len(m.Mails) + len(m.MailChanges) + len(m.Payouts) + len(m.PayoutPlans) + len(m.PayoutFiles)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -222,6 +223,7 @@ func (u *Unit) add(r Rows) {
 	}
 	u.addWebhooks(r)
 	u.addMails(r)
+	u.addPayouts(r)
 }
 
 // indexCard takes note of by what a card is looked up.
@@ -261,6 +263,19 @@ func (u *Unit) addPayees(r Rows) {
 	}
 	for _, x := range r.Paid {
 		u.paid[x.PaidID] = x.At
+	}
+}
+
+// addPayouts takes the rows about payouts.
+func (u *Unit) addPayouts(r Rows) {
+	for _, x := range r.Payouts {
+		u.Payouts.add(x.ID, x)
+	}
+	for _, x := range r.PayoutPlans {
+		u.PayoutPlans.add(x.PlanID, x)
+	}
+	for _, x := range r.PayoutFiles {
+		u.PayoutFiles.add(x.ID, x)
 	}
 }
 

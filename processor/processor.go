@@ -94,6 +94,9 @@ type Config struct {
 	Now     func() time.Time // nil: the store's clock, which is one for all nodes
 	OnBatch func(Batch)      // nil: nobody measures; called by one goroutine
 	Log     *slog.Logger
+
+	// PayoutsAlone is the most, in minor units, that is paid out by a schedule without an operator; 0 for no limit.
+	PayoutsAlone int64
 }
 
 // Processor runs commands. Its methods are safe for several goroutines.

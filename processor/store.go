@@ -8,6 +8,7 @@ import (
 	"tapline/ledger"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 )
 
 // Store keeps everything. Its methods are safe for several goroutines and several processes.
@@ -54,7 +55,7 @@ type Reader interface {
 	Orders(OrderQuery) ([]order.Order, error)
 	// Refunds lists newest first.
 	Refunds(RefundQuery) ([]payment.Refund, error)
-	// Due names open payments and orders whose time is over by now, and wake-ups and e-mails that are to be sent, the longest
+	// Due names open payments and orders whose time is over by now, payout plans whose time has come, and wake-ups and e-mails that are to be sent, the longest
 	// overdue first, limit of each.
 	Due(now time.Time, limit int) (Wants, error)
 	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
@@ -69,6 +70,7 @@ type Reader interface {
 	// List is for operators: rows of one table.
 	List(ListQuery) (Rows, error)
 	WebhookReader
+	PayoutReader
 }
 
 // PaymentQuery selects payments. Exactly one of Initiator, Approver, Payee, Card and All is given.
@@ -172,6 +174,9 @@ type Wants struct {
 	CardsOn     []ledger.AccountID // all cards of these accounts
 	Mails       []string
 	MailChanges []ledger.AccountID
+	Payouts     []payout.ID
+	PayoutPlans []PlanID
+	PayoutFiles []payout.FileID
 }
 
 // Rows are rows of each table.
@@ -207,6 +212,9 @@ type Rows struct {
 
 	Mails       []Mail
 	MailChanges []MailChange
+	Payouts     []payout.Payout
+	PayoutPlans []PayoutPlan
+	PayoutFiles []PayoutFile // never change
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

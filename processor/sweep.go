@@ -3,6 +3,8 @@ package processor
 import (
 	"context"
 	"time"
+
+	"tapline/consent"
 )
 
 // How often Sweep looks for payments whose wait is over, and how many it ends in one batch.
@@ -11,8 +13,8 @@ const (
 	sweepLimit = 256
 )
 
-// Sweep ends overdue payments and orders until ctx is done. It is safe on every node at once: each load ends what is overdue, and
-// ending twice is not possible.
+// Sweep ends overdue payments and orders, and makes payouts that a schedule asks for, until ctx is done. It is safe on every node at
+// once: each load ends what is overdue, ending twice is not possible, and a schedule moves on with the payout that it makes.
 func (p *Processor) Sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -41,13 +43,21 @@ func (p *Processor) sweep(ctx context.Context) error {
 			}
 			return err
 		})
-		if err != nil || len(due.Payments)+len(due.Orders) == 0 {
+		if err != nil || len(due.Payments)+len(due.Orders)+len(due.PayoutPlans) == 0 {
 			return err
 		}
-		if _, err := p.Do(ctx, Request{Command: Touch{due.Payments, due.Orders}}); err != nil {
-			return err
+		if len(due.Payments)+len(due.Orders) > 0 {
+			if _, err := p.Do(ctx, Request{Command: Touch{due.Payments, due.Orders}}); err != nil {
+				return err
+			}
 		}
-		if len(due.Payments) < sweepLimit && len(due.Orders) < sweepLimit {
+		for _, plan := range due.PayoutPlans {
+			scheduled := &PayScheduled{Plan: plan, ID: consent.NewPayoutID(), Alone: p.PayoutsAlone}
+			if _, err := p.Do(ctx, Request{Command: scheduled}); err != nil {
+				return err
+			}
+		}
+		if len(due.Payments) < sweepLimit && len(due.Orders) < sweepLimit && len(due.PayoutPlans) < sweepLimit {
 			return nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"tapline/ledger"
 	"tapline/money"
+	"tapline/payout"
 )
 
 // TopUpLife is how long a top-up waits for a second operator.
@@ -57,7 +58,7 @@ type TopUp struct {
 }
 
 // issuance is the account on the other side of top-ups in a currency.
-func issuance(c money.Currency) ledger.AccountID { return ledger.AccountID("issuance-" + string(c)) }
+func issuance(c money.Currency) ledger.AccountID { return payout.Issuance(c) }
 
 // Wants names both accounts.
 func (c *TopUp) Wants(u *Unit, w *Wants) {
@@ -103,15 +104,20 @@ func (u *Unit) toppedUp(id ledger.AccountID, currency money.Currency) (ledger.Ac
 	return account, nil
 }
 
+// haveIssuance makes the account on the other side of what comes in and goes out, if it is not there.
+func (u *Unit) haveIssuance(c money.Currency) {
+	if _, there := u.Accounts.Get(issuance(c)); !there {
+		u.Accounts.Put(issuance(c), ledger.Account{ID: issuance(c), Kind: ledger.Issuance, Currency: c})
+	}
+}
+
 // topUp enters a top-up.
 func (u *Unit) topUp(id string, to ledger.AccountID, amount money.Amount) (ledger.Account, error) {
 	if _, err := u.toppedUp(to, amount.Currency); err != nil {
 		return ledger.Account{}, err
 	}
 	from := issuance(amount.Currency)
-	if _, there := u.Accounts.Get(from); !there {
-		u.Accounts.Put(from, ledger.Account{ID: from, Kind: ledger.Issuance, Currency: amount.Currency})
-	}
+	u.haveIssuance(amount.Currency)
 	err := u.Enter(ledger.Entry{
 		ID: ledger.EntryID(id + "/post"), Action: ledger.Post, Reference: id, At: u.Now,
 		Postings: []ledger.Posting{{Debit: from, Credit: to, Amount: amount}},

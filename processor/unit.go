@@ -8,6 +8,7 @@ import (
 	"tapline/ledger"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 )
 
 // Unit is what a command works on: the rows its batch has loaded, as the commands before it have left them. What the
@@ -44,6 +45,9 @@ type Unit struct {
 
 	Mails       table[string, Mail]
 	MailChanges table[ledger.AccountID, MailChange]
+	Payouts     table[payout.ID, payout.Payout]
+	PayoutPlans table[PlanID, PayoutPlan]
+	PayoutFiles table[payout.FileID, PayoutFile]
 
 	entries  []ledger.Entry
 	events   []Event
@@ -263,7 +267,7 @@ type keeper interface {
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
 		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Templates, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
-		&u.Webhooks, &u.Deliveries, &u.Tariffs, &u.Mails, &u.MailChanges}
+		&u.Webhooks, &u.Deliveries, &u.Tariffs, &u.Mails, &u.MailChanges, &u.Payouts, &u.PayoutPlans, &u.PayoutFiles}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -343,6 +347,9 @@ func (u *Unit) changes() Changes {
 	c.New.Deliveries, c.Changed.Deliveries = u.Deliveries.split()
 	c.New.Mails, c.Changed.Mails = u.Mails.split()
 	c.New.MailChanges, c.Changed.MailChanges = u.MailChanges.split()
+	c.New.Payouts, c.Changed.Payouts = u.Payouts.split()
+	c.New.PayoutPlans, c.Changed.PayoutPlans = u.PayoutPlans.split()
+	c.New.PayoutFiles, _ = u.PayoutFiles.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c

@@ -36,7 +36,7 @@ func (s *Store) check(c session) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range slices.Concat(rules, closedRules) {
+	for _, r := range slices.Concat(rules, payoutRules, closedRules) {
 		n := len(found)
 		_, err := c.run(r.breaches, 1, func(_ int, to binder) { to.integer(findingsPerRule) }, func(from scanner) {
 			found = append(found, Finding{r.name, from.text(0), from.text(1)})
@@ -165,14 +165,14 @@ var rules = []rule{
 		SELECT p.id, 'there is no entry ' || p.id || '/hold that holds it' FROM payments p
 		LEFT JOIN entries e ON e.id = p.id || '/hold' AND e.reference = p.id AND e.action = 'hold'
 		WHERE p.ended_at = 0 AND p.state IN ('approval_required', 'undoable') AND p.rehearsal = 0 AND e.id IS NULL`),
-	newRule("money is held for payments that wait for approval, or may be undone, only", `
+	newRule("money is held for payouts, and for payments that wait for approval, or may be undone, only", `
 		SELECT h.id, CASE WHEN p.id IS NULL THEN 'there is no payment ' || h.reference
 			WHEN p.state IN ('approval_required', 'undoable') THEN 'the payment is ' || p.state || ', but there is entry ' || e.id
 			ELSE 'the payment is ' || p.state || ', but the hold was neither posted nor released' END
-		FROM entries h LEFT JOIN payments p ON p.id = h.reference
+		FROM entries h LEFT JOIN payments p ON p.id = h.reference LEFT JOIN payouts o ON o.id = h.reference
 		LEFT JOIN entries e ON e.id IN (h.reference || '/post', h.reference || '/release')
 			AND e.action IN ('post_hold', 'release')
-		WHERE h.action = 'hold' AND (p.id IS NULL OR (p.state IN ('approval_required', 'undoable')) = (e.id IS NOT NULL))`),
+		WHERE h.action = 'hold' AND o.id IS NULL AND (p.id IS NULL OR (p.state IN ('approval_required', 'undoable')) = (e.id IS NOT NULL))`),
 	newRule("a hold is taken back or posted once, after it was made", `
 		SELECT e.id, CASE WHEN h.id IS NULL THEN 'there is no entry ' || e.reference || '/hold before it'
 			ELSE 'there is entry ' || b.id || ', too' END

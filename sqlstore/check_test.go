@@ -15,6 +15,7 @@ import (
 	"tapline/ledger"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 )
 
@@ -101,11 +102,13 @@ func TestCheckFindsNothingInSoundBooks(t *testing.T) {
 }
 
 const (
-	totals = "an account's totals are what its entries sum to"
-	zero   = "the balances of a currency sum to zero"
-	moves  = "a payment's entries move its amount from its card account to its payee account, and its fee to the operator's"
-	summed = "what was refunded of a payment is what its refunds sum to, and no more than was settled"
-	posted = "a refund has one entry, which moves its amount from its payee account to the card account that paid"
+	totals   = "an account's totals are what its entries sum to"
+	zero     = "the balances of a currency sum to zero"
+	moves    = "a payment's entries move its amount from its card account to its payee account, and its fee to the operator's"
+	summed   = "what was refunded of a payment is what its refunds sum to, and no more than was settled"
+	posted   = "a refund has one entry, which moves its amount from its payee account to the card account that paid"
+	outs     = "a payout's entries are those of its state"
+	outMoves = "a payout's entries move its amount from its account to issuance, and back if it was returned"
 )
 
 // damages are done to sound books. Their numbers: entries 1 and 2 are the top-ups of cards 1 and 2 with 1000.00; entry 3
@@ -163,14 +166,14 @@ var damages = map[string]struct {
 	"undoable without its hold": {"UPDATE entries SET reference = 'gone', id = 'gone/hold' WHERE id = 'undoable/hold'",
 		[]string{"a payment that waits for approval, or may be undone, holds its money: undoable"}},
 	"undoable and posted": {"UPDATE entries SET reference = 'undoable', id = 'undoable/post' WHERE id = 'late/post'",
-		[]string{"money is held for payments that wait for approval, or may be undone, only: undoable/hold", "a payment that is not settled has posted nothing: undoable"}},
+		[]string{"money is held for payouts, and for payments that wait for approval, or may be undone, only: undoable/hold", "a payment that is not settled has posted nothing: undoable"}},
 	"undoable settled too early": {"UPDATE payments SET ended_at = undoable_at WHERE id = 'late'", []string{"the database is sound: file"}},
 	"hold of no payment": {"UPDATE entries SET reference = 'gone', id = 'gone/hold' WHERE id = 'held/hold'",
-		[]string{"money is held for payments that wait for approval, or may be undone, only: gone/hold", "a payment that waits for approval, or may be undone, holds its money: held"}},
+		[]string{"money is held for payouts, and for payments that wait for approval, or may be undone, only: gone/hold", "a payment that waits for approval, or may be undone, holds its money: held"}},
 	"hold outlives its payment": {"UPDATE payments SET state = 'declined', ended_at = 1 WHERE id = 'held'",
-		[]string{"money is held for payments that wait for approval, or may be undone, only: held/hold"}},
+		[]string{"money is held for payouts, and for payments that wait for approval, or may be undone, only: held/hold"}},
 	"hold taken back while it waits": {"UPDATE entries SET reference = 'held', id = 'held/release' WHERE id = 'declined/release'",
-		[]string{"money is held for payments that wait for approval, or may be undone, only: held/hold", "money is held for payments that wait for approval, or may be undone, only: declined/hold"}},
+		[]string{"money is held for payouts, and for payments that wait for approval, or may be undone, only: held/hold", "money is held for payouts, and for payments that wait for approval, or may be undone, only: declined/hold"}},
 	"taken back without a hold": {"UPDATE entries SET action = 'post' WHERE id = 'approved/hold'",
 		[]string{"a hold is taken back or posted once, after it was made: approved/post", totals + ": card1"}},
 	"taken back and posted": {"UPDATE entries SET reference = 'approved', id = 'approved/release' WHERE id = 'declined/release'",
@@ -220,6 +223,15 @@ var damages = map[string]struct {
 	"amount of an order": {"UPDATE orders SET amount = 5 WHERE id = 'o1'", []string{"a payment has payee, amount and texts of its order: paying"}},
 	"text of an order": {"UPDATE orders SET description = 'another' WHERE id = 'o1'",
 		[]string{"a payment has payee, amount and texts of its order: paying"}},
+	"payout confirmed by hand": {"UPDATE payouts SET state = 'confirmed', confirmed_at = 1 WHERE id = 'out_sent'", []string{outs + ": out_sent"}},
+	"payout forgotten": {"DELETE FROM payouts WHERE id = 'out_confirmed'", []string{"an account's money goes to issuance by a payout only: out_confirmed/post",
+		"a file has as many payouts as it says, and their sum: f-out_confirmed"}},
+	"payout of more":         {"UPDATE payouts SET amount = 31 WHERE id = 'out_sent'", []string{outMoves + ": out_sent", "a file has as many payouts as it says, and their sum: f-out_sent"}},
+	"payout never set aside": {"UPDATE entries SET id = 'out_x/hold', reference = 'out_x' WHERE id = 'out_ready/hold'", []string{outs + ": out_ready", "money is held for payouts, and for payments that wait for approval, or may be undone, only: out_x/hold"}},
+	"returned to another":    {"UPDATE postings SET credit = 'card2' WHERE entry IN (SELECT number FROM entries WHERE id = 'out_returned/return')", []string{outMoves + ": out_returned"}},
+	"returned, not posted":   {"UPDATE entries SET id = 'out_returned/again' WHERE id = 'out_returned/return'", []string{outs + ": out_returned", outMoves + ": out_returned"}},
+	"payout of a card's":     {"UPDATE payouts SET account = 'card1' WHERE id = 'out_back'", []string{"a payout is from its payee's account: out_back", outMoves + ": out_back"}},
+	"payout in another file": {"UPDATE payouts SET file = 'f-out_back' WHERE id = 'out_sent'", []string{"a file has as many payouts as it says, and their sum: f-out_back"}},
 	"numbers that come again": {"UPDATE counters SET last = 1 WHERE name = 'entries'",
 		[]string{"numbers are handed out once: entries"}},
 	"account gone":      {"DELETE FROM accounts WHERE id = 'card2'", []string{"what a row refers to is there: cards", zero + ": CNY"}},
@@ -328,9 +340,9 @@ func TestSchemaListsWhatTheRulesKnow(t *testing.T) {
 		column string
 		values []string
 	}{
-		{"state", texts(payment.States)}, {"state", texts(order.States)}, {"state", texts(processor.CardStates)}, {"action", texts(ledger.Actions)},
+		{"state", texts(payment.States)}, {"state", texts(order.States)}, {"state", texts(processor.CardStates)}, {"action", texts(ledger.Actions)}, {"state", texts(payout.States)},
 	} {
-		text := strings.Join(strings.Fields(migration1), " ")
+		text := strings.Join(strings.Fields(migration1+migration10), " ")
 		if want := list.column + " IN ('" + strings.Join(list.values, "', '") + "')"; !strings.Contains(text, want) {
 			t.Errorf("the schema does not say %s", want)
 		}

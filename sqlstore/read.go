@@ -117,6 +117,9 @@ func (r *reader) Due(now time.Time, limit int) (w processor.Wants, err error) {
 	r.query(dueWakeUps, bind, func(from scanner) {
 		w.WakeUps = append(w.WakeUps, processor.WakeID{Device: payment.DeviceID(from.text(0)), Kind: processor.WakeKind(from.text(1))})
 	})
+	r.query(duePlans, bind, func(from scanner) {
+		w.PayoutPlans = append(w.PayoutPlans, processor.PlanID{Payee: payment.Handle(from.text(0)), Currency: money.Currency(from.text(1))})
+	})
 	return w, r.err
 }
 
@@ -231,6 +234,7 @@ var (
 	devicesInOrder   = inOrder(devices)
 	operatorsInOrder = inOrder(operators)
 	payeesInOrder    = inOrder(payees)
+	filesInOrder     = inOrder(payoutFiles)
 	pendingTopUps    = plain("SELECT "+topUps.list()+" FROM top_ups WHERE state = 'pending' AND id > $1 ORDER BY id LIMIT $2", isText, isInteger)
 	tariffsInOrder   = plain("SELECT "+tariffs.list()+" FROM tariffs WHERE removed = 0 AND payee || ' ' || currency > $1"+
 		" ORDER BY payee || ' ' || currency LIMIT $2", isText, isInteger)
@@ -282,6 +286,8 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 		found.Tariffs = collect(&r.rows, tariffs, tariffsInOrder, bind)
 	case "top_ups":
 		found.TopUps = collect(&r.rows, topUps, pendingTopUps, bind)
+	case "payout_files":
+		found.PayoutFiles = collect(&r.rows, payoutFiles, filesInOrder, bind)
 	case "closed_days":
 		found.ClosedDays = r.withTotals(collect(&r.rows, closedDays, daysInOrder, bind))
 	case "payees":

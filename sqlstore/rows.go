@@ -108,6 +108,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 	r.loadWebhooks(w, &found)
 	found.Mails = pick(r, mails, mails.byKey, single(w.Mails))
 	found.MailChanges = pick(r, mailChanges, mailChanges.byKey, single(w.MailChanges))
+	r.loadPayouts(w, &found)
 	if r.err != nil {
 		return processor.Rows{}, r.err
 	}

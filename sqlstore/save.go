@@ -18,8 +18,8 @@ type tx struct {
 // Save writes a batch's changes, in the order of foreign keys. Numbers are taken last, since who takes them keeps all
 // others from doing so until the transaction ends.
 func (t *tx) Save(c processor.Changes) error {
-	if len(c.Changed.Evidence)+len(c.Changed.Audit)+len(c.Changed.Refunds) > 0 && t.err == nil {
-		t.err = errors.New("evidence, audit records and refunds never change")
+	if len(c.Changed.Evidence)+len(c.Changed.Audit)+len(c.Changed.Refunds)+len(c.Changed.PayoutFiles) > 0 && t.err == nil {
+		t.err = errors.New("evidence, audit records, refunds and files of payouts never change")
 	}
 	store(t, accounts, c.New.Accounts, c.Changed.Accounts)
 	store(t, devices, c.New.Devices, c.Changed.Devices)
@@ -46,6 +46,9 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, payments, c.New.Payments, c.Changed.Payments)
 	update(t, orders, orders.update, c.Changed.Orders)
 	insert(t, refunds, c.New.Refunds)
+	insert(t, payoutFiles, c.New.PayoutFiles)
+	store(t, payouts, c.New.Payouts, c.Changed.Payouts)
+	store(t, payoutPlans, c.New.PayoutPlans, c.Changed.PayoutPlans)
 	store(t, keys, c.New.Keys, c.Changed.Keys)
 	insert(t, evidence, c.New.Evidence)
 	t.saveClosedDays(c.New.ClosedDays)

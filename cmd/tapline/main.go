@@ -41,6 +41,7 @@ type root struct {
 	Payee     payeeCmd     `cmd:"" help:"Look payees up, add and list them."`
 	Fee       feeCmd       `cmd:"" help:"Set and list the operator's fees (operator)."`
 	Account   accountCmd   `cmd:"" help:"Top accounts up and report their entries (operator)."`
+	Payout    payoutCmd    `cmd:"" help:"Pay payees out: bank accounts, schedules, files for the bank (operator; payee)."`
 	Close     closeCmd     `cmd:"" help:"Close a day, with its trial balance, or list closed days (operator)."`
 	Operator  operatorCmd  `cmd:"" help:"Enrol and list operators."`
 	Audit     auditCmd     `cmd:"" help:"List what operators did (operator)."`

@@ -41,7 +41,7 @@ func (o *serviceOptions) checkWebhooks() error {
 // newProcessor starts the processor, and makes those who send what there is to tell.
 func (s *service) newProcessor(o serviceOptions, keys *keyring.Keyring, policy payment.Policy, metrics *httpapi.Metrics) {
 	s.waker = notice.NewWaker(&push.Sender{Keys: keys, Subject: o.pushSubject(s.url), Client: egress.NewClient(o.egress), Now: time.Now}, o.log)
-	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Limits: o.spending(), Log: o.log, OnBatch: func(b processor.Batch) {
+	s.processor = processor.New(processor.Config{Store: s.store, Keys: keys, Policy: policy, Limits: o.spending(), PayoutsAlone: o.FourEyesAbove, Log: o.log, OnBatch: func(b processor.Batch) {
 		metrics.OnBatch(b)
 		if b.WakeUps > 0 {
 			s.waker.Kick()

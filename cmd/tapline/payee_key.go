@@ -76,7 +76,7 @@ type payeeKeyMakeCmd struct {
 	payeeKeyFlags
 	writeFlags
 	Name   string        `required:"" placeholder:"TEXT" help:"Which program has it, such as till."`
-	Scope  []string      `required:"" enum:"orders,refunds,read,keys,webhooks" placeholder:"orders,read" help:"What it may do: orders, refunds, read, keys, webhooks. May be given again."`
+	Scope  []string      `required:"" enum:"orders,refunds,read,keys,webhooks,payouts" placeholder:"orders,read" help:"What it may do: orders, refunds, read, keys, webhooks, payouts. May be given again."`
 	Expire time.Duration `name:"expires-in" placeholder:"720h" help:"After how long it ends by itself; it lasts if this is left out."`
 	jsonFlag
 }

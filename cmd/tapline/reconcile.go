@@ -14,6 +14,7 @@ import (
 	"tapline/bank"
 	"tapline/money"
 	"tapline/operator"
+	"tapline/payout"
 )
 
 // reconcileCmd compares a bank's statement with the books.
@@ -22,14 +23,15 @@ type reconcileCmd struct {
 	File     string `arg:"" help:"The bank's statement: camt.053 or CSV; - for standard input."`
 	Currency string `default:"CNY" env:"TAPLINE_CURRENCY" help:"The currency of a CSV file that does not tell it (${default})."`
 	Days     int    `default:"3" placeholder:"N" help:"How many days apart bank and books may be where no reference tells that they mean the same (${default})."`
+	Confirm  bool   `help:"Confirm the payouts under way that the statement names."`
 	jsonFlag
 }
 
 // Help says what is compared, and in which form CSV has to be.
 func (*reconcileCmd) Help() string {
 	return `Finds for each line of the bank's statement the top-up or payout that it is, and lists where bank and books do not agree.
-By reference first: the line names the id of the top-up (top_…), or the note with which an operator entered it names a
-reference of the line. Then by amount and date. What the operator wrote with
+By reference first: the line names the id of the top-up (top_…), or the end-to-end id of the payout (OUT…), or the note with which
+an operator entered it names a reference of the line. Then by amount and date. What the operator wrote with
 
   tapline account top-up ACCOUNT --amount 100 --note 'bank reference FT26064123456'
 
@@ -37,6 +39,9 @@ is what makes this sure: two top-ups of one amount cannot be told apart otherwis
 
 CSV needs a heading with the columns date and amount (with a minus where money went out), or date, credit and debit;
 currency, reference and description are read where they are. Times in the books are UTC.
+
+With --confirm, payouts that were sent to the bank and that a line names with the right amount are confirmed. Those that are found by
+amount and date only are listed, for somebody to look at.
 
 Exits with 1 if there are breaks.`
 }
@@ -65,12 +70,19 @@ func (cmd *reconcileCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	result := bank.Reconcile(statement, moves, cmd.Days)
+	sent, err := underway(a, client, currencies(statement))
+	if err != nil {
+		return err
+	}
+	result := bank.Reconcile(statement, append(moves, sent...), cmd.Days)
 	if err := cmd.tell(a, statement, result); err != nil {
 		return err
 	}
+	if err := cmd.confirm(a, client, result); err != nil {
+		return err
+	}
 	if len(result.Breaks) > 0 {
-		return withHint(errBreaks, `nothing was changed; what the bank has and the books have not is entered with "tapline account top-up"`)
+		return withHint(errBreaks, `what the bank has and the books have not is entered with "tapline account top-up"`)
 	}
 	return nil
 }
@@ -142,6 +154,52 @@ func movements(a *app, client *operator.Client, from, until time.Time, in []mone
 		}
 	}
 	return all, nil
+}
+
+// underway are the payouts that were sent to the bank and are not confirmed.
+func underway(a *app, client *operator.Client, in []money.Currency) (all []bank.Movement, err error) {
+	for q := (operator.PayoutQuery{State: string(payout.Sent)}); ; {
+		page, err := client.Payouts(a.ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range page.Payouts {
+			if slices.Contains(in, p.Amount.Currency) {
+				all = append(all, bank.Movement{Entry: p.ID + "/hold", Reference: p.ID, Account: p.Account, At: *p.SentAt, Amount: p.Amount, Underway: true})
+			}
+		}
+		if page.Next == "" {
+			return all, nil
+		}
+		q.Before = page.Next
+	}
+}
+
+// confirm confirms the payouts under way that the statement names, if it is to; else it says which they are.
+func (cmd *reconcileCmd) confirm(a *app, client *operator.Client, r bank.Reconciled) error {
+	named := 0
+	for _, m := range r.Matched {
+		switch {
+		case !m.Books.Underway:
+		case m.By != bank.ByReference:
+			a.say("Line %d may be payout %s, but does not name it. Look, and run: tapline payout confirm %s", m.Bank.Line, m.Books.Reference, m.Books.Reference)
+		case !cmd.Confirm:
+			named++
+		default:
+			note := "in the bank's statement on " + m.Bank.Date
+			if _, err := client.ConfirmPayout(a.ctx, m.Books.Reference, note); err != nil {
+				return withHint(fmt.Errorf("confirming %s: %w", m.Books.Reference, err), hintFor(err))
+			}
+			named++
+		}
+	}
+	switch {
+	case named > 0 && cmd.Confirm:
+		a.say("Confirmed %d payouts.", named)
+	case named > 0:
+		a.say("%d payouts under way are at the bank: --confirm confirms them.", named)
+	}
+	return nil
 }
 
 // reportLines reads an account's report in as many pieces as it takes.

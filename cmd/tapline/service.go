@@ -56,6 +56,7 @@ type serviceOptions struct {
 	TapCountry           uint16   `help:"The country that payment cards are told, ISO 3166-1 numeric." default:"156" env:"TAPLINE_TAP_COUNTRY" placeholder:"NUMBER"`
 	limitOptions         `embed:""`
 	mailOptions          `embed:""`
+	payoutOptions        `embed:""`
 	PushSubject          string `help:"Whom push services may ask about this one: a mailto: or https: address. Default: --public-url, where that is https." env:"TAPLINE_PUSH_SUBJECT" placeholder:"URL"`
 	WebhooksHere         bool   `help:"Let payees have webhooks sent to programs on this machine, by plain http. Only in the test environment." env:"TAPLINE_WEBHOOKS_HERE"`
 	PINQueue             int    `help:"PINs that may wait to be checked; beyond, 503." default:"64" env:"TAPLINE_PIN_QUEUE"`
@@ -86,6 +87,9 @@ func (o *serviceOptions) check() error {
 	}
 	if o.FourEyesAbove < 0 {
 		return &usageError{"--four-eyes-above: want at least 0", "0 lets one operator top up any amount alone"}
+	}
+	if o.BankAccountDelay < 0 {
+		return &usageError{"--bank-account-delay: want at least 0", "24h gives a payee a day to object"}
 	}
 	if o.SkimStep < 0 {
 		return &usageError{"--skim-step: want at least 0", "0 switches the alarm off"}
@@ -211,7 +215,7 @@ func (s *service) open(ctx context.Context, separateAdmin bool, policy payment.P
 	s.api = httpapi.New(httpapi.Config{
 		Processor: s.processor, Store: s.store, Keys: keys, Policy: policy,
 		PINs:      consent.NewPINHasher(keys, consent.DefaultPINParams, runtime.GOMAXPROCS(0), o.PINQueue),
-		PublicURL: s.url, Environment: o.said(), Sandbox: s.sandbox, Now: s.clock(), World: time.Now, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin, Mails: s.mailer != nil, WebhooksHere: o.WebhooksHere,
+		PublicURL: s.url, Environment: o.said(), Sandbox: s.sandbox, Now: s.clock(), World: time.Now, Version: version, Epoch: epoch, History: s.sealer, CodeDigits: o.CodeDigits, SkimStep: o.SkimStep, FourEyesAbove: o.FourEyesAbove, BankAccountDelay: o.BankAccountDelay, Authorities: schemes, TerminalCountry: o.TapCountry, SeparateAdmin: separateAdmin, Mails: s.mailer != nil, WebhooksHere: o.WebhooksHere,
 		Limits: o.limits(), InFlight: o.InFlight,
 		FirstToken: func() (string, bool) { return s.firstToken, s.firstToken != "" },
 		Metrics:    metrics, Log: o.log,

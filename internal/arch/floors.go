@@ -23,11 +23,12 @@ var table = []floor{
 	{"ledger", []string{"money"}},
 	{"payment", []string{"money", "ledger"}},
 	{"order", []string{"money", "payment"}},
+	{"payout", []string{"money", "ledger", "payment"}},
 
 	// Who proves what to whom.
 	{"internal/strictjson", nil},
 	{"keyring", nil},
-	{"consent", []string{"money", "payment", "order", "internal/strictjson", "keyring"}},
+	{"consent", []string{"money", "payment", "order", "payout", "internal/strictjson", "keyring"}},
 
 	// Out into the world.
 	{"internal/egress", nil},
@@ -48,8 +49,8 @@ var table = []floor{
 	{"card/cardtest", []string{"card", "card/apdu", "card/tlv", "card/cmac", "card/sun", "card/oda", "card/pcsc"}},
 
 	// What goes over the wire, and its clients.
-	{"api", []string{"money", "payment", "order", "consent", "internal/strictjson"}},
-	{"bank", []string{"money", "api"}},
+	{"api", []string{"money", "payment", "order", "payout", "consent", "internal/strictjson"}},
+	{"bank", []string{"money", "payout", "api"}},
 	{"internal/client", []string{"consent", "api"}},
 	{"device", []string{"money", "payment", "order", "consent", "api", "internal/client"}},
 	{"payee", []string{"money", "consent", "api", "internal/client", "webhook"}},
@@ -57,14 +58,14 @@ var table = []floor{
 	{"examples/shop", []string{"money", "order", "api", "payee"}},
 
 	// The service.
-	{"processor", []string{"money", "ledger", "payment", "order", "consent", "keyring"}},
+	{"processor", []string{"money", "ledger", "payment", "order", "payout", "consent", "keyring"}},
 	{"history", []string{"ledger", "consent", "keyring", "processor"}},
-	{"sqlstore", []string{"money", "ledger", "payment", "order", "consent", "processor", "history"}},
+	{"sqlstore", []string{"money", "ledger", "payment", "order", "payout", "consent", "processor", "history"}},
 	{"sandbox", []string{
 		"money", "ledger", "payment", "order", "consent", "keyring", "card/sun", "api", "device", "processor", "sqlstore",
 	}},
 	{"httpapi", []string{
-		"money", "ledger", "payment", "order", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
+		"money", "ledger", "payment", "order", "payout", "consent", "keyring", "card", "card/sun", "card/oda", "api", "processor",
 		"internal/strictjson", "push", "webhook", "bank", "history", "sandbox",
 	}},
 	{"notice", []string{"money", "payment", "consent", "keyring", "api", "processor", "push", "webhook", "mail"}},
@@ -78,7 +79,7 @@ var table = []floor{
 	{"internal/pgserver", nil},
 	{"internal/pgtest", []string{"internal/testenv", "internal/pgserver"}},
 	{"internal/testdb", []string{"sqlstore", "internal/pgtest"}},
-	{"internal/storetest", []string{"money", "ledger", "payment", "order", "consent", "processor"}},
+	{"internal/storetest", []string{"money", "ledger", "payment", "order", "payout", "consent", "processor"}},
 	{"internal/simdisk", nil},
 	{"internal/sim", []string{anything}},
 	{"internal/bench", []string{anything}},

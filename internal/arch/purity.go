@@ -8,7 +8,7 @@ import (
 )
 
 // pure lists the packages whose result depends on nothing but their arguments.
-var pure = []string{"money", "ledger", "payment", "order"}
+var pure = []string{"money", "ledger", "payment", "order", "payout"}
 
 // pureStd lists the packages of the standard library that pure packages may import.
 var pureStd = []string{

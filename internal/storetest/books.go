@@ -6,6 +6,7 @@ import (
 	"tapline/ledger"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 )
 
@@ -13,7 +14,8 @@ import (
 // settled at once, "approved" after a hold, "declined" and "expired" after theirs, "held" waits for its approval,
 // "waiting" for authentication, "decoy" for nothing. "rehearsed" is a rehearsal that went all the way, "rehearsing" waits for
 // its approval, "dropped" was declined there: none of them has entries. "undoable" may be undone, "undone"
-// was, and "late" was settled when it could not be any more. Refund "refund" gives 5.00 of "approved" back. Order "o1" was paid by "paying", and "claiming" claims
+// was, and "late" was settled when it could not be any more. Refund "refund" gives 5.00 of "approved" back. There is a payout of each way to go, such
+// as "out_confirmed". Order "o1" was paid by "paying", and "claiming" claims
 // "o2", which it is about to pay.
 func Books() []processor.Changes {
 	b := books{accounts: map[ledger.AccountID]ledger.Account{}, settled: map[payment.ID]payment.Payment{}}
@@ -38,6 +40,13 @@ func Books() []processor.Changes {
 	b.live(undo(openPayment("undone")), payment.Authenticate, payment.Confirm, payment.Approve, payment.Cancel)
 	b.live(undo(openPayment("late")), payment.Authenticate, payment.Confirm, payment.Approve, payment.Settle)
 	b.refund("approved", "refund", 500)
+	b.issuance()
+	b.payout("out_ready", 10, payout.Approve)
+	b.payout("out_cancelled", 20, payout.Cancel)
+	b.payout("out_sent", 30, payout.Send)
+	b.payout("out_confirmed", 40, payout.Send, payout.Confirm)
+	b.payout("out_back", 50, payout.Send, payout.Return)
+	b.payout("out_returned", 60, payout.Send, payout.Confirm, payout.Return)
 	paid, claimed := placed("o1"), placed("o2")
 	b.all = append(b.all, processor.Changes{New: processor.Rows{Orders: []order.Order{paid, claimed}}})
 	b.live(ordered(openPayment("paying"), paid), payment.Authenticate, payment.Confirm, payment.Approve)
@@ -82,6 +91,13 @@ func (b *books) refund(of payment.ID, id payment.RefundID, minor int64) {
 	c := processor.Changes{New: processor.Rows{Refunds: []payment.Refund{r}}, Changed: processor.Rows{Payments: []payment.Payment{p}}}
 	b.enter(&c, entry)
 	b.all = append(b.all, c)
+}
+
+// issuance makes the account that payouts go to.
+func (b *books) issuance() {
+	a := ledger.Account{ID: payout.Issuance("CNY"), Kind: ledger.Issuance, Currency: "CNY"}
+	b.accounts[a.ID] = a
+	b.all = append(b.all, processor.Changes{New: processor.Rows{Accounts: []ledger.Account{a}}})
 }
 
 // enter applies an entry and adds it to a change.

@@ -342,10 +342,11 @@ func (s *suite) listsForOperators() {
 	for table, want := range map[string]processor.Rows{
 		"accounts": {Accounts: sort.Accounts}, "cards": {Cards: sort.Cards}, "devices": {Devices: sort.Devices},
 		"operators": {Operators: sort.Operators}, "payees": {Payees: sort.Payees},
-		"top_ups":     {TopUps: []processor.HeldTopUp{sort.TopUps[0], sort.TopUps[2]}},
-		"closed_days": {ClosedDays: []processor.ClosedDay{sort.ClosedDays[1], sort.ClosedDays[0]}},
-		"events":      {Events: []processor.Event{event("4", told), event("3", "a", told), event("1", told)}},
-		"audit":       {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
+		"top_ups":      {TopUps: []processor.HeldTopUp{sort.TopUps[0], sort.TopUps[2]}},
+		"payout_files": {PayoutFiles: sort.PayoutFiles},
+		"closed_days":  {ClosedDays: []processor.ClosedDay{sort.ClosedDays[1], sort.ClosedDays[0]}},
+		"events":       {Events: []processor.Event{event("4", told), event("3", "a", told), event("1", told)}},
+		"audit":        {Audit: []processor.Audit{c.New.Audit[3], c.New.Audit[2], c.New.Audit[1], c.New.Audit[0]}},
 	} {
 		for limit := 1; limit < 7; limit++ {
 			got := s.listed(table, limit)
@@ -377,7 +378,7 @@ func (s *suite) listed(table string, limit int) (all processor.Rows) {
 		})
 		all.Accounts, all.Audit = append(all.Accounts, page.Accounts...), append(all.Audit, page.Audit...)
 		all.Cards, all.Devices = append(all.Cards, page.Cards...), append(all.Devices, page.Devices...)
-		all.TopUps = append(all.TopUps, page.TopUps...)
+		all.TopUps, all.PayoutFiles = append(all.TopUps, page.TopUps...), append(all.PayoutFiles, page.PayoutFiles...)
 		all.Events, all.ClosedDays = append(all.Events, page.Events...), append(all.ClosedDays, page.ClosedDays...)
 		all.Operators, all.Payees = append(all.Operators, page.Operators...), append(all.Payees, page.Payees...)
 		switch {
@@ -389,6 +390,8 @@ func (s *suite) listed(table string, limit int) (all processor.Rows) {
 			q.After = page.ClosedDays[len(page.ClosedDays)-1].Day
 		case len(page.TopUps) > 0:
 			q.After = page.TopUps[len(page.TopUps)-1].ID
+		case len(page.PayoutFiles) > 0:
+			q.After = string(page.PayoutFiles[len(page.PayoutFiles)-1].ID)
 		case len(page.Events) > 0:
 			q.After = strconv.FormatInt(page.Events[len(page.Events)-1].Seq, 10)
 		case len(page.Cards) > 0:

@@ -10,6 +10,7 @@ import (
 	"tapline/ledger"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 )
 
@@ -67,7 +68,12 @@ func (s *suite) changesComeBack() {
 	r.Challenges[0].UsedAt = later
 	r.Templates[0].Version, r.Templates[0].DisabledAt = 2, later
 	r.Orders[0].State, r.Orders[0].Payment, r.Orders[0].Version, r.Orders[0].EndedAt = order.Paid, "p1", 7, later
+	r.Payouts[0].State, r.Payouts[0].Version, r.Payouts[0].ConfirmedAt, r.Payouts[0].EndedAt = payout.Returned, 9, noon, later
+	r.Payouts[0].ApprovedBy, r.Payouts[0].ReturnedBy = "operator:x", "operator:y"
+	r.Payouts[2].State, r.Payouts[2].File, r.Payouts[2].SentAt = payout.Sent, "f2", later
+	r.PayoutPlans[0] = processor.PayoutPlan{PlanID: r.PayoutPlans[0].PlanID, To: r.PayoutPlans[0].Change.To, Version: 4}
 	s.save(processor.Changes{Changed: processor.Rows{
+		Payouts: []payout.Payout{r.Payouts[0], r.Payouts[2]}, PayoutPlans: r.PayoutPlans[:1],
 		Challenges: r.Challenges[:1], Accounts: r.Accounts[1:2], Devices: r.Devices[:1], Payees: r.Payees[:1], APIKeys: r.APIKeys[:1], Aliases: r.Aliases[:1], Tariffs: r.Tariffs[:1],
 		Operators: []processor.Operator{r.Operators[0], r.Operators[2]}, SignIns: r.SignIns[:1], Cards: r.Cards[:2], Bindings: r.Bindings[:1], Tries: r.Tries[:1], Passkeys: r.Passkeys[:1],
 		TopUps: r.TopUps[:1], Payments: r.Payments[:1], Orders: r.Orders[:1], Templates: r.Templates[:1], Keys: r.Keys[1:2], WakeUps: r.WakeUps[:1], Webhooks: r.Webhooks[:1], Deliveries: r.Deliveries[:1],
@@ -284,6 +290,9 @@ func (s *suite) newRowIsThere() {
 		"refund":             {New: processor.Rows{Refunds: r.Refunds[:1]}},
 		"refund's place":     {New: processor.Rows{Refunds: []payment.Refund{refundOf("p3", "r9", 1, 750)}}},
 		"key":                {New: processor.Rows{Keys: r.Keys[:1]}},
+		"payout":             {New: processor.Rows{Payouts: r.Payouts[2:]}},
+		"payout file":        {New: processor.Rows{PayoutFiles: r.PayoutFiles[:1]}},
+		"payout plan":        {New: processor.Rows{PayoutPlans: r.PayoutPlans[:1]}},
 		"wake-up":            {New: processor.Rows{WakeUps: r.WakeUps[2:]}},
 		"e-mail":             {New: processor.Rows{Mails: r.Mails[1:]}},
 		"webhook endpoint":   {New: processor.Rows{Webhooks: r.Webhooks[:1]}},

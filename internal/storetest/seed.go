@@ -9,6 +9,7 @@ import (
 	"tapline/money"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 )
 
@@ -196,7 +197,7 @@ func everything() processor.Changes {
 		{Payment: "p3", Role: "instruction", Device: "laptop", JWS: "a.b.c", At: noon},
 		{Payment: "p3", Role: "first", Device: "laptop", JWS: "d.e.f", At: noon.Add(time.Second)},
 		{Payment: "p2", Role: "instruction", Device: "laptop", JWS: "g.h.i", At: noon}}
-	return c
+	return addPayouts(c)
 }
 
 func heldTopUp(id string) processor.HeldTopUp {
@@ -257,6 +258,8 @@ func everythingWants() processor.Wants {
 	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}
 	w.Webhooks, w.Deliveries = []string{"e1", "e2", "e3"}, []string{"d1", "d2", "d3", "d4"}
 	w.Mails, w.MailChanges = []string{"m1", "m2"}, []ledger.AccountID{"card1", "card2"}
+	w.Payouts, w.PayoutFiles = []payout.ID{"out_1", "out_2", "out_3"}, []payout.FileID{"f1", "f2"}
+	w.PayoutPlans = []processor.PlanID{{Payee: "shop", Currency: "CNY"}, {Payee: "shut", Currency: "CNY"}}
 	w.Evidence = []payment.ID{"p3", "p2", "p1"}
 	return w
 }

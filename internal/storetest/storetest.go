@@ -14,6 +14,7 @@ import (
 
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 )
 
@@ -65,6 +66,9 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"order templates that cannot be are refused", (*suite).impossibleTemplates},
 		{"refunds are listed newest first", (*suite).refundsListed},
 		{"refunds that cannot be are refused", (*suite).impossibleRefunds},
+		{"payouts are listed newest first", (*suite).payoutsListed},
+		{"payout plans", (*suite).payoutPlans},
+		{"payouts that cannot be are refused", (*suite).impossiblePayouts},
 		{"events in order", (*suite).eventsInOrder},
 		{"events for principals", (*suite).eventsForPrincipals},
 		{"wait", (*suite).waitWakes},
@@ -164,6 +168,9 @@ func sorted(r processor.Rows) processor.Rows {
 	r.Challenges = by(r.Challenges, func(c processor.TapChallenge) string { return string(c.Device) + " " + string(c.ID) })
 	r.WakeUps = by(r.WakeUps, func(w processor.WakeUp) string { return string(w.Device) + " " + string(w.Kind) })
 	r.Webhooks = by(r.Webhooks, func(e processor.Webhook) string { return e.ID })
+	r.Payouts = by(r.Payouts, func(p payout.Payout) string { return string(p.ID) })
+	r.PayoutPlans = by(r.PayoutPlans, func(p processor.PayoutPlan) string { return string(p.Payee) + string(p.Currency) })
+	r.PayoutFiles = by(r.PayoutFiles, func(f processor.PayoutFile) string { return string(f.ID) })
 	r.Deliveries = by(r.Deliveries, func(d processor.Delivery) string { return d.ID })
 	r.Mails = by(r.Mails, func(m processor.Mail) string { return m.ID })
 	r.MailChanges = by(r.MailChanges, func(c processor.MailChange) string { return string(c.Account) })

@@ -1,4 +1,4 @@
-// Command moov reads a camt.053 with a library that tapline has no part in, and tells what it read.
+// Command moov reads a camt.053, or a pain.001, with a library that tapline has no part in, and tells what it read.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 
 	"github.com/moov-io/iso20022/pkg/camt_v08"
 	"github.com/moov-io/iso20022/pkg/document"
+	"github.com/moov-io/iso20022/pkg/pain_v10"
 )
 
 func main() {
@@ -27,14 +28,18 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	s, ok := d.InspectMessage().(*camt_v08.BankToCustomerStatementV08)
-	if !ok {
-		return fmt.Errorf("it is a %T", d.InspectMessage())
+	switch m := d.InspectMessage().(type) {
+	case *camt_v08.BankToCustomerStatementV08:
+		err = check(m)
+	case *pain_v10.CustomerCreditTransferInitiationV10:
+		err = checkPain(m)
+	default:
+		err = fmt.Errorf("it is a %T", m)
 	}
-	if err := check(s); err != nil {
+	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(s)
+	return json.NewEncoder(os.Stdout).Encode(d.InspectMessage())
 }
 
 // check has the library check what it can: its Validate wants every branch of a choice at once, an IBAN beside another account
@@ -53,9 +58,33 @@ func check(s *camt_v08.BankToCustomerStatementV08) error {
 			}
 		}
 	}
+	return all(parts)
+}
+
+// checkPain does likewise.
+func checkPain(m *pain_v10.CustomerCreditTransferInitiationV10) error {
+	parts := []interface{ Validate() error }{m.GrpHdr.MsgId, m.GrpHdr.NbOfTxs, *m.GrpHdr.InitgPty.Nm}
+	for _, b := range m.PmtInf {
+		parts = append(parts, b.PmtInfId, b.PmtMtd, *b.NbOfTxs, *b.Dbtr.Nm, *b.DbtrAcct.Ccy)
+		for _, t := range b.CdtTrfTxInf {
+			parts = append(parts, t.PmtId, t.Amt.InstdAmt, *t.Cdtr.Nm, t.RmtInf)
+			if t.CdtrAgt != nil {
+				parts = append(parts, *t.CdtrAgt.FinInstnId.BICFI)
+			}
+			if iban := t.CdtrAcct.Id.IBAN; iban != "" {
+				parts = append(parts, iban)
+			} else {
+				parts = append(parts, t.CdtrAcct.Id.Othr.Id)
+			}
+		}
+	}
+	return all(parts)
+}
+
+func all(parts []interface{ Validate() error }) error {
 	for _, p := range parts {
 		if err := p.Validate(); err != nil {
-			return err
+			return fmt.Errorf("%T: %w", p, err)
 		}
 	}
 	return nil

@@ -356,6 +356,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payout-plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell where the payee's money is paid out to, and when
+         * @description With a bank account that is to take the place of one: whoever does not know of it should tell the operator at once.
+         */
+        get: operations["listPayoutPlans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the payee's payouts
+         * @description By state and currency; a page at a time.
+         */
+        get: operations["listPayouts"];
+        put?: never;
+        /**
+         * Have money paid out to the payee's bank account
+         * @description The money is set aside at once, and is in the operator's next file for the bank. Above the operator's limit an operator has to approve it. Where it goes to, an operator sets; a key cannot.
+         */
+        post: operations["makePayout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payouts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a payout
+         * @description With where it goes to, of which the last four characters are shown.
+         */
+        get: operations["getPayout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/refunds": {
         parameters: {
             query?: never;
@@ -756,7 +820,7 @@ export interface components {
             replaces?: string;
             /** Format: date-time */
             revoked_at?: string;
-            scopes: ("orders" | "refunds" | "read" | "keys" | "webhooks")[];
+            scopes: ("orders" | "refunds" | "read" | "keys" | "webhooks" | "payouts")[];
         };
         APIKeys: {
             api_keys: components["schemas"]["APIKey"][];
@@ -793,6 +857,32 @@ export interface components {
              * @description Count of the currency's minor units: 1250 is 12.50 CNY.
              */
             minor: number;
+        };
+        BankAccount: {
+            /** @description ISO 9362, of the bank; may be left out with an IBAN. */
+            bic?: string;
+            /** @description Handed over to the person who is named, of a closed account; it is in no file. */
+            cash?: boolean;
+            /** @description ISO 13616; either this or other. */
+            iban?: string;
+            /** @description Whose account it is, as the bank knows it. */
+            name: string;
+            /** @description The number of an account without IBAN. */
+            other?: string;
+        };
+        BankChange: {
+            bank_account: components["schemas"]["BankAccount"];
+            /** @description The operator. Not for payees. */
+            confirmed_by?: string;
+            /**
+             * Format: date-time
+             * @description Until then it can be rejected. None while another operator has to confirm it.
+             */
+            counts_from?: string;
+            /** Format: date-time */
+            requested_at: string;
+            /** @description The operator. Not for payees. */
+            requested_by?: string;
         };
         Event: {
             /** Format: date-time */
@@ -858,7 +948,7 @@ export interface components {
             /** @description For the audit log. Only of operators. */
             note?: string;
             /** @description What it may be used for. */
-            scopes: ("orders" | "refunds" | "read" | "keys" | "webhooks")[];
+            scopes: ("orders" | "refunds" | "read" | "keys" | "webhooks" | "payouts")[];
         };
         NewOrder: {
             /** @description In the payee's currency. */
@@ -929,6 +1019,13 @@ export interface components {
             tax?: number;
             /** @description Whether payers may add a tip: at most as much as the rest. */
             tip?: boolean;
+        };
+        NewPayout: {
+            /** @description All that is available, less what the schedule keeps, if it is left out. */
+            amount?: components["schemas"]["Amount"];
+            /** @description Without an amount: of which account. The payee's first if it is left out. */
+            currency?: string;
+            note?: string;
         };
         NewRefund: {
             /** @description All that is left of the payment if it is left out. */
@@ -1211,6 +1308,88 @@ export interface components {
             /** @description Give it as before to get the next page. */
             next?: string;
             payments: components["schemas"]["Payment"][];
+        };
+        Payout: {
+            account: string;
+            amount: components["schemas"]["Amount"];
+            /** @description The operator who has approved it, where it took another one. */
+            approved_by?: string;
+            /** @description An operator, the payee, or schedule. */
+            asked_by: string;
+            /** Format: date-time */
+            confirmed_at?: string;
+            /** @description How the bank knows it. */
+            end_to_end_id: string;
+            /**
+             * Format: date-time
+             * @description When it was cancelled or returned.
+             */
+            ended_at?: string;
+            file?: string;
+            id: string;
+            /** Format: date-time */
+            made_at: string;
+            note?: string;
+            /** @description Its handle; empty for what a card account had when it was closed. */
+            payee?: string;
+            /** @description The operator who has asked for its return, where that takes another one. */
+            return_asked_by?: string;
+            /** Format: date-time */
+            sent_at?: string;
+            /** @enum {string} */
+            state: "requested" | "ready" | "sent" | "confirmed" | "cancelled" | "returned";
+            /** @description For payees with the last four characters of the number only. */
+            to: components["schemas"]["BankAccount"];
+            /** Format: int64 */
+            version: number;
+        };
+        PayoutPlan: {
+            /** @description None if nobody has said, or it does not count yet. For payees with the last four characters of the number only. */
+            bank_account?: components["schemas"]["BankAccount"];
+            /** @description The bank account that is to take its place. */
+            change?: components["schemas"]["BankChange"];
+            currency: string;
+            /**
+             * Format: date-time
+             * @description When the schedule pays next.
+             */
+            next_at?: string;
+            payee: string;
+            schedule: components["schemas"]["PayoutSchedule"];
+            /** Format: int64 */
+            version: number;
+        };
+        PayoutPlans: {
+            payout_plans: components["schemas"]["PayoutPlan"][];
+        };
+        PayoutSchedule: {
+            /** @description The time of day in UTC, such as 06:30; 00:00 if it is left out. */
+            at?: string;
+            /**
+             * Format: int64
+             * @description 1 (Monday) to 7 of weekly ones, 1 to 28 of monthly ones.
+             */
+            day?: number;
+            /**
+             * @description With never, only when somebody asks.
+             * @enum {string}
+             */
+            every: "never" | "daily" | "weekly" | "monthly";
+            /**
+             * Format: int64
+             * @description Minor units that stay on the account, for refunds.
+             */
+            keep?: number;
+            /**
+             * Format: int64
+             * @description Minor units: less is left for the next time, and the payee cannot ask for less.
+             */
+            least?: number;
+        };
+        Payouts: {
+            /** @description Give it as before to get the next page. */
+            next?: string;
+            payouts: components["schemas"]["Payout"][];
         };
         Problem: {
             /** Format: int64 */
@@ -2081,6 +2260,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Receipt"];
+                };
+            };
+        };
+    };
+    listPayoutPlans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutPlans"];
+                };
+            };
+        };
+    };
+    listPayouts: {
+        parameters: {
+            query?: {
+                /** @description Only payouts in this state. */
+                state?: "requested" | "ready" | "sent" | "confirmed" | "cancelled" | "returned";
+                /** @description Only payouts of this currency. */
+                currency?: string;
+                /** @description RFC 3339 time, inclusive. */
+                from?: string;
+                /** @description RFC 3339 time, exclusive. */
+                until?: string;
+                /** @description Newest first if it is left out. */
+                sort?: "newest" | "oldest";
+                /** @description The next of the page before. */
+                before?: string;
+                /** @description How many; 50 if left out. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payouts"];
+                };
+            };
+        };
+    };
+    makePayout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPayout"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+        };
+    };
+    getPayout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
                 };
             };
         };
