@@ -296,3 +296,51 @@ func TestAnOlderReleaseCannotChangeAPaymentWithAFee(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The limits of taps and of numbers that were only read count the fee: what a device may ask for at once, and what settles without a word.
+func TestLimitsOfTapsCountTheFee(t *testing.T) {
+	policy := payment.DefaultPolicy
+	policy.Level, policy.AllowIdentifiedTap = payment.LevelTap, true
+	policy.IdentifiedLimit, policy.IdentifiedDailyLimit, policy.TapLimit, policy.TapDailyLimit = 1000, 2500, 1000, 2500
+	s := openShop(t, func(c *Config) { c.Policy = policy })
+	s.charge(payment.Tariff{Fixed: 30, Bearer: payment.PayerBears})
+	pay := func(minor int64, a payment.Assurance) (payment.Payment, error) {
+		i := s.instruct(phone, minor)
+		i.PayerFee, i.Assurance = 30, a
+		err := s.do(i)
+		return i.Payment, err
+	}
+	if _, err := pay(971, payment.Identified); !errors.Is(err, ErrLimitExceeded) {
+		t.Errorf("with the fee above what a number pays at once: %v, want %v", err, ErrLimitExceeded)
+	}
+	for _, tc := range []struct {
+		minor int64
+		level payment.Level
+	}{{971, payment.LevelAuthenticate}, {970, payment.LevelTap}, {970, payment.LevelTap}, {471, payment.LevelAuthenticate}, {470, payment.LevelTap}} {
+		p, err := pay(tc.minor, payment.Authentic)
+		if err != nil || p.Level != tc.level {
+			t.Errorf("%d needs level %s, %v; want %s", tc.minor, p.Level, err, tc.level)
+		}
+	}
+	s.expectFees(10000-2500, 0, 2410, 90)
+
+	s.clock.Advance(24 * time.Hour)
+	for _, tc := range []struct {
+		minor int64
+		want  payment.Reason
+	}{{970, ""}, {970, ""}, {471, payment.LimitExceeded}, {470, ""}} {
+		p := s.charged(kiosk, tc.minor, 30)
+		if p.Reason != tc.want {
+			t.Errorf("%d by the number: %s (%s), want %q", tc.minor, p.State, p.Reason, tc.want)
+		}
+		if tc.want == "" {
+			p, err := s.confirm(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.approve(p, s.code(p)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

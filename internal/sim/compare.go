@@ -360,6 +360,9 @@ func (r *run) count(p payment.Payment) {
 	if !p.UndoableAt.IsZero() {
 		r.stats.Undoable++
 	}
+	if p.State == payment.Settled && p.Fee.Minor > 0 {
+		r.stats.Charged++
+	}
 	if !p.ApprovedAt.IsZero() {
 		r.stats.Approved++
 	}

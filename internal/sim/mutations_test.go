@@ -75,8 +75,8 @@ var mutations = []mutation{
 		{"payment/table.go", "{Undoable, Cancel, anyone, condition{}, Cancelled, ledger.Release}", `{Undoable, Cancel, anyone, condition{}, Cancelled, ""}`}}},
 	{"a fee is taken that the payer was not shown", []edit{
 		{"processor/fees.go", "case terms.PayerFee() != c.PayerFee:", "case c.PayerFee < 0:"}}},
-	{"a limit is looked at without the fee", []edit{
-		{"processor/authenticate.go", "FitsDay(p.Assurance, p.Total().Minor,", "FitsDay(p.Assurance, p.Amount.Minor,"}}},
+	{"a payee gets the fee that it bears", []edit{
+		{"payment/fee.go", "Minor: t.Amount.Minor - t.PayeeFee(),", "Minor: t.Amount.Minor,"}}},
 	{"the number of second confirmations has no bound", []edit{
 		{"processor/decide.go", "if waiting >= OpenApprovals || card.Approvals >= HourlyApprovals {", "if waiting > 1000 {"}}},
 }

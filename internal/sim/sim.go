@@ -43,7 +43,7 @@ type Trace string
 type Stats struct {
 	Settled, Approved, Undoable, Declined, Expired, Rejected, Cancelled, Rehearsed int
 	Commands, Refused, Replayed, Crashes, Failures, Revived, Unknown               int
-	TopUps, Orders, Refunded, Lost                                                 int
+	TopUps, Orders, Refunded, Charged, Lost                                        int
 }
 
 // run is one run of the simulation.

@@ -43,7 +43,7 @@ func TestSeeds(t *testing.T) {
 	for what, n := range map[string]int{
 		"settled": all.Settled, "approved": all.Approved, "expired": all.Expired, "rejected": all.Rejected, "rehearsed": all.Rehearsed,
 		"crashed": all.Crashes, "come back after a crash": all.Revived, "been done without anybody being told": all.Unknown,
-		"been answered again": all.Replayed, "been confirmed by a second operator": all.TopUps, "been a paid order": all.Orders, "been refunded": all.Refunded, "been open to be undone": all.Undoable,
+		"been answered again": all.Replayed, "been confirmed by a second operator": all.TopUps, "been a paid order": all.Orders, "been refunded": all.Refunded, "had a fee": all.Charged, "been open to be undone": all.Undoable,
 	} {
 		if n == 0 {
 			t.Errorf("in %d seeds nothing has %s: the simulation does not do what it is for", *many, what)
