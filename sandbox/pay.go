@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"tapline/api"
@@ -27,6 +28,11 @@ func (s *Sandbox) Pay(ctx context.Context, in api.NewTestPayment, of payment.Han
 	a, err := s.actorFor(ctx, in, o)
 	if err != nil {
 		return api.TestPayment{}, err
+	}
+	if in.Card != "" { // others have it, too
+		hand, _ := s.hands.LoadOrStore(a.ID, new(sync.Mutex))
+		hand.(*sync.Mutex).Lock()
+		defer hand.(*sync.Mutex).Unlock()
 	}
 	play, err := s.stage(ctx, a, o)
 	if err != nil {
@@ -106,8 +112,6 @@ func (s *Sandbox) stage(ctx context.Context, a *actor, o order.Order) (*play, er
 	if err != nil {
 		return nil, err
 	}
-	s.taps.Lock()
-	defer s.taps.Unlock()
 	message, err := s.tap(ctx, a)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ type Config struct {
 type Sandbox struct {
 	Config
 	handler http.Handler
-	taps    sync.Mutex // so that no tap of a card overtakes another
+	hands   sync.Map // of *sync.Mutex, by card: a card is in one hand at a time
 
 	playing sync.WaitGroup // those who answer later
 	ended   context.Context

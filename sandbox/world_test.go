@@ -252,3 +252,11 @@ func (n *node) deviceToken() string {
 	n.must(errors.Join(json.NewDecoder(answer.Body).Decode(&token), answer.Body.Close()))
 	return token.AccessToken
 }
+
+// accountOf is the account behind a card.
+func accountOf(n *node, boss *operator.Client, card string) string {
+	n.Helper()
+	c, err := boss.Card(n.Context(), consent.CardID(card))
+	n.must(err)
+	return c.Account
+}
