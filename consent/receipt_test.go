@@ -184,3 +184,35 @@ func FuzzVerifyReceipt(f *testing.F) {
 		}
 	})
 }
+
+// A fee that the payee bears is for the payee's copy alone, and either is in the payment's currency.
+func TestReceiptsTellEitherSideItsFee(t *testing.T) {
+	keys := newKeyring(t)
+	fee := feeStatement().Fee
+	foreign := fee
+	foreign.Currency = "JPY"
+	for name, tc := range map[string]struct {
+		change func(*Receipt)
+		good   bool
+	}{
+		"the payer's":                  {func(r *Receipt) { r.Fee = fee }, true},
+		"the payee's":                  {func(r *Receipt) { *r = r.PayeeCopy(); r.PayeeFee = fee }, true},
+		"the payee's, to the payer":    {func(r *Receipt) { r.PayeeFee = fee }, false},
+		"the payer's, in other money":  {func(r *Receipt) { r.Fee = foreign }, false},
+		"the payee's, in other money":  {func(r *Receipt) { *r = r.PayeeCopy(); r.PayeeFee = foreign }, false},
+		"the payer's, of less than no": {func(r *Receipt) { r.Fee = fee; r.Fee.Minor = -1 }, false},
+	} {
+		r := receipt()
+		tc.change(&r)
+		compact, err := SignReceipt(keys, r)
+		if (err == nil) != tc.good {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil {
+			continue
+		}
+		if got, err := VerifyReceipt(keys.PublicJWKS(), compact); err != nil || got != r {
+			t.Errorf("%s: read as %+v, %v", name, got, err)
+		}
+	}
+}

@@ -291,3 +291,35 @@ func TestOrdersAndTemplatesTellThePayerTheFee(t *testing.T) {
 		t.Errorf("an order of the template has the fee %v", paid.Fee())
 	}
 }
+
+// A browser's own dialog must have shown what is paid in all: the amount alone would hide the fee.
+func TestABrowsersPaymentDialogMustHaveShownTheFee(t *testing.T) {
+	w := openPasskey(t)
+	w.charge(0, 30, payment.PayerBears)
+	p := w.sent(w.phone, cardNumber, 12_50)
+	shown := func(value string) consent.PasskeyAssertion {
+		return w.answerWith(p.View().Statement, func(data map[string]any) {
+			data["payment"].(map[string]any)["total"].(map[string]any)["value"] = value
+		})
+	}
+	_, err := p.ConfirmWith(w.ctx, w.shown(p), shown("12.50"))
+	expectProblem(t, err, "passkey_refused")
+	w.expectFees(100_00, 0, 0)
+	_, err = p.ConfirmWith(w.ctx, w.shown(p), shown("12.80"))
+	w.must(err)
+	w.expectState(p, payment.Settled)
+	w.expectFees(87_20, 12_50, 30)
+}
+
+// One gesture pays with the fee that stands in the statement which the passkey answers.
+func TestOneGesturePaysTheFeeThatWasShown(t *testing.T) {
+	w := openPasskey(t)
+	w.charge(0, 30, payment.PayerBears)
+	p := w.sent(w.phone, cardNumber, 12_50)
+	view, err := p.ConfirmWith(w.ctx, w.shown(p), w.assert(p.View().Statement))
+	w.must(err)
+	if !sameAmount(view.Fee, amount(30)) || !sameAmount(view.Total, amount(12_80)) {
+		t.Errorf("the device sees %+v", view)
+	}
+	w.expectFees(87_20, 12_50, 30)
+}

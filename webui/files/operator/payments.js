@@ -114,6 +114,8 @@ function summary(p) {
       [t('op.card_id'), p.card ? h('code', {}, p.card) : null],
       [t('fact.payee_account'), h('code', {}, p.payee_account)],
       [t('op.deadline'), p.deadline ? when(p.deadline) : null],
+      [t('fact.fee'), p.fee ? show(p.fee) : null],
+      [t('fact.payee_fee'), p.payee_fee ? show(p.payee_fee) : null],
       [t('till.given'), p.refunded ? show(p.refunded) : null],
     ])),
     p.card && button(t('op.payments_of_card'), () => ofCard(p.card), { kind: 'plain' }));
