@@ -307,6 +307,9 @@ const (
 	// CodeWebhookType: payees are told no events of this type.
 	CodeWebhookType Code = "webhook_type"
 
+	// CodeTooManyNotes: there are as many notes about it as there may be.
+	CodeTooManyNotes Code = "too_many_notes"
+
 	// CodeTooManyPasskeys: there are as many passkeys as there may be; remove one.
 	CodeTooManyPasskeys Code = "too_many_passkeys"
 

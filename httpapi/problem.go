@@ -150,6 +150,7 @@ var rules = []rule{
 	{Code{"too_many_webhook_endpoints", 422, "the payee has as many webhook endpoints as it may have; remove one", false}, []error{processor.ErrTooManyWebhooks}},
 	{Code{"webhook_url", 422, "webhooks are sent to https addresses with a public host's name, on port 443", false}, nil},
 	{Code{"webhook_type", 422, "payees are told no events of this type", false}, nil},
+	{Code{"too_many_notes", 422, "there are as many notes about it as there may be", false}, []error{processor.ErrTooManyNotes}},
 	{Code{"too_many_passkeys", 422, "there are as many passkeys as there may be; remove one", false}, []error{processor.ErrTooManyPasskeys}},
 	{Code{"payee_unavailable", 422, "the payee account takes no money now", false}, nil},
 	{Code{"order_sum", 422, "the lines, tip and tax do not sum to the amount", false}, []error{order.ErrSum}},

@@ -55,6 +55,11 @@ func (x *people) support() {
 		admin(x.olga(), one+"/email", api.NewEmail{Address: "ann.lee@mail.example", Language: "en", Note: "at the counter"})
 	x.tell("confirmAnyEmail", "She tells Olga the code that came").admin(x.olga(), one+"/email/confirm", api.EmailCode{Code: x.mailed()})
 	x.tell("getAnyEmail", "Olga sees it masked, too").get("/v1/admin"+one+"/email", x.olga())
+	subject := "card:" + issued.Card.ID
+	x.tell("writeNote", "Olga notes for her colleagues what was agreed").
+		admin(x.olga(), "/notes", api.NewNote{Subject: subject, Text: "Ann calls back on Monday about the address"})
+	x.tell("listNotes", "What is noted about the card").get("/v1/admin/notes?subject="+subject, x.olga())
+	x.tell("exportCard", "Ann asks what is kept about her").admin(x.olga(), one+"/export", api.Noted{Note: "asked in writing"})
 	x.tell("removeEmail", "Ann wants no more e-mail").signed(x.kiosk, "/v1"+one+"/email/remove", consent.TypEmailRemoval,
 		&consent.EmailRemoval{Claims: x.claims(), Card: id, PIN: rightPIN})
 	x.tell("removeAnyEmail", "Olga removes an address in the same way").admin(x.olga(), one+"/email/remove", api.Noted{Note: "mail came back"})

@@ -18,6 +18,7 @@ var (
 	ErrUnknownPasskey    = errors.New("no such passkey")
 	ErrPasskeyExists     = errors.New("a passkey with this id is already there")
 	ErrTooManyPasskeys   = errors.New("there are as many passkeys as there may be")
+	ErrTooManyNotes      = errors.New("there are as many notes about it as there may be")
 	ErrTooManyCodes      = errors.New("too many codes were mailed")
 	ErrPasskeyInUse      = errors.New("the passkey is the one that has signed in")
 	ErrNoSuchOperator    = errors.New("no operator with this id")

@@ -17,6 +17,7 @@ type asked struct {
 	openOf   map[payment.CardID]bool
 	boundTo  map[payment.CardID]bool
 	cardsOn  map[ledger.AccountID]bool
+	notesOf  map[NoteSubject]bool
 
 	challengesOf map[payment.DeviceID]bool
 	passkeys     map[payment.CardID]bool
@@ -37,7 +38,7 @@ func newUnit(l Limits) *Unit {
 		cardsOn:    map[ledger.AccountID][]payment.CardID{},
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
-			cardsOn:      map[ledger.AccountID]bool{},
+			cardsOn: map[ledger.AccountID]bool{}, notesOf: map[NoteSubject]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
 			apiKeysOf: map[payment.Handle]bool{}, webhooksOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
 			signInsOf: map[SignInOwner]bool{}, templatesOf: map[payment.Handle]bool{},
@@ -131,6 +132,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Templates: u.Templates.missing(w.Templates), TemplatesOf: fresh(u.asked.templatesOf, w.TemplatesOf),
 		CardsOn: fresh(u.asked.cardsOn, w.CardsOn), Mails: u.Mails.missing(w.Mails), MailChanges: u.MailChanges.missing(w.MailChanges),
 		Payouts: u.Payouts.missing(w.Payouts), PayoutPlans: u.PayoutPlans.missing(w.PayoutPlans), PayoutFiles: u.PayoutFiles.missing(w.PayoutFiles),
+		Notes: u.Notes.missing(w.Notes), NotesOf: fresh(u.asked.notesOf, w.NotesOf),
 		Tariffs: u.Tariffs.missing(w.Tariffs), AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
@@ -139,7 +141,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
 		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)
-	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs) + len(m.CardsOn) + len(m.Mails) + len(m.MailChanges) + len(m.Payouts) + len(m.PayoutPlans) + len(m.PayoutFiles)
+	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs) + len(m.CardsOn) + len(m.Mails) + len(m.MailChanges) + len(m.Payouts) + len(m.PayoutPlans) + len(m.PayoutFiles) + len(m.Notes) + len(m.NotesOf)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -241,6 +243,9 @@ func (u *Unit) addMails(r Rows) {
 	}
 	for _, x := range r.MailChanges {
 		u.MailChanges.add(x.Account, x)
+	}
+	for _, x := range r.Notes {
+		u.Notes.add(x.ID, x)
 	}
 }
 

@@ -177,6 +177,8 @@ type Wants struct {
 	Payouts     []payout.ID
 	PayoutPlans []PlanID
 	PayoutFiles []payout.FileID
+	Notes       []string
+	NotesOf     []NoteSubject // all notes about these
 }
 
 // Rows are rows of each table.
@@ -215,6 +217,7 @@ type Rows struct {
 	Payouts     []payout.Payout
 	PayoutPlans []PayoutPlan
 	PayoutFiles []PayoutFile // never change
+	Notes       []Note
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

@@ -48,6 +48,7 @@ type Unit struct {
 	Payouts     table[payout.ID, payout.Payout]
 	PayoutPlans table[PlanID, PayoutPlan]
 	PayoutFiles table[payout.FileID, PayoutFile]
+	Notes       table[string, Note]
 
 	entries  []ledger.Entry
 	events   []Event
@@ -267,7 +268,7 @@ type keeper interface {
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
 		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Templates, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
-		&u.Webhooks, &u.Deliveries, &u.Tariffs, &u.Mails, &u.MailChanges, &u.Payouts, &u.PayoutPlans, &u.PayoutFiles}
+		&u.Webhooks, &u.Deliveries, &u.Tariffs, &u.Mails, &u.MailChanges, &u.Payouts, &u.PayoutPlans, &u.PayoutFiles, &u.Notes}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -350,6 +351,7 @@ func (u *Unit) changes() Changes {
 	c.New.Payouts, c.Changed.Payouts = u.Payouts.split()
 	c.New.PayoutPlans, c.Changed.PayoutPlans = u.PayoutPlans.split()
 	c.New.PayoutFiles, _ = u.PayoutFiles.split()
+	c.New.Notes, c.Changed.Notes = u.Notes.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c

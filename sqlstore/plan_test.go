@@ -56,7 +56,7 @@ func oftenRun() map[string]*statement {
 		"orders by reference": ordersByReference.newest, "orders by reference, oldest first": ordersByReference.oldest,
 		"due": due, "due wake-ups": dueWakeUps, "wake-ups by id": wakeUps.byKey, "newest event": lastNumber,
 		"fresh webhooks": freshWebhooks, "due webhooks": dueWebhooks, "due deliveries": dueDeliveries, "sent deliveries": sentDeliveries.newest, "sent deliveries, oldest first": sentDeliveries.oldest,
-		"due e-mail": dueMails, "e-mail by id": mails.byKey, "changes of addresses": mailChanges.byKey, "purge e-mail": purgeMails, "cards of an account": cardsOn,
+		"due e-mail": dueMails, "notes by id": notes.byKey, "notes about something": notesOf, "e-mail by id": mails.byKey, "changes of addresses": mailChanges.byKey, "purge e-mail": purgeMails, "cards of an account": cardsOn,
 		"webhooks by id": webhooks.byKey, "webhooks of a payee": webhooksOf, "deliveries by id": deliveries.byKey, "purge deliveries": purgeDeliveries,
 		"purge webhooks": purgeWebhooks, "take numbers": takeNumbers,
 		"events": eventsFor, "entries' last time": timeOfLast, "entries": linesOf, "list of audit": auditInOrder,

@@ -38,6 +38,7 @@ func (t *tx) Save(c processor.Changes) error {
 	store(t, webhooks, c.New.Webhooks, c.Changed.Webhooks)
 	store(t, deliveries, c.New.Deliveries, c.Changed.Deliveries)
 	store(t, mails, c.New.Mails, c.Changed.Mails)
+	store(t, notes, c.New.Notes, c.Changed.Notes)
 	store(t, mailChanges, c.New.MailChanges, c.Changed.MailChanges)
 	store(t, passkeys, c.New.Passkeys, c.Changed.Passkeys)
 	store(t, tries, dated(c.New.Tries), dated(c.Changed.Tries))

@@ -30,6 +30,7 @@ type cardCmd struct {
 	Close        cardCloseCmd        `cmd:"" help:"End a card for ever (operator)."`
 	RemoveDevice cardRemoveDeviceCmd `cmd:"" name:"remove-device" help:"End what a device that was bound before may see and do of your card."`
 	Email        cardEmailCmd        `cmd:"" help:"Be told by e-mail what happens to your card."`
+	Export       cardExportCmd       `cmd:"" help:"Get all that is kept about a card's holder, in JSON (operator)."`
 	Limits       cardLimitsCmd       `cmd:"" help:"Set the least that payments with your card need."`
 }
 

@@ -52,6 +52,7 @@ type root struct {
 	Check     checkCmd     `cmd:"" help:"Prove the books of a database."`
 	Backup    backupCmd    `cmd:"" help:"Copy a SQLite database while a service runs on it."`
 	Restore   restoreCmd   `cmd:"" help:"Make a database of a backup that a service can go on with."`
+	Note      noteCmd      `cmd:"" help:"Write and list notes about cards, accounts, payees and payments (operator)."`
 	Notice    noticeCmd    `cmd:"" help:"Try how cardholders are told (operator)."`
 	Keys      keysCmd      `cmd:"" help:"List, rotate, back up and restore the service's secret keys."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring a database to the schema of this release."`

@@ -219,6 +219,7 @@ func seedNotices(c *processor.Changes) {
 	c.New.WakeUps[1].NextAt = time.Time{}
 	c.New.Mails = []processor.Mail{mailOf("m1"), mailOf("m2")}
 	c.New.Mails[1].State, c.New.Mails[1].NextAt, c.New.Mails[1].Address, c.New.Mails[1].Facts = processor.MailSent, time.Time{}, "", processor.MailFacts{}
+	c.New.Notes = []processor.Note{{ID: "n1", Subject: "card:c1", Text: "called — 来电", By: "op", At: noon}}
 	c.New.MailChanges = []processor.MailChange{{Account: "card1", Address: "sealed", Language: "zh", Code: "1.mac", ExpiresAt: noon}, {Account: "card2"}}
 }
 
@@ -257,6 +258,7 @@ func everythingWants() processor.Wants {
 	w.Challenges = []processor.ChallengeID{{Device: "phone1", ID: "t1"}, {Device: "laptop", ID: "t1"}, {Device: "phone1", ID: "t2"}}
 	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}
 	w.Webhooks, w.Deliveries = []string{"e1", "e2", "e3"}, []string{"d1", "d2", "d3", "d4"}
+	w.Notes, w.NotesOf = []string{"n1"}, []processor.NoteSubject{"card:c1"}
 	w.Mails, w.MailChanges = []string{"m1", "m2"}, []ledger.AccountID{"card1", "card2"}
 	w.Payouts, w.PayoutFiles = []payout.ID{"out_1", "out_2", "out_3"}, []payout.FileID{"f1", "f2"}
 	w.PayoutPlans = []processor.PlanID{{Payee: "shop", Currency: "CNY"}, {Payee: "shut", Currency: "CNY"}}

@@ -172,6 +172,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.PayoutPlans = by(r.PayoutPlans, func(p processor.PayoutPlan) string { return string(p.Payee) + string(p.Currency) })
 	r.PayoutFiles = by(r.PayoutFiles, func(f processor.PayoutFile) string { return string(f.ID) })
 	r.Deliveries = by(r.Deliveries, func(d processor.Delivery) string { return d.ID })
+	r.Notes = by(r.Notes, func(n processor.Note) string { return n.ID })
 	r.Mails = by(r.Mails, func(m processor.Mail) string { return m.ID })
 	r.MailChanges = by(r.MailChanges, func(c processor.MailChange) string { return string(c.Account) })
 	r.Accounts = by(r.Accounts, accountKey)

@@ -276,6 +276,7 @@ export const words = {
   "problem.pin_weak": "That PIN is too easy to guess: no repeated digit, no straight run.",
   "problem.insufficient_funds": "There is not enough money on the card account.",
   "problem.limit_exceeded": "That is more than may be paid: at once, in a day or in a month, or at this hour.",
+  "problem.too_many_notes": "There are as many notes about it as there may be.",
   "problem.too_many_passkeys": "There are as many passkeys as there may be. Remove one first.",
   "problem.payee_unavailable": "The payee’s account takes no money now.",
   "problem.wrong_currency": "The payee takes another currency.",

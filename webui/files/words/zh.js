@@ -276,6 +276,7 @@ export const words = {
   "problem.pin_weak": "密码过于简单：不能是重复或连续数字。",
   "problem.insufficient_funds": "卡账户余额不足。",
   "problem.limit_exceeded": "超过了单笔、每日或每月限额，或此时段不可支付。",
+  "problem.too_many_notes": "备注数量已达上限。",
   "problem.too_many_passkeys": "通行密钥数量已达上限，请先移除一个。",
   "problem.payee_unavailable": "收款账户现在不能收款。",
   "problem.wrong_currency": "收款人使用其他货币。",
