@@ -27,6 +27,7 @@ var shortLists = map[string]string{
 	"listAPIKeys": "50 of a payee", "listPayeeAPIKeys": "50 of a payee", "listWebhookEndpoints": "20 of a payee",
 	"listPayoutPlans": "one of each currency", "listPlansOfPayee": "one of each currency",
 	"listOrderTemplates": "200 of a payee", "listTestCards": "what a developer made in a sandbox",
+	"listNotes": "500 about a subject",
 }
 
 // shelf is a list that comes in pages: who reads it where, and how there comes to be one thing more in it.
