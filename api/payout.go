@@ -23,6 +23,12 @@ type NewPayeePayout struct {
 	Note     string         `json:"note,omitempty" maxLength:"280"`
 }
 
+// NewCardPayout asks to have what is left on the account of a closed card paid out to its holder.
+type NewCardPayout struct {
+	To   payout.BankAccount `json:"to" doc:"The holder's, or cash."`
+	Note string             `json:"note" maxLength:"280" doc:"Why, and what proves who it is."`
+}
+
 // Payout is money on its way from an account to a bank.
 type Payout struct {
 	ID          string             `json:"id"`

@@ -66,6 +66,7 @@ var adminTexts = map[string]string{
 	"getAnyPayment":      "Who did each step, when, and how long it took; with refunds.",
 	"getAnyRefund":       "With the payment that it gives back.",
 	"makePayeePayout":    "To its bank account, out of what is available. Above the limit of top-ups another operator has to approve it.",
+	"payOutCard":         "All that is available, to the holder's bank account or in cash, which is in no file. Close the card first. Above the limit of top-ups another operator has to approve it.",
 	"listAllPayouts":     "By payee, state and currency; a page at a time.",
 	"getAnyPayout":       "With the bank account that it goes to.",
 	"approvePayout":      "It is in the next file then. Who has asked for it cannot.",

@@ -56,6 +56,8 @@ func adminPayoutRoutes() []*route {
 	return []*route{
 		adminWrite("/payouts", "makePayeePayout", "Have money of a payee's paid out", typeOf[api.NewPayeePayout](), one, http.StatusCreated, (*call).makePayeePayout,
 			"unknown_payee", "wrong_currency", "no_bank_account", "account_balance", "too_large"),
+		adminWrite("/cards/{id}/pay-out", "payOutCard", "Have what is left on the account of a closed card paid out", typeOf[api.NewCardPayout](), one, http.StatusCreated, (*call).payOutCard,
+			"unknown_card", "card_state", "account_balance", "bank_account", "text_not_shown", "too_large"),
 		adminRead("/payouts", "listAllPayouts", "List payouts", typeOf[api.Payouts](), (*call).listPayouts,
 			payoutParams(param{name: "payee", doc: "Only payouts of this payee."})...),
 		adminRead("/payouts/{id}", "getAnyPayout", "Read a payout", one, (*call).getPayout).or("unknown_payout"),
@@ -130,6 +132,27 @@ func (c *call) makePayeePayout() (answer, error) {
 	}
 	command := &processor.MakePayout{Operated: who, Payee: payment.Handle(in.Payee), Currency: currency, Account: ledger.AccountID(in.Account), Minor: minor,
 		ID: consent.NewPayoutID(), Alone: c.FourEyesAbove}
+	return c.operate(in, command, func(time.Time) (int, []byte) { return http.StatusCreated, encode(c.payoutView(command.Made)) })
+}
+
+// payOutCard is POST /v1/admin/cards/{id}/pay-out.
+func (c *call) payOutCard() (answer, error) {
+	var in api.NewCardPayout
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	to, err := bankAccount("to", in.To)
+	if err != nil {
+		return answer{}, err
+	}
+	who, err := c.operated(in.Note)
+	if err == nil && who.Note == "" {
+		err = refuseField("invalid_field", "note")
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	command := &processor.PayOutCard{Operated: who, Card: payment.CardID(c.r.PathValue("id")), To: to, ID: consent.NewPayoutID(), Alone: c.FourEyesAbove}
 	return c.operate(in, command, func(time.Time) (int, []byte) { return http.StatusCreated, encode(c.payoutView(command.Made)) })
 }
 

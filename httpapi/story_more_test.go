@@ -236,6 +236,7 @@ func (x *people) prove() {
 // leave closes the shop.
 func (x *people) leave() {
 	x.Helper()
+	x.endCard()
 	x.tell("closePayee", "The shop closes").admin(x.olga(), x.theirs+"/closed", api.PayeeClosed{Closed: true, Note: "the owner retires"})
 }
 

@@ -66,3 +66,14 @@ func (x *people) paidOut(paid, back, big api.Payout) {
 	x.tell("listPayouts", "Its payouts that the bank has paid").get("/v1/payouts?state=confirmed&limit=10", x.apiKey)
 	x.tell("getAnyPayout", "Olga looks at the third").get("/v1/admin/payouts/"+big.ID, x.olga())
 }
+
+// endCard gives somebody who leaves what is left on a card.
+func (x *people) endCard() {
+	x.Helper()
+	var issued api.CardCode
+	x.admin(x.olga(), "/cards", api.NewCard{AccountNumber: "6200000000000013", Label: "Guest's card", Currency: payeeCurrency}).into(201, &issued)
+	x.admin(x.olga(), "/accounts/"+issued.Card.Account+"/top-ups", api.NewTopUp{Amount: cnyOf(30_00)}).expect(201, "")
+	x.admin(x.olga(), "/cards/"+issued.Card.ID+"/close", api.Noted{Note: "goes home"}).expect(200, "")
+	x.tell("payOutCard", "A guest goes home, and is handed what is left on the card").admin(x.olga(), "/cards/"+issued.Card.ID+"/pay-out",
+		api.NewCardPayout{To: payout.BankAccount{Name: "Ada Guest", Cash: true}, Note: "passport seen"})
+}

@@ -18,6 +18,11 @@ func (c *Client) MakePayout(ctx context.Context, in api.NewPayeePayout) (api.Pay
 	return write[api.Payout](ctx, c, "/v1/admin/payouts", in)
 }
 
+// PayOutCard has what is left on the account of a closed card paid out to its holder.
+func (c *Client) PayOutCard(ctx context.Context, card string, in api.NewCardPayout) (api.Payout, error) {
+	return write[api.Payout](ctx, c, "/v1/admin/cards/"+url.PathEscape(card)+"/pay-out", in)
+}
+
 // PayoutQuery selects payouts. The zero value selects all.
 type PayoutQuery struct {
 	Payee    string // its handle

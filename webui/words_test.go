@@ -74,7 +74,7 @@ var languages = []string{"en", "zh"}
 // the source.
 var cardEvents = []string{
 	"adjusted", "bound", "closed", "code_issued", "device_removed", "email_changed",
-	"email_removed", "exported", "frozen", "limits_changed", "lost", "passkey_added", "passkey_removed",
+	"email_removed", "exported", "frozen", "limits_changed", "lost", "paid_out", "passkey_added", "passkey_removed",
 	"pin_alarm", "pin_changed", "replaced", "skim_suspected", "topped_up", "unfrozen",
 }
 

@@ -14,6 +14,7 @@ import (
 // payoutCmd is about money that leaves to payees' bank accounts.
 type payoutCmd struct {
 	Make     payoutMakeCmd     `cmd:"" help:"Have money of a payee's paid out (operator)."`
+	Card     payoutCardCmd     `cmd:"" help:"Have what is left on the account of a closed card paid out to its holder (operator)."`
 	List     payoutListCmd     `cmd:"" help:"List payouts, newest first (operator)."`
 	Show     payoutShowCmd     `cmd:"" help:"Show a payout (operator)."`
 	Approve  payoutApproveCmd  `cmd:"" help:"Approve a payout that somebody else has asked for (operator)."`
