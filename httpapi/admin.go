@@ -89,15 +89,20 @@ func (c *call) noted(in *api.Noted) (processor.Operated, error) {
 
 // list reads a page of a table, after a row's key.
 func (c *call) list(table string) (rows processor.Rows, limit int, err error) {
+	return c.listOf(processor.ListQuery{Table: table})
+}
+
+// listOf reads a page of what a query selects.
+func (c *call) listOf(q processor.ListQuery) (rows processor.Rows, limit int, err error) {
 	if err := c.cursorOfID(); err != nil {
 		return rows, 0, err
 	}
-	limit = int(c.number("limit", defaultPage))
+	q.After, q.Limit = c.query["before"], int(c.number("limit", defaultPage))
 	err = c.Store.View(c.r.Context(), func(r processor.Reader) (err error) {
-		rows, err = r.List(processor.ListQuery{Table: table, After: c.query["before"], Limit: limit})
+		rows, err = r.List(q)
 		return err
 	})
-	return rows, limit, err
+	return rows, q.Limit, err
 }
 
 // after is where the next page begins: after the last row of a full one.
@@ -192,7 +197,15 @@ func accountView(a ledger.Account) api.Account {
 
 // listAccounts is GET /v1/admin/accounts.
 func (c *call) listAccounts() (answer, error) {
-	rows, limit, err := c.list("accounts")
+	q := processor.ListQuery{Table: "accounts"}
+	if text, given := c.query["unused_since"]; given {
+		since, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return answer{}, refuseField("invalid_field", "unused_since")
+		}
+		q.UnusedSince = since.UTC()
+	}
+	rows, limit, err := c.listOf(q)
 	if err != nil {
 		return answer{}, err
 	}

@@ -116,7 +116,7 @@ func (g *guesser) parameter(p param) string {
 		return g.text(40)
 	case p.name == "currency":
 		return "CNY"
-	case p.name == "from", p.name == "until":
+	case p.name == "from", p.name == "until", p.name == "unused_since":
 		return time.Unix(g.Int64N(4e9), 0).UTC().Format(time.RFC3339)
 	case p.integer:
 		return strconv.FormatInt(p.min+g.Int64N(p.max-p.min+1), 10)

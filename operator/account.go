@@ -38,8 +38,20 @@ func (c *Client) SetRehearsals(ctx context.Context, handle string, allowed bool,
 
 // Accounts lists all accounts.
 func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
+	return c.UnusedAccounts(ctx, time.Time{})
+}
+
+// UnusedAccounts lists the accounts of cards and payees that had no payment since a time; all accounts since the zero Time.
+func (c *Client) UnusedAccounts(ctx context.Context, since time.Time) ([]api.Account, error) {
 	return all(func(after string) ([]api.Account, string, error) {
-		list, err := read[api.Accounts](ctx, c, "/v1/admin/accounts", page(after))
+		query := url.Values{}
+		if after != "" {
+			query.Set("before", after)
+		}
+		if !since.IsZero() {
+			query.Set("unused_since", since.UTC().Format(time.RFC3339Nano))
+		}
+		list, err := read[api.Accounts](ctx, c, "/v1/admin/accounts", query)
 		return list.Accounts, list.Next, err
 	})
 }

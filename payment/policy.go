@@ -1,6 +1,9 @@
 package payment
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Level is how much a payment needs before money moves. Each includes those below it.
 type Level int
@@ -54,6 +57,9 @@ type Policy struct {
 	// day whose number was only read, at whatever level. Nothing that anybody confirms lifts them.
 	IdentifiedLimit      int64
 	IdentifiedDailyLimit int64
+	// DormantAfter is how long a card account may go without a payment before the next one needs everything: the card may have
+	// been lying in somebody's drawer. 0 is for ever.
+	DormantAfter time.Duration
 }
 
 // DefaultPolicy asks for everything. Its tap limits count once an operator lowers the level: 50.00 for a payment and
@@ -73,6 +79,8 @@ type TapFacts struct {
 	KnownPayees     int64 // the greatest payment to a payee that the card has paid for which CardLevel does not count, minor units
 	PayeeKnown      bool  // the card has paid this account of the payee before
 	PayeeMoved      bool  // the payee's account is another than the one that the card paid last
+
+	Unused time.Duration // since the card account's last payment, or since the card was issued, to within a day
 }
 
 // wish is the least level that the cardholder wants of this payment. On another device than their own it is always their level.
@@ -85,7 +93,7 @@ func (t TapFacts) wish() Level {
 
 // Needs is the level of a payment: the strictest of the operator's policy, the tap's assurance and the cardholder's
 // rules. Where level tap is not open, authentication is asked for; where the payee's account has changed, a confirmation. A number that was only read, sent by another device
-// than the associated one, always needs both confirmations.
+// than the associated one, always needs both confirmations, and so does a payment from a dormant account.
 func (p Policy) Needs(t TapFacts) Level {
 	level := max(p.Level, t.wish())
 	if level == LevelTap && !p.tapIsOpen(t) {
@@ -94,7 +102,7 @@ func (p Policy) Needs(t TapFacts) Level {
 	if t.PayeeMoved {
 		level = max(level, LevelConfirm) // a person has to be told, and to have said yes to it
 	}
-	if t.Assurance != Authentic && !t.FromAssociated {
+	if t.Assurance != Authentic && !t.FromAssociated || p.DormantAfter > 0 && t.Unused >= p.DormantAfter {
 		level = LevelApprove
 	}
 	return level

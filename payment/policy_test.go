@@ -2,6 +2,7 @@ package payment
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -106,6 +107,21 @@ func TestNoPromptForKnownPayeesHasALimit(t *testing.T) {
 		tc.facts.Assurance, tc.facts.FromAssociated, tc.facts.CardLevel = Authentic, true, LevelApprove
 		if got := (Policy{Level: LevelTap, TapLimit: 100, TapDailyLimit: 100}).Needs(tc.facts); got != tc.want {
 			t.Errorf("a payment %s needs %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestDormantAccountsNeedEverything(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for _, tc := range []struct {
+		after, unused time.Duration
+		want          Level
+	}{
+		{0, 10 * year, LevelTap}, {year, year - 1, LevelTap}, {year, year, LevelApprove}, {year, 2 * year, LevelApprove},
+	} {
+		facts := TapFacts{Assurance: Authentic, FromAssociated: true, Minor: 10, Unused: tc.unused}
+		if got := (Policy{Level: LevelTap, TapLimit: 100, TapDailyLimit: 100, DormantAfter: tc.after}).Needs(facts); got != tc.want {
+			t.Errorf("unused for %v where accounts are dormant after %v it needs %s, want %s", tc.unused, tc.after, got, tc.want)
 		}
 	}
 }

@@ -155,6 +155,8 @@ func (c *Instruct) facts(u *Unit, card Card, payee Payee, a payment.Assurance, m
 		Assurance: a, FromAssociated: c.Device == card.Associated, Minor: c.total(), CardLevel: card.Level,
 		TapSpentToday: card.Tapped.on(u.Now), PayeeMoved: moved, KnownPayees: card.Rules.KnownPayees,
 	}
+	account, _ := u.Accounts.Get(card.Account)
+	f.Unused = min(u.Now.Sub(account.Turnover.Day), u.Now.Sub(card.CreatedAt))
 	if id, ok := c.known(payee, card); ok {
 		f.PayeeKnown = !u.paid[id].IsZero()
 	}

@@ -124,6 +124,8 @@ type ListQuery struct {
 	// pending, "closed_days", "tariffs", or "events", those that operators are told
 	After string
 	Limit int
+
+	UnusedSince time.Time // of accounts: only those of cards and payees that had no payment since; zero for all
 }
 
 // Wants names rows to load. A row that is not there is left out of Rows.

@@ -229,7 +229,9 @@ func inOrder[R any](t *table[R]) *statement {
 }
 
 var (
-	accountsInOrder  = inOrder(accounts)
+	accountsInOrder = inOrder(accounts)
+	unusedAccounts  = plain("SELECT "+accounts.list()+" FROM accounts WHERE id > $1 AND kind IN ('card', 'payee') AND turnover_day < $3"+
+		" AND NOT EXISTS (SELECT 1 FROM cards WHERE cards.account = accounts.id AND created_at >= $3) ORDER BY id LIMIT $2", isText, isInteger, isInteger)
 	cardsInOrder     = inOrder(cards)
 	devicesInOrder   = inOrder(devices)
 	operatorsInOrder = inOrder(operators)
@@ -268,7 +270,14 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 	}
 	switch q.Table {
 	case "accounts":
-		found.Accounts = collect(&r.rows, accounts, accountsInOrder, bind)
+		if q.UnusedSince.IsZero() {
+			found.Accounts = collect(&r.rows, accounts, accountsInOrder, bind)
+			break
+		}
+		found.Accounts = collect(&r.rows, accounts, unusedAccounts, func(to binder) {
+			bind(to)
+			to.integer(micros(q.UnusedSince))
+		})
 	case "audit":
 		found.Audit = collect(&r.rows, audit, auditInOrder, bind)
 	case "cards":

@@ -109,6 +109,7 @@ func when(t time.Time) string {
 // accountListCmd lists accounts.
 type accountListCmd struct {
 	operatorFlags
+	UnusedFor int `placeholder:"DAYS" help:"Only accounts of cards and payees without a payment for so many days, such as those that are dormant; a new card's is not among them."`
 	jsonFlag
 }
 
@@ -118,11 +119,18 @@ func (cmd *accountListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	accounts, err := client.Accounts(a.ctx)
+	var since time.Time
+	if cmd.UnusedFor < 0 {
+		return &usageError{"--unused-for: want a number of days", "730 is two years"}
+	}
+	if cmd.UnusedFor > 0 {
+		since = a.now().Add(-time.Duration(cmd.UnusedFor) * 24 * time.Hour)
+	}
+	accounts, err := client.UnusedAccounts(a.ctx, since)
 	if err != nil {
 		return err
 	}
-	var rows [][]string
+	rows := [][]string{}
 	for _, x := range accounts {
 		rows = append(rows, []string{
 			x.ID, x.Kind, string(x.Currency), money.FormatMinor(x.Balance, x.Currency), money.FormatMinor(x.Available, x.Currency),

@@ -46,6 +46,7 @@ type serviceOptions struct {
 	TapDailyLimit        int64    `help:"Greatest sum of a card's payments at level tap in a UTC day, minor units." default:"15000" env:"TAPLINE_TAP_DAILY_LIMIT"`
 	IdentifiedLimit      int64    `help:"Greatest payment with a card number that was only read, at any level, minor units." default:"50000" env:"TAPLINE_IDENTIFIED_LIMIT"`
 	IdentifiedDailyLimit int64    `help:"Greatest sum of a card's payments in a UTC day by a number that was only read, at any level, minor units." default:"100000" env:"TAPLINE_IDENTIFIED_DAILY_LIMIT"`
+	DormantAfter         int      `help:"Days without a payment after which a card's next one needs everything, as if --policy were approve; 0 for never." default:"730" env:"TAPLINE_DORMANT_AFTER" placeholder:"DAYS"`
 	CardLimits           spending `help:"Limits of every card that has no others: payment, day-count, day-sum, month-count, month-sum; sums in minor units." env:"TAPLINE_CARD_LIMITS" placeholder:"day-sum=100000,day-count=20"`
 	PayeeLimits          spending `help:"Limits of every payee that has no others, likewise." env:"TAPLINE_PAYEE_LIMITS" placeholder:"LIMITS"`
 	CodeDigits           int      `help:"Digits of approval codes: 2, or 6 to be strict." enum:"2,6" default:"2" env:"TAPLINE_CODE_DIGITS"`
@@ -70,6 +71,9 @@ type serviceOptions struct {
 // take.
 const maxPINQueue = 512
 
+// maxDormantAfter is a hundred years, in days.
+const maxDormantAfter = 36_500
+
 func (o *serviceOptions) check() error {
 	if err := o.databaseFlags.check(); err != nil {
 		return err
@@ -84,6 +88,9 @@ func (o *serviceOptions) check() error {
 	}
 	if err := o.checkSandbox(); err != nil {
 		return err
+	}
+	if o.DormantAfter < 0 || o.DormantAfter > maxDormantAfter {
+		return &usageError{fmt.Sprintf("--dormant-after: want 0 to %d days", maxDormantAfter), "730 is two years, 0 never"}
 	}
 	if o.FourEyesAbove < 0 {
 		return &usageError{"--four-eyes-above: want at least 0", "0 lets one operator top up any amount alone"}
@@ -129,6 +136,7 @@ func (o *serviceOptions) policy() (payment.Policy, error) {
 	return payment.Policy{
 		Level: level, AllowIdentifiedTap: o.AllowIdentifiedTap, TapLimit: o.TapLimit, TapDailyLimit: o.TapDailyLimit,
 		IdentifiedLimit: o.IdentifiedLimit, IdentifiedDailyLimit: o.IdentifiedDailyLimit,
+		DormantAfter: time.Duration(o.DormantAfter) * 24 * time.Hour,
 	}, err
 }
 
