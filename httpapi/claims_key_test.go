@@ -87,6 +87,9 @@ func TestEveryPayeeRouteAsksForItsScope(t *testing.T) {
 			continue
 		}
 		seen[r.scope] = true
+		if r.sandbox {
+			continue // a service that is none has no such operation; package sandbox tries them
+		}
 		path := place.ReplaceAllString(r.path, "none")
 		s.send(r.method, path, "", "Authorization", "Bearer "+lacking[r.scope]).expect(403, "missing_scope")
 		if r.out == nil {
