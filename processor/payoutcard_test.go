@@ -37,7 +37,8 @@ func TestWhatIsLeftOfAClosedCardIsPaidOutOnce(t *testing.T) {
 	s.must(step("out_1", payout.Confirm, chief))
 	s.expectMoney(0, 0, 0)
 	s.refuses(out("out_2", atBank), ErrAccountBalance)
-	s.must(&TopUp{Operated: by, ID: "top_9", Account: "acc_card", Amount: cny(300)}) // a refund, late
+	s.refuses(&TopUp{Operated: by, ID: "top_9", Account: "acc_card", Amount: cny(300)}, ErrCardState)
+	s.must(&Adjust{Operated: by, ID: "adj_9", Account: "acc_card", Amount: cny(300)}) // as a late refund does
 	s.must(out("out_3", atBank))
 	s.must(send("pof_2", "out_3"))
 	s.must(step("out_3", payout.Confirm, chief))

@@ -92,7 +92,7 @@ func (c *TopUp) Do(u *Unit) (err error) {
 	return nil
 }
 
-// toppedUp is an account that can be topped up in a currency.
+// toppedUp is an account that can be topped up in a currency: not that of a closed card, from which nobody can pay.
 func (u *Unit) toppedUp(id ledger.AccountID, currency money.Currency) (ledger.Account, error) {
 	account, ok := u.Accounts.Get(id)
 	switch {
@@ -100,6 +100,9 @@ func (u *Unit) toppedUp(id ledger.AccountID, currency money.Currency) (ledger.Ac
 		return account, ErrUnknownAccount
 	case account.Currency != currency:
 		return account, ErrCurrency
+	}
+	if card, ok := u.cardOn(id); ok && card.State == CardClosed {
+		return account, ErrCardState
 	}
 	return account, nil
 }

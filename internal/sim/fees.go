@@ -55,7 +55,9 @@ func (m *model) setFee(payee string, f *mFee) string {
 		return "done"
 	}
 	m.fees[payee] = *f
-	m.accounts["fees-CNY"] = m.accounts["fees-CNY"] // it is there from now on
+	if _, there := m.accounts["fees-CNY"]; !there {
+		m.accounts["fees-CNY"] = mAccount{}
+	}
 	return "done"
 }
 

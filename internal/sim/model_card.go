@@ -335,12 +335,25 @@ func (m *model) topUp(id, by, account string, minor int64, now time.Time) string
 	if _, ok := m.accounts[account]; !ok {
 		return refused(processor.ErrUnknownAccount)
 	}
+	if m.deserted(account) {
+		return refused(processor.ErrCardState)
+	}
 	if minor > alone {
 		m.topUps[id] = mTopUp{account: account, by: by, state: "pending", minor: minor, expires: now.Add(24 * time.Hour)}
 		return "held"
 	}
 	m.enter(id+"/post", "post", "issuance-CNY", account, minor)
 	return fmt.Sprint("done: ", m.accounts[account].posted)
+}
+
+// deserted reports whether nobody can pay from a card account any more.
+func (m *model) deserted(account string) bool {
+	for _, c := range m.cards {
+		if c.account == account && c.replacedBy == "" {
+			return c.state == "closed"
+		}
+	}
+	return false
 }
 
 func (m *model) decide(id, by string, confirm bool, now time.Time) string {
@@ -352,6 +365,8 @@ func (m *model) decide(id, by string, confirm bool, now time.Time) string {
 		return refused(processor.ErrTopUpOver)
 	case confirm && t.by == by:
 		return refused(processor.ErrSameOperator)
+	case confirm && m.deserted(t.account):
+		return refused(processor.ErrCardState)
 	}
 	t.state = "rejected"
 	if confirm {
