@@ -247,6 +247,18 @@ const (
 	// CodeTopUpOver: the top-up was confirmed or rejected, or its time is over.
 	CodeTopUpOver Code = "top_up_over"
 
+	// CodeCardNotClosed: a card of the account is not closed; close it first.
+	CodeCardNotClosed Code = "card_not_closed"
+
+	// CodeAccountNotEmpty: there is money on the account, or some of it is held; pay it out first.
+	CodeAccountNotEmpty Code = "account_not_empty"
+
+	// CodePaymentOpen: a payment of the card is open; wait until it has ended.
+	CodePaymentOpen Code = "payment_open"
+
+	// CodeNoErasure: nobody has asked to erase this, or it is done, or its time is over.
+	CodeNoErasure Code = "no_erasure"
+
 	// CodePayoutState: not possible in the payout's state.
 	CodePayoutState Code = "payout_state"
 

@@ -22,6 +22,17 @@ type Notes struct {
 	Notes []Note `json:"notes"`
 }
 
+// Erasure is that of what is personal of the holder of a card and of all cards on its account.
+type Erasure struct {
+	Account   string     `json:"account"`
+	State     string     `json:"state" enum:"requested,erased"`
+	AskedBy   string     `json:"asked_by" doc:"The operator's id. It takes another one to confirm."`
+	AskedAt   time.Time  `json:"asked_at"`
+	ExpiresAt time.Time  `json:"expires_at" doc:"When it can be confirmed no more."`
+	ErasedBy  string     `json:"erased_by,omitempty"`
+	ErasedAt  *time.Time `json:"erased_at,omitempty"`
+}
+
 // Export is all that is kept about a card's holder, to be handed to that person.
 type Export struct {
 	Account  Account        `json:"account"`

@@ -76,4 +76,10 @@ func (x *people) endCard() {
 	x.admin(x.olga(), "/cards/"+issued.Card.ID+"/close", api.Noted{Note: "goes home"}).expect(200, "")
 	x.tell("payOutCard", "A guest goes home, and is handed what is left on the card").admin(x.olga(), "/cards/"+issued.Card.ID+"/pay-out",
 		api.NewCardPayout{To: payout.BankAccount{Name: "Ada Guest", Cash: true}, Note: "passport seen"})
+	var blank api.CardCode
+	x.admin(x.olga(), "/cards", api.NewCard{AccountNumber: "6222020000000000078", Label: "Ada's card", Currency: payeeCurrency}).into(201, &blank)
+	one := "/cards/" + blank.Card.ID
+	x.admin(x.olga(), one+"/close", api.Noted{Note: "goes home"}).expect(200, "")
+	x.tell("askErasure", "Another guest, whose account is empty, wants to be forgotten").admin(x.olga(), one+"/erasure", api.Noted{Note: "asked in writing"})
+	x.tell("confirmErasure", "Bob has seen the letter, too").admin(x.token(x.bob), one+"/erasure/confirm", api.Noted{Note: "letter seen"})
 }

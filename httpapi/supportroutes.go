@@ -38,6 +38,9 @@ func emailRoutes() []*route {
 	}
 }
 
+// erasureCodes refuse an erasure because something is open.
+var erasureCodes = []string{"card_not_closed", "account_not_empty", "payment_open"}
+
 // adminSupportRoutes are what operators do for cardholders and payees who ask.
 func adminSupportRoutes() []*route {
 	return []*route{
@@ -45,6 +48,8 @@ func adminSupportRoutes() []*route {
 		adminRead("/notes", "listNotes", "List the notes about something", typeOf[api.Notes](), (*call).listNotes,
 			param{name: "subject", doc: "Such as card:card_x, account:acc_x, payee:books@shop or payment:pay_x."}),
 		adminWrite("/cards/{id}/export", "exportCard", "Get all that is kept about a card's holder", typeOf[api.Noted](), typeOf[api.Export](), http.StatusOK, (*call).exportCard, "unknown_card"),
+		adminWrite("/cards/{id}/erasure", "askErasure", "Ask to erase what is personal of a card's holder", typeOf[api.Noted](), typeOf[api.Erasure](), http.StatusCreated, eraseHolder(false), append(erasureCodes, "unknown_card")...),
+		adminWrite("/cards/{id}/erasure/confirm", "confirmErasure", "Erase what is personal of a card's holder", typeOf[api.Noted](), typeOf[api.Erasure](), http.StatusOK, eraseHolder(true), append(erasureCodes, "unknown_card", "no_erasure", "second_operator")...),
 		adminRead("/cards/{id}/email", "getAnyEmail", "Ask where a card's holder is told by e-mail", typeOf[api.Email](), (*call).getAnyEmail).or("unknown_card"),
 		adminWrite("/cards/{id}/email", "askAnyEmail", "Have a code mailed to a new address of a card's holder", typeOf[api.NewEmail](), typeOf[api.Email](), http.StatusOK, (*call).askAnyEmail, "unknown_card", "card_state", "no_email", "too_many_codes"),
 		adminWrite("/cards/{id}/email/confirm", "confirmAnyEmail", "Confirm an address with the code that its holder tells", typeOf[api.EmailCode](), typeOf[api.Email](), http.StatusOK, (*call).confirmAnyEmail, "unknown_card", "card_state", "code_format", "email_refused"),

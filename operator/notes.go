@@ -19,6 +19,16 @@ func (c *Client) Notes(ctx context.Context, subject string) ([]api.Note, error) 
 	return list.Notes, err
 }
 
+// AskErasure asks to erase what is personal of a card's holder. Another operator has to confirm it.
+func (c *Client) AskErasure(ctx context.Context, id consent.CardID, why string) (api.Erasure, error) {
+	return onCard[api.Erasure](ctx, c, id, "/erasure", why)
+}
+
+// ConfirmErasure erases what is personal of a card's holder, which another operator has asked for.
+func (c *Client) ConfirmErasure(ctx context.Context, id consent.CardID, why string) (api.Erasure, error) {
+	return onCard[api.Erasure](ctx, c, id, "/erasure/confirm", why)
+}
+
 // ExportCard is all that is kept about a card's holder, who is told that it was handed out.
 func (c *Client) ExportCard(ctx context.Context, id consent.CardID, why string) (api.Export, error) {
 	return onCard[api.Export](ctx, c, id, "/export", why)

@@ -132,7 +132,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Templates: u.Templates.missing(w.Templates), TemplatesOf: fresh(u.asked.templatesOf, w.TemplatesOf),
 		CardsOn: fresh(u.asked.cardsOn, w.CardsOn), Mails: u.Mails.missing(w.Mails), MailChanges: u.MailChanges.missing(w.MailChanges),
 		Payouts: u.Payouts.missing(w.Payouts), PayoutPlans: u.PayoutPlans.missing(w.PayoutPlans), PayoutFiles: u.PayoutFiles.missing(w.PayoutFiles),
-		Notes: u.Notes.missing(w.Notes), NotesOf: fresh(u.asked.notesOf, w.NotesOf),
+		Notes: u.Notes.missing(w.Notes), NotesOf: fresh(u.asked.notesOf, w.NotesOf), Erasures: u.Erasures.missing(w.Erasures),
 		Tariffs: u.Tariffs.missing(w.Tariffs), AnyOf: w.AnyOf && !u.asked.anyOf,
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
@@ -141,7 +141,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
 		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)
-	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs) + len(m.CardsOn) + len(m.Mails) + len(m.MailChanges) + len(m.Payouts) + len(m.PayoutPlans) + len(m.PayoutFiles) + len(m.Notes) + len(m.NotesOf)
+	n += len(m.Templates) + len(m.TemplatesOf) + len(m.Tariffs) + len(m.CardsOn) + len(m.Mails) + len(m.MailChanges) + len(m.Payouts) + len(m.PayoutPlans) + len(m.PayoutFiles) + len(m.Notes) + len(m.NotesOf) + len(m.Erasures)
 	return m, n > 0 || m.AnyOf
 }
 
@@ -246,6 +246,9 @@ func (u *Unit) addMails(r Rows) {
 	}
 	for _, x := range r.Notes {
 		u.Notes.add(x.ID, x)
+	}
+	for _, x := range r.Erasures {
+		u.Erasures.add(x.Account, x)
 	}
 }
 

@@ -181,6 +181,7 @@ type Wants struct {
 	PayoutFiles []payout.FileID
 	Notes       []string
 	NotesOf     []NoteSubject // all notes about these
+	Erasures    []ledger.AccountID
 }
 
 // Rows are rows of each table.
@@ -220,6 +221,7 @@ type Rows struct {
 	PayoutPlans []PayoutPlan
 	PayoutFiles []PayoutFile // never change
 	Notes       []Note
+	Erasures    []Erasure // one that is done, when it is saved, erases what is personal of its account's holder
 }
 
 // Changes is all that one batch writes. Save does it with one statement per table, in the order of foreign keys.

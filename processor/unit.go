@@ -49,6 +49,7 @@ type Unit struct {
 	PayoutPlans table[PlanID, PayoutPlan]
 	PayoutFiles table[payout.FileID, PayoutFile]
 	Notes       table[string, Note]
+	Erasures    table[ledger.AccountID, Erasure]
 
 	entries  []ledger.Entry
 	events   []Event
@@ -268,7 +269,7 @@ type keeper interface {
 func (u *Unit) tables() []keeper {
 	return []keeper{&u.Payments, &u.Cards, &u.Accounts, &u.Devices, &u.Bindings, &u.Tries, &u.Payees, &u.APIKeys, &u.Operators, &u.Keys,
 		&u.Challenges, &u.Passkeys, &u.SignIns, &u.TopUps, &u.Orders, &u.Templates, &u.Refunds, &u.WakeUps, &u.Aliases, &u.ClosedDays,
-		&u.Webhooks, &u.Deliveries, &u.Tariffs, &u.Mails, &u.MailChanges, &u.Payouts, &u.PayoutPlans, &u.PayoutFiles, &u.Notes}
+		&u.Webhooks, &u.Deliveries, &u.Tariffs, &u.Mails, &u.MailChanges, &u.Payouts, &u.PayoutPlans, &u.PayoutFiles, &u.Notes, &u.Erasures}
 }
 
 // keep makes what the running command staged part of the batch.
@@ -352,6 +353,7 @@ func (u *Unit) changes() Changes {
 	c.New.PayoutPlans, c.Changed.PayoutPlans = u.PayoutPlans.split()
 	c.New.PayoutFiles, _ = u.PayoutFiles.split()
 	c.New.Notes, c.Changed.Notes = u.Notes.split()
+	c.New.Erasures, c.Changed.Erasures = u.Erasures.split()
 	c.New.Evidence, c.New.Audit = u.evidence, u.audit
 	c.Entries, c.Events = u.entries, u.events
 	return c

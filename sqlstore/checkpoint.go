@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,16 +19,21 @@ type checkpointer struct {
 	due     chan struct{}
 	working sync.WaitGroup
 
-	changed int // rows since it was due; of the one who holds the writer
+	changed int         // rows since it was due; of the one who holds the writer
+	full    atomic.Bool // the log has what was erased
 }
 
 // restartWait is how long nobody writes because somebody still reads what is in the log. A request is done reading in less; a
 // backup or a report is not waited for, and the log grows until the next time.
 const restartWait = 20 * time.Millisecond
 
+// emptyAgain is how long after a try to empty the log, which somebody read, the next one comes.
+const emptyAgain = 2 * time.Second
+
 var (
 	passiveCheckpoint = plain("PRAGMA wal_checkpoint(PASSIVE)")
 	restartCheckpoint = plain("PRAGMA wal_checkpoint(RESTART)")
+	emptyCheckpoint   = plain("PRAGMA wal_checkpoint(TRUNCATE)")
 )
 
 // note counts rows that a transaction has changed.
@@ -36,10 +42,7 @@ func (k *checkpointer) note(rows int) {
 		return
 	}
 	k.changed = 0
-	select {
-	case k.due <- struct{}{}:
-	default: // it is at work
-	}
+	k.wake()
 }
 
 // run works until the database is closed. What it cannot move stays in the log, and comes with the next; a disk that takes
@@ -51,6 +54,13 @@ func (k *checkpointer) run(d *sqliteDB) {
 			return
 		case <-k.due:
 		}
+		if k.full.Load() {
+			select {
+			case <-d.closing:
+				return
+			case <-time.After(emptyAgain):
+			}
+		}
 		if err := k.conn.exec(passiveCheckpoint); err != nil {
 			continue
 		}
@@ -59,9 +69,34 @@ func (k *checkpointer) run(d *sqliteDB) {
 		case <-d.closing:
 			return
 		case w := <-d.writer:
-			_ = k.conn.exec(restartCheckpoint)
+			if k.full.Load() {
+				k.empty(k.conn, restartWait)
+			} else {
+				_ = k.conn.exec(restartCheckpoint)
+			}
 			d.writer <- w
 		}
+	}
+}
+
+// empty makes the log an empty file, so that nothing of what was erased is left in it. While somebody reads what is in the log
+// that cannot be, and run tries again. Who calls it holds the writer.
+func (k *checkpointer) empty(c *sqliteConn, wait time.Duration) {
+	c.conn.SetBusyTimeout(restartWait)
+	defer c.conn.SetBusyTimeout(wait)
+	busy := int64(1)
+	_, err := c.run(emptyCheckpoint, 1, nil, func(row scanner) { busy = row.integer(0) })
+	full := err != nil || busy != 0
+	if k.full.Store(full); full {
+		k.wake()
+	}
+}
+
+// wake has run work, unless it is going to anyway.
+func (k *checkpointer) wake() {
+	select {
+	case k.due <- struct{}{}:
+	default:
 	}
 }
 

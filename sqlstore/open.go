@@ -241,8 +241,8 @@ func openConn(path string, readOnly bool) (*sqliteConn, error) {
 	if readOnly {
 		settings = append(settings, "query_only = ON", "cache_size = -8192")
 	} else {
-		// 16 MiB of pages: decisions/0002. The log is moved by a checkpointer.
-		settings = append(settings, "cache_size = -16384", "wal_autocheckpoint = 0")
+		// 16 MiB of pages: decisions/0002. The log is moved by a checkpointer. What is deleted is overwritten: decisions/0041.
+		settings = append(settings, "cache_size = -16384", "wal_autocheckpoint = 0", "secure_delete = ON")
 	}
 	err = conn.SetDefensive(true)
 	for _, setting := range settings {

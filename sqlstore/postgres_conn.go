@@ -228,6 +228,9 @@ func (c *postgresConn) alone(names ...string) error {
 	return err
 }
 
+// scrub has nothing to do: the server's VACUUM comes by itself.
+func (c *postgresConn) scrub() error { return nil }
+
 func (c *postgresConn) announce(newest int64) error {
 	_, err := c.run(notify, 1, func(_ int, to binder) { to.text(strconv.FormatInt(newest, 10)) }, nil)
 	return err

@@ -108,6 +108,7 @@ func (r *rows) Load(w processor.Wants) (processor.Rows, error) {
 	r.loadWebhooks(w, &found)
 	found.Mails = pick(r, mails, mails.byKey, single(w.Mails))
 	found.Notes = join(pick(r, notes, notes.byKey, single(w.Notes)), pick(r, notes, notesOf, single(w.NotesOf)), func(n processor.Note) string { return n.ID })
+	found.Erasures = pick(r, erasures, erasures.byKey, single(w.Erasures))
 	found.MailChanges = pick(r, mailChanges, mailChanges.byKey, single(w.MailChanges))
 	r.loadPayouts(w, &found)
 	if r.err != nil {

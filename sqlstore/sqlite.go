@@ -61,7 +61,7 @@ func (d *sqliteDB) update(ctx context.Context, f func(session) error) error {
 		return err
 	}
 	defer c.rollBack()
-	c.changed = 0
+	c.changed, c.scrubs = 0, false
 	if err := f(c); err != nil {
 		return err
 	}
@@ -69,6 +69,9 @@ func (d *sqliteDB) update(ctx context.Context, f func(session) error) error {
 		return err
 	}
 	d.moving.note(c.changed)
+	if c.scrubs {
+		d.moving.empty(c, busyTimeout)
+	}
 	return nil
 }
 
@@ -114,6 +117,7 @@ type sqliteConn struct {
 	prepared map[*statement]*sqlite.Stmt
 	ctx      context.Context // of the transaction
 	changed  int             // rows, in the transaction
+	scrubs   bool            // the transaction erases
 	args     sqliteArgs
 	row      sqliteRow
 }
@@ -181,6 +185,12 @@ func (c *sqliteConn) alone(...string) error { return nil }
 
 // announce has nothing to do: nobody can listen.
 func (c *sqliteConn) announce(int64) error { return nil }
+
+// scrub has the log emptied. What is overwritten in the database is zeros, since the connection secures what it deletes.
+func (c *sqliteConn) scrub() error {
+	c.scrubs = true
+	return nil
+}
 
 // now is this machine's time: the database has no other.
 func (c *sqliteConn) now() (time.Time, error) { return time.Now(), nil }

@@ -63,6 +63,8 @@ type session interface {
 	alone(names ...string) error
 	// announce tells those who listen of the newest event, once the transaction is committed.
 	announce(newest int64) error
+	// scrub sees to it that nothing is left in the database's files, once the transaction is committed, of what it has overwritten.
+	scrub() error
 	// now is the time by the database's clock, which is the same for all who use it.
 	now() (time.Time, error)
 }

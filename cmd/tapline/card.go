@@ -31,6 +31,7 @@ type cardCmd struct {
 	RemoveDevice cardRemoveDeviceCmd `cmd:"" name:"remove-device" help:"End what a device that was bound before may see and do of your card."`
 	Email        cardEmailCmd        `cmd:"" help:"Be told by e-mail what happens to your card."`
 	Export       cardExportCmd       `cmd:"" help:"Get all that is kept about a card's holder, in JSON (operator)."`
+	Erase        cardEraseCmd        `cmd:"" help:"Erase what is personal of a closed card's holder, for ever (two operators)."`
 	Limits       cardLimitsCmd       `cmd:"" help:"Set the least that payments with your card need."`
 }
 

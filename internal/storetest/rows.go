@@ -295,6 +295,7 @@ func (s *suite) newRowIsThere() {
 		"payout plan":        {New: processor.Rows{PayoutPlans: r.PayoutPlans[:1]}},
 		"wake-up":            {New: processor.Rows{WakeUps: r.WakeUps[2:]}},
 		"e-mail":             {New: processor.Rows{Mails: r.Mails[1:]}},
+		"erasure":            {New: processor.Rows{Erasures: r.Erasures}},
 		"note":               {New: processor.Rows{Notes: r.Notes}},
 		"webhook endpoint":   {New: processor.Rows{Webhooks: r.Webhooks[:1]}},
 		"webhook delivery":   {New: processor.Rows{Deliveries: r.Deliveries[3:]}},

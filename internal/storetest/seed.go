@@ -220,6 +220,7 @@ func seedNotices(c *processor.Changes) {
 	c.New.Mails = []processor.Mail{mailOf("m1"), mailOf("m2")}
 	c.New.Mails[1].State, c.New.Mails[1].NextAt, c.New.Mails[1].Address, c.New.Mails[1].Facts = processor.MailSent, time.Time{}, "", processor.MailFacts{}
 	c.New.Notes = []processor.Note{{ID: "n1", Subject: "card:c1", Text: "called — 来电", By: "op", At: noon}}
+	c.New.Erasures = []processor.Erasure{{Account: "card2", AskedBy: "op", AskedAt: noon}}
 	c.New.MailChanges = []processor.MailChange{{Account: "card1", Address: "sealed", Language: "zh", Code: "1.mac", ExpiresAt: noon}, {Account: "card2"}}
 }
 
@@ -259,6 +260,7 @@ func everythingWants() processor.Wants {
 	w.WakeUps = []processor.WakeID{{Device: "phone1", Kind: "approve"}, {Device: "phone1", Kind: "card"}, {Device: "phone2", Kind: "debit"}}
 	w.Webhooks, w.Deliveries = []string{"e1", "e2", "e3"}, []string{"d1", "d2", "d3", "d4"}
 	w.Notes, w.NotesOf = []string{"n1"}, []processor.NoteSubject{"card:c1"}
+	w.Erasures = []ledger.AccountID{"card1", "card2"}
 	w.Mails, w.MailChanges = []string{"m1", "m2"}, []ledger.AccountID{"card1", "card2"}
 	w.Payouts, w.PayoutFiles = []payout.ID{"out_1", "out_2", "out_3"}, []payout.FileID{"f1", "f2"}
 	w.PayoutPlans = []processor.PlanID{{Payee: "shop", Currency: "CNY"}, {Payee: "shut", Currency: "CNY"}}

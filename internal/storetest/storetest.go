@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"absent rows are left out", (*suite).absentRows},
 		{"a row comes once however often it is named", (*suite).rowsComeOnce},
 		{"rows by other columns", (*suite).rowsByOtherColumns},
+		{"what is personal of a holder is erased", (*suite).holderErased},
 		{"a new row that is there is a conflict", (*suite).newRowIsThere},
 		{"a changed row that is not there is an error", (*suite).changedRowIsNotThere},
 		{"an error leaves nothing", (*suite).errorLeavesNothing},
@@ -173,6 +174,7 @@ func sorted(r processor.Rows) processor.Rows {
 	r.PayoutFiles = by(r.PayoutFiles, func(f processor.PayoutFile) string { return string(f.ID) })
 	r.Deliveries = by(r.Deliveries, func(d processor.Delivery) string { return d.ID })
 	r.Notes = by(r.Notes, func(n processor.Note) string { return n.ID })
+	r.Erasures = by(r.Erasures, func(e processor.Erasure) string { return string(e.Account) })
 	r.Mails = by(r.Mails, func(m processor.Mail) string { return m.ID })
 	r.MailChanges = by(r.MailChanges, func(c processor.MailChange) string { return string(c.Account) })
 	r.Accounts = by(r.Accounts, accountKey)
