@@ -222,6 +222,8 @@ func (c *StepPayout) Do(u *Unit) error {
 		return ErrSameOperator
 	case c.Verb == payout.Approve:
 		after.ApprovedBy = by
+	case c.Verb == payout.Confirm:
+		after.ReturnedBy = "" // the bank has paid: who thought otherwise has not asked for it to be given back
 	case c.Verb == payout.Return && c.Alone > 0 && p.Amount.Minor > c.Alone && p.ReturnedBy == "":
 		p.ReturnedBy = by
 		p.Version++

@@ -145,6 +145,26 @@ func TestPayoutsTakeTwoAboveTheLimit(t *testing.T) {
 	s.expectShop(9000, 600)
 }
 
+// TestAReturnThatWasAskedForBeforeTheBankPaidIsNoHalfOfALaterOne is about one operator who finds what another one has asked for,
+// and what came to nothing when the bank paid after all.
+func TestAReturnThatWasAskedForBeforeTheBankPaidIsNoHalfOfALaterOne(t *testing.T) {
+	s := richShop(t)
+	s.must(pay("out_1", 600))
+	s.must(send("pof_1", "out_1"))
+	back := func(op OperatorID) *StepPayout {
+		c := step("out_1", payout.Return, op)
+		c.Alone = 500
+		return c
+	}
+	s.must(back(chief))
+	s.must(step("out_1", payout.Confirm, second))
+	s.must(back(second)) // asks for it
+	s.expectShop(8400, 0)
+	s.refuses(back(second), ErrSameOperator)
+	s.must(back(chief))
+	s.expectShop(9000, 0)
+}
+
 // TestAThiefWhoChangesTheBankAccountHasToWait is about somebody who acts as an operator just before a payout.
 func TestAThiefWhoChangesTheBankAccountHasToWait(t *testing.T) {
 	s := richShop(t)
