@@ -102,6 +102,19 @@ func (t Turnover) Take(minor int64, counted time.Time) Turnover {
 	return t
 }
 
+// LastPaid is a day on which the account paid, or after which it paid, as far as its turnover tells: what is only held, or was given
+// back, does not count. Zero if it tells of none.
+func (a Account) LastPaid() time.Time {
+	t := a.Turnover
+	switch {
+	case t.DaySum > a.DebitsPending:
+		return t.Day
+	case t.MonthSum > a.DebitsPending:
+		return time.Date(t.Day.Year(), t.Day.Month(), 1, 0, 0, 0, 0, time.UTC)
+	}
+	return time.Time{}
+}
+
 func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 func sameMonth(a, b time.Time) bool {

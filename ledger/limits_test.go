@@ -118,3 +118,23 @@ func TestTurnoverNeverForgetsWhatCounts(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsOnlyHeldIsNoPayment(t *testing.T) {
+	first, next := at("2026-01-30T23:00:00Z"), at("2026-01-31T01:00:00Z")
+	for _, tc := range []struct {
+		name string
+		Account
+		want time.Time
+	}{
+		{"never", Account{}, time.Time{}},
+		{"held", Account{DebitsPending: 10, Turnover: Turnover{}.Add(10, next)}, time.Time{}},
+		{"given back", Account{Turnover: Turnover{}.Add(10, next).Take(10, next)}, time.Time{}},
+		{"paid", Account{Turnover: Turnover{}.Add(10, next)}, utcDay(next)},
+		{"paid, and held", Account{DebitsPending: 7, Turnover: Turnover{}.Add(10, next).Add(7, next)}, utcDay(next)},
+		{"paid in that month, and held", Account{DebitsPending: 7, Turnover: Turnover{}.Add(10, first).Add(7, next)}, at("2026-01-01T00:00:00Z")},
+	} {
+		if got := tc.LastPaid(); !got.Equal(tc.want) {
+			t.Errorf("%s: it paid on %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}

@@ -156,7 +156,7 @@ func (c *Instruct) facts(u *Unit, card Card, payee Payee, a payment.Assurance, m
 		TapSpentToday: card.Tapped.on(u.Now), PayeeMoved: moved, KnownPayees: card.Rules.KnownPayees,
 	}
 	account, _ := u.Accounts.Get(card.Account)
-	f.Unused = min(u.Now.Sub(account.Turnover.Day), u.Now.Sub(card.CreatedAt))
+	f.Unused = min(u.Now.Sub(account.LastPaid()), u.Now.Sub(card.CreatedAt))
 	if id, ok := c.known(payee, card); ok {
 		f.PayeeKnown = !u.paid[id].IsZero()
 	}
