@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -177,5 +178,28 @@ func TestTheDatabaseHoldsNoAddress(t *testing.T) {
 				t.Errorf("%s holds %q", name, secret)
 			}
 		}
+	}
+}
+
+// Whoever has a card and a domain of his own confirms an address there, and between the confirmations has codes mailed to strangers.
+func TestAConfirmedAddressClearsNoWayForCodesToStrangers(t *testing.T) {
+	w := openWorld(t, withMail)
+	id := consent.CardID(w.card.ID)
+	strangers := 0
+	for round := range 4 {
+		for i := range 2 {
+			address := fmt.Sprintf("stranger%d.%d@mail.example", round, i)
+			if _, err := w.phone.AskEmail(w.ctx, id, rightPIN, address, "en"); err == nil {
+				strangers++
+			}
+		}
+		own := fmt.Sprintf("own%d@evil.example", round)
+		if _, err := w.phone.AskEmail(w.ctx, id, rightPIN, own, "en"); err == nil {
+			_, err = w.phone.ConfirmEmail(w.ctx, id, w.mailed(own))
+			w.must(err)
+		}
+	}
+	if strangers > 3 {
+		t.Errorf("%d strangers were mailed within one hour", strangers)
 	}
 }

@@ -209,7 +209,9 @@ func (c *ConfirmEmail) Do(u *Unit) error {
 		return nil
 	}
 	c.Refused = false
-	u.Tries.Put(codesOf(card.Account), Tries{TriesID: codesOf(card.Account)})
+	// Only this code is given back: those to strangers go on counting, or an address of one's own would clear the way for more.
+	codes, _ := u.Tries.Get(codesOf(card.Account))
+	u.Tries.Put(codesOf(card.Account), Tries{codesOf(card.Account), codes.Succeed(codesOfAccount, false)})
 	before := card.Mail
 	card.Mail = CardMail{Address: change.Address, Language: change.Language, Since: u.Now}
 	c.After = u.moveMail(card, before, "email_changed")
