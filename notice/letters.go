@@ -30,7 +30,7 @@ var advised = map[string]string{
 	"payment.settled": adviseFreeze, "card.skim_suspected": adviseFreeze, "card.pin_alarm": adviseFreeze, "card.bound": adviseContact,
 	"card.pin_changed": adviseContact, "card.passkey_added": adviseContact, "card.code_issued": adviseFreeze, "card.limits_changed": adviseContact,
 	"card.unfrozen": adviseContact, "card.email_changed": adviseContact, processor.MailMoved: adviseContact, "card.exported": adviseContact,
-	"card.adjusted": adviseContact, "card.device_removed": adviseContact,
+	"card.adjusted": adviseContact, "card.device_removed": adviseContact, "card.paid_out": adviseContact,
 }
 
 var languages = map[string]words{
@@ -47,6 +47,7 @@ var languages = map[string]words{
 			"card.skim_suspected": "Somebody may have read your card", "card.pin_alarm": "Too many wrong PINs for your card",
 			"card.email_changed": "This address is told of your card from now on",
 			"card.exported":      "All that is kept about you was handed out",
+			"card.paid_out":      "What was left on your closed card is paid out",
 			processor.MailMoved:  "This address is told nothing of your card any more", processor.MailCode: "Your code",
 		},
 		advice: map[string]string{
@@ -70,6 +71,7 @@ var languages = map[string]words{
 			"card.skim_suspected": "可能有人读取了您的卡", "card.pin_alarm": "您的卡 PIN 错误次数过多",
 			"card.email_changed": "今后将通过此邮箱通知您的卡的情况",
 			"card.exported":      "与您有关的全部资料已被导出",
+			"card.paid_out":      "您已注销的卡的余额正在退还",
 			processor.MailMoved:  "此邮箱不再接收您的卡的通知", processor.MailCode: "您的代码",
 		},
 		advice: map[string]string{

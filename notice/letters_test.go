@@ -20,6 +20,12 @@ func TestEveryKindHasWords(t *testing.T) {
 	if len(english.subjects) != len(chinese.subjects) || len(english.advice) != len(chinese.advice) {
 		t.Error("one language has more words than the other")
 	}
+	// Money that leaves without the holder is told of in words, and with what to do.
+	for _, kind := range []string{"payment.settled", "card.adjusted", "card.paid_out"} {
+		if english.subjects[kind] == "" || advised[kind] == "" {
+			t.Errorf("%s has no subject, or no advice", kind)
+		}
+	}
 	for kind := range advised {
 		if english.subjects[kind] == "" {
 			t.Errorf("%s has advice and no subject", kind)
