@@ -275,6 +275,10 @@ func TestHolderSetsLimitsOfTheirOwn(t *testing.T) {
 	p.press("Next")
 	p.see("Write an amount such as 12.50, or nothing.")
 	set("In a day, at most", "50.5")
+	set("Payments in a day", "0") // none at all: not as many as one likes
+	p.press("Next")
+	p.see("Write a number, or nothing.")
+	set("Payments in a day", "12")
 	p.press("Next")
 	p.see("Give both times, and not the same twice.")
 	set("Until", "06:30")

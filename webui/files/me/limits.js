@@ -32,7 +32,7 @@ export function limits(here) {
   const typed = () => {
     all.forEach((one) => one.tell(''));
     const amount = (/** @type {typeof known} */ one) => one.input.value.trim() ? parse(one.input.value, currency)?.minor : 0;
-    const number = (/** @type {typeof known} */ one) => /^\s*\d{0,9}\s*$/.test(one.input.value) ? Number(one.input.value) : undefined;
+    const number = (/** @type {typeof known} */ one) => /^\s*([1-9]\d{0,8})?\s*$/.test(one.input.value) ? Number(one.input.value) : undefined;
     const own = Object.fromEntries([...sums.map((name) => [name, amount(fields[name])]), ...counts.map((name) => [name, number(fields[name])])]);
     const least = amount(known);
     const wrong = [...sums, ...counts].find((name) => own[name] === undefined);
