@@ -34,7 +34,7 @@ func TestAHolderIsErasedByTwoOnceNothingIsOpen(t *testing.T) {
 	s.refuses(erase(second, true), ErrNoErasure) // too late
 	s.must(erase(second, false))
 	s.clock.Advance(ErasureLife - time.Second)
-	s.must(&TopUp{Operated: by, ID: "top_9", Account: "acc_card", Amount: cny(300)}) // a refund, late
+	s.must(&Adjust{Operated: by, ID: "adj_8", Account: "acc_card", Amount: cny(300)}) // as a late refund does
 	s.refuses(erase(chief, true), ErrErasureBalance)
 	s.must(&Adjust{Operated: by, ID: "adj_9", Account: "acc_card", Debit: true, Amount: cny(300)})
 	done := erase(chief, true)
