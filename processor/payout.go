@@ -111,6 +111,9 @@ func (c *MakePayout) Do(u *Unit) error {
 	if !ok {
 		return ErrCurrency
 	}
+	if !u.PayoutPlans.asked[PlanID{c.Payee, currency}] {
+		return ErrNoBankAccount // the payee, or its account in the currency, is of this very batch
+	}
 	row, _ := u.PayoutPlans.Get(PlanID{c.Payee, currency})
 	plan := row.At(u.Now)
 	if plan.To == (payout.BankAccount{}) {
