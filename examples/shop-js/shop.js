@@ -88,8 +88,12 @@ async function hook(request, response) {
   }
   if (event.type === 'order.paid' && !event.data.test) {
     const order = await tapline.getOrder({ id: event.data.id });
-    if (order.state === 'paid' && !sent.has(order.id)) console.log('sent the book of order', order.reference);
-    sent.add(order.id);
+    // The payee may take other orders as well, such as those of a template: only one that this shop has made, at its price, buys the book.
+    const ours = [...orders.values()].includes(order.id) && order.amount.minor === price.minor && order.amount.currency === price.currency;
+    if (ours && order.state === 'paid' && !sent.has(order.id)) {
+      console.log('sent the book of order', order.reference);
+      sent.add(order.id);
+    }
   }
   response.writeHead(204).end();
 }

@@ -129,6 +129,9 @@ func (r *run) decideTopUp() *request {
 		return nil
 	}
 	id, operator, confirm := any1(r, r.topUps), any1(r, r.operators), r.rng.IntN(4) > 0
+	if r.rng.IntN(2) == 0 {
+		id = r.topUps[len(r.topUps)-1] // the older ones have been decided, mostly
+	}
 	q := r.operator(operator, "decides %s: %v", id, confirm)
 	q.make = func() processor.Command {
 		return &processor.DecideTopUp{Operated: by(operator), ID: id, Confirm: confirm}

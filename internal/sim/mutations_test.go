@@ -13,7 +13,7 @@ import (
 var mutate = flag.Bool("mutations", false, "run every mutation; without it they are only tried on the source")
 
 // mutationSeeds is how many seeds a mutation has to survive to be missed.
-const mutationSeeds = "300"
+const mutationSeeds = "1000"
 
 // edit changes a place of the source.
 type edit struct{ file, old, new string }
