@@ -128,29 +128,40 @@ func (r *reconciling) byReference() {
 			}
 		}
 	}
-	for i, l := range r.lines {
-		var same, other []int
-		for _, t := range r.tokens[i] {
-			for _, m := range named[t] {
-				switch {
-				case r.done[m] || slices.Contains(same, m) || slices.Contains(other, m):
-				case r.movements[m].Amount == l.Amount && r.movements[m].In == l.In:
-					same = append(same, m)
-				default:
-					other = append(other, m)
-				}
+	// A cent that somebody sends with another's reference must not keep the true line from its movement.
+	for _, exact := range []bool{true, false} {
+		for i := range r.lines {
+			if !r.lineDone[i] {
+				r.namedBy(i, named, exact)
 			}
 		}
-		switch {
-		case len(same) == 1:
-			r.pair(i, same[0], ByReference)
-		case len(same) > 1:
-			r.lineDone[i] = true
-			r.Breaks = append(r.Breaks, Break{Why: Ambiguous, Bank: &r.lines[i]})
-		case len(other) == 1:
-			r.lineDone[i], r.done[other[0]] = true, true
-			r.Breaks = append(r.Breaks, Break{Why: AmountDiffers, Bank: &r.lines[i], Books: &r.movements[other[0]]})
+	}
+}
+
+// namedBy pairs a line with the one movement that it names: of its amount and direction, or, unless exact, of others.
+func (r *reconciling) namedBy(i int, named map[string][]int, exact bool) {
+	l := &r.lines[i]
+	var same, other []int
+	for _, t := range r.tokens[i] {
+		for _, m := range named[t] {
+			switch {
+			case r.done[m] || slices.Contains(same, m) || slices.Contains(other, m):
+			case r.movements[m].Amount == l.Amount && r.movements[m].In == l.In:
+				same = append(same, m)
+			default:
+				other = append(other, m)
+			}
 		}
+	}
+	switch {
+	case len(same) == 1:
+		r.pair(i, same[0], ByReference)
+	case len(same) > 1:
+		r.lineDone[i] = true
+		r.Breaks = append(r.Breaks, Break{Why: Ambiguous, Bank: l})
+	case len(other) == 1 && !exact:
+		r.lineDone[i], r.done[other[0]] = true, true
+		r.Breaks = append(r.Breaks, Break{Why: AmountDiffers, Bank: l, Books: &r.movements[other[0]]})
 	}
 }
 

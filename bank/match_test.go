@@ -53,13 +53,14 @@ func TestReconcilingFindsEachMovementAndEachBreak(t *testing.T) {
 			[]string{"1 is top_b by amount and date", "2 is out_a by amount and date"}},
 		"the nearest day first": {"2026-03-06,1,CNY,,\n2026-03-04,1,CNY,,\n", []bank.Movement{movement("top_4", 4, 100, true), movement("top_5", 5, 100, true)},
 			[]string{"1 is top_5 by amount and date", "2 is top_4 by amount and date"}},
-		"too long ago":                  {"2026-03-09,1,CNY,,\n2026-03-01,2,CNY,,\n", []bank.Movement{movement("top_a", 5, 100, true)}, []string{"not in the books 1", "not in the books 2", "not at the bank top_a"}},
-		"out is not in":                 {"2026-03-05,-1,CNY,,\n", []bank.Movement{movement("top_a", 5, 100, true)}, []string{"not in the books 1", "not at the bank top_a"}},
-		"another currency":              {"2026-03-05,100,JPY,,\n", []bank.Movement{movement("top_a", 5, 100, true)}, []string{"not in the books 1", "not at the bank top_a"}},
-		"a named one of another amount": {"2026-03-05,99.00,CNY,top_aaaaaa,\n", []bank.Movement{movement("top_aaaaaa", 5, 10000, true)}, []string{"the amount differs 1 top_aaaaaa"}},
-		"the same line twice":           {"2026-03-05,1,CNY,top_aaaaaa,\n2026-03-05,1,CNY,top_aaaaaa,\n", []bank.Movement{movement("top_aaaaaa", 5, 100, true)}, []string{"1 is top_aaaaaa by reference", "not in the books 2"}},
-		"two that are named":            {"2026-03-05,1,CNY,,top_aaaaaa top_bbbbbb\n", []bank.Movement{movement("top_aaaaaa", 5, 100, true), movement("top_bbbbbb", 5, 100, true)}, []string{"it names several 1", "not at the bank top_aaaaaa", "not at the bank top_bbbbbb"}},
-		"beyond the statement's days":   {"2026-03-05,1,CNY,,\n", []bank.Movement{movement("top_a", 6, 100, true), movement("top_b", 6, 999, true)}, []string{"1 is top_a by amount and date"}},
+		"too long ago":                   {"2026-03-09,1,CNY,,\n2026-03-01,2,CNY,,\n", []bank.Movement{movement("top_a", 5, 100, true)}, []string{"not in the books 1", "not in the books 2", "not at the bank top_a"}},
+		"out is not in":                  {"2026-03-05,-1,CNY,,\n", []bank.Movement{movement("top_a", 5, 100, true)}, []string{"not in the books 1", "not at the bank top_a"}},
+		"another currency":               {"2026-03-05,100,JPY,,\n", []bank.Movement{movement("top_a", 5, 100, true)}, []string{"not in the books 1", "not at the bank top_a"}},
+		"a named one of another amount":  {"2026-03-05,99.00,CNY,top_aaaaaa,\n", []bank.Movement{movement("top_aaaaaa", 5, 10000, true)}, []string{"the amount differs 1 top_aaaaaa"}},
+		"a cent with its name before it": {"2026-03-05,0.01,CNY,top_aaaaaa,\n2026-03-05,100.00,CNY,top_aaaaaa,\n", []bank.Movement{movement("top_aaaaaa", 5, 10000, true)}, []string{"2 is top_aaaaaa by reference", "not in the books 1"}},
+		"the same line twice":            {"2026-03-05,1,CNY,top_aaaaaa,\n2026-03-05,1,CNY,top_aaaaaa,\n", []bank.Movement{movement("top_aaaaaa", 5, 100, true)}, []string{"1 is top_aaaaaa by reference", "not in the books 2"}},
+		"two that are named":             {"2026-03-05,1,CNY,,top_aaaaaa top_bbbbbb\n", []bank.Movement{movement("top_aaaaaa", 5, 100, true), movement("top_bbbbbb", 5, 100, true)}, []string{"it names several 1", "not at the bank top_aaaaaa", "not at the bank top_bbbbbb"}},
+		"beyond the statement's days":    {"2026-03-05,1,CNY,,\n", []bank.Movement{movement("top_a", 6, 100, true), movement("top_b", 6, 999, true)}, []string{"1 is top_a by amount and date"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := bank.Read([]byte(heading+tc.file), "")

@@ -53,16 +53,28 @@ func (c *call) makePayoutFile() (answer, error) {
 
 // ready names the payouts of a currency that may be sent, and says whether there are more than a file has.
 func (c *call) ready(currency money.Currency) (ids []payout.ID, more bool, err error) {
-	q := processor.PayoutQuery{State: payout.Ready, Currency: currency, Oldest: true, Limit: processor.MaxInFile + 1}
 	err = c.Store.View(c.r.Context(), func(r processor.Reader) error {
-		found, err := r.Payouts(q)
-		ids, more = nil, len(found) == q.Limit
-		for _, p := range found {
-			if !p.To.Cash && len(ids) < processor.MaxInFile {
+		ids, more = nil, false
+		q := processor.PayoutQuery{State: payout.Ready, Currency: currency, Oldest: true, Limit: processor.MaxInFile + 1}
+		for {
+			found, err := r.Payouts(q)
+			if err != nil {
+				return err
+			}
+			for _, p := range found {
+				q.From, q.AfterID = p.MadeAt, p.ID
+				if p.To.Cash {
+					continue
+				}
+				if more = len(ids) == processor.MaxInFile; more {
+					return nil
+				}
 				ids = append(ids, p.ID)
 			}
+			if len(found) < q.Limit {
+				return nil
+			}
 		}
-		return err
 	})
 	return ids, more, err
 }
