@@ -53,6 +53,9 @@ const maxSteps = 16
 // actorFor is the test card that is to pay. One that is made for the payment has the order's currency.
 func (s *Sandbox) actorFor(ctx context.Context, in api.NewTestPayment, o order.Order) (*actor, error) {
 	if in.Card != "" {
+		if consent.CardID(in.Card).Check() != nil {
+			return nil, ErrUnknownCard // the beginning of an id would have all cards looked at
+		}
 		found, err := s.actors(ctx, in.Card)
 		if err != nil || len(found) != 1 || found[0].ID != in.Card {
 			return nil, errorOr(err, ErrUnknownCard)
