@@ -128,11 +128,15 @@ func (u *Unit) wantHolder(w *Wants, account ledger.AccountID) {
 	}
 }
 
+// nobodysDevice is the id of no device, and of none that a decoy has wanted before: so a card's devices are looked for as often as
+// those of none.
+const nobodysDevice payment.DeviceID = "-"
+
 // wantTold names who is told what happens to a card, whether there is one or not.
 func (w *Wants) wantTold(u *Unit, id payment.CardID) {
 	w.BoundTo = append(w.BoundTo, id)
 	if u.asked.boundTo[id] {
-		w.wakeable("")
+		w.wakeable(nobodysDevice)
 		w.wakeable(u.BoundTo(id)...)
 	}
 }
