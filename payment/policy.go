@@ -64,8 +64,10 @@ type Policy struct {
 
 // DefaultPolicy asks for everything. Its tap limits count once an operator lowers the level: 50.00 for a payment and
 // 150.00 a day in a currency with two decimal digits. With a number that was only read, 500.00 and 1,000.00 at any level.
+// Accounts are dormant after two years.
 var DefaultPolicy = Policy{
 	Level: LevelApprove, TapLimit: 50_00, TapDailyLimit: 150_00, IdentifiedLimit: 500_00, IdentifiedDailyLimit: 1000_00,
+	DormantAfter: 730 * 24 * time.Hour,
 }
 
 // TapFacts is what the level of a payment depends on, besides the policy.

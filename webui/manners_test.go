@@ -1,6 +1,10 @@
 package webui_test
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -29,6 +33,54 @@ func TestEveryProblemOfTheDocumentHasWords(t *testing.T) {
 				t.Errorf("%s has no words for the problem %s", language, m[1])
 			}
 		}
+	}
+}
+
+// What a device, or anybody, may be answered has words on the pages of payers, which are not served those of staff.
+func TestPayersAreToldOfTheirProblemsInWords(t *testing.T) {
+	w := openWorld(t)
+	get := func(path string) string {
+		t.Helper()
+		answer, err := http.Get(w.url + path)
+		w.must(err)
+		text, err := io.ReadAll(answer.Body)
+		w.must(errors.Join(err, answer.Body.Close()))
+		return string(text)
+	}
+	var document struct {
+		Paths map[string]map[string]struct {
+			Security  []map[string]any
+			Responses map[string]struct{ Description string }
+		}
+	}
+	w.must(json.Unmarshal([]byte(get("/openapi.json")), &document))
+	words, seen := get("/words/en.js"), 0
+	for path, operations := range document.Paths {
+		for method, o := range operations {
+			staff := len(o.Security) > 0
+			for _, by := range o.Security {
+				staff = staff && by["device_token"] == nil && by["device_signature"] == nil
+			}
+			if staff {
+				continue
+			}
+			for status, answer := range o.Responses {
+				if status < "400" {
+					continue
+				}
+				for _, code := range strings.Split(answer.Description, ", ") {
+					if slices.Contains([]string{"missing_scope", "unknown_head", "No token"}, code) {
+						continue // of API keys, of auditors, and of OAuth's own form
+					}
+					if seen++; !strings.Contains(words, `"problem.`+code+`":`) {
+						t.Errorf("%s %s may answer %s, for which payers' pages have no words", method, path, code)
+					}
+				}
+			}
+		}
+	}
+	if seen < 250 {
+		t.Errorf("devices may be answered in %d ways only", seen)
 	}
 }
 

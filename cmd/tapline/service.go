@@ -366,6 +366,7 @@ func demoOptions(dir string) serviceOptions {
 		databaseFlags: databaseFlags{DB: filepath.Join(dir, "tapline.db")}, Environment: "test", Policy: payment.DefaultPolicy.Level.String(),
 		TapLimit: payment.DefaultPolicy.TapLimit, TapDailyLimit: payment.DefaultPolicy.TapDailyLimit,
 		IdentifiedLimit: payment.DefaultPolicy.IdentifiedLimit, IdentifiedDailyLimit: payment.DefaultPolicy.IdentifiedDailyLimit,
+		DormantAfter: int(payment.DefaultPolicy.DormantAfter / (24 * time.Hour)),
 		CodeDigits: 2, SkimStep: 50, PINQueue: 64, log: slog.New(slog.DiscardHandler),
 	}
 	o.Keys = o.besideDB("-keys")
