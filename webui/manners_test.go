@@ -86,8 +86,8 @@ func TestPayersAreToldOfTheirProblemsInWords(t *testing.T) {
 
 // Pages of payers, approvers and cardholders are not served the words of operators and payees (staffWords in webui.go).
 func TestPayerPagesUseNoWordsOfStaff(t *testing.T) {
-	staff := regexp.MustCompile(`^(operator|till|demo|words)[/.]|^ui/ask\.js$`)
-	foreign := regexp.MustCompile(`'(?:op|till)\.[a-z_.]*'|'/ui/ask\.js'`)
+	staff := regexp.MustCompile(`^(operator|till|demo|words)[/.]|^ui/(?:ask|signin)\.js$`)
+	foreign := regexp.MustCompile(`'(?:op|till|demo|signin)\.[a-z_.]*'|'/ui/(?:ask|signin)\.js'`)
 	looked := 0
 	for name, text := range scripts(t) {
 		if staff.MatchString(name) {

@@ -165,7 +165,7 @@ func TestTheTillGivesMoneyBack(t *testing.T) {
 	}
 	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(till.downloads("Download as CSV"), "\ufeff"))).ReadAll()
 	w.must(err)
-	if len(rows) != 2 || strings.Join(rows[1][2:], " ") != "12.50 12.50 0.00 CNY 1045 Two books" {
+	if len(rows) != 2 || strings.Join(rows[1][2:], " ") != "12.50 12.50 0.00 0.00 CNY 1045 Two books" {
 		t.Errorf("the table is %q", rows)
 	}
 	till.fill("Find a payment", "books 1046")

@@ -95,12 +95,13 @@ func load() map[string]file {
 
 // staffWords are lines of a catalogue that only operators and payees see, which is a third of it. Other pages are served the
 // catalogue without them.
-var staffWords = regexp.MustCompile(`(?m)^  "(?:(?:op|till)\.|problem\.(?:` + staffProblems + `)")[^\n]*\n`)
+var staffWords = regexp.MustCompile(`(?m)^  "(?:(?:op|till|demo|signin)\.|problem\.(?:` + staffProblems + `)")[^\n]*\n`)
 
 // staffProblems are codes of problems that only operations of operators and payees answer with.
 const staffProblems = `(?:unknown_|no_)?(?:payout|bank)\w*|nothing_ready|day_\w+|(?:unknown_|too_many_)?webhook_\w+|unknown_(?:head|fee|operator|top_up|api_key)|` +
 	`operator_\w+|second_operator|already_enrolled|top_up_over|not_refundable|refund_exceeds|payee_balance|card_not_closed|account_not_empty|` +
-	`payment_open|no_erasure|too_many_(?:notes|api_keys|order_templates)|api_key_over|report_too_long|order_template_terms|(?:payee|card)_exists|order_sum|missing_scope`
+	`payment_open|no_erasure|too_many_(?:notes|api_keys|order_templates)|api_key_over|report_too_long|order_template_terms|(?:payee|card)_exists|order_sum|missing_scope|` +
+	`unknown_account|too_large|account_balance|clock_back`
 
 // uncommented is a script without the lines that are comments only, which are for those who read files. Lines keep their
 // numbers.

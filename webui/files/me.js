@@ -9,7 +9,6 @@ import { explain, t, when } from '/ui/words.js';
 import { activate, codeFromAddress } from '/me/activate.js';
 import { devices, joining } from '/me/devices.js';
 import { history } from '/me/history.js';
-import { limits } from '/me/limits.js';
 import { watch } from '/me/news.js';
 import { passkeys } from '/me/passkeys.js';
 import { changePIN } from '/me/pin.js';
@@ -138,7 +137,7 @@ function actions(here) {
     [card.state === 'active', 'freeze', freeze, { kind: 'danger', icon: 'stop' }],
     [own && card.state === 'frozen' && !card.lost_at && !card.frozen_by_operator, 'unfreeze', unfreeze, { icon: 'lock' }],
     [own && works, 'pin', changePIN, { kind: 'second' }],
-    [own && works, 'limits', limits, { kind: 'second' }],
+    [own && works, 'limits', (at) => import('/me/limits.js').then((m) => m.limits(at)), { kind: 'second' }],
     [works, 'passkeys', passkeys, { kind: 'second' }],
     [true, 'devices', devices, { kind: 'second' }],
     [own && works && !card.lost_at, 'lost', lost, { kind: 'second' }],
