@@ -367,7 +367,7 @@ func demoOptions(dir string) serviceOptions {
 		TapLimit: payment.DefaultPolicy.TapLimit, TapDailyLimit: payment.DefaultPolicy.TapDailyLimit,
 		IdentifiedLimit: payment.DefaultPolicy.IdentifiedLimit, IdentifiedDailyLimit: payment.DefaultPolicy.IdentifiedDailyLimit,
 		DormantAfter: int(payment.DefaultPolicy.DormantAfter / (24 * time.Hour)),
-		CodeDigits: 2, SkimStep: 50, PINQueue: 64, log: slog.New(slog.DiscardHandler),
+		CodeDigits:   2, SkimStep: 50, PINQueue: 64, log: slog.New(slog.DiscardHandler),
 	}
 	o.Keys = o.besideDB("-keys")
 	return o
