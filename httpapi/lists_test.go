@@ -336,3 +336,17 @@ func TestAPageHasFiftyIfNobodySays(t *testing.T) {
 		t.Errorf("a page has %d, and next is %q", len(ids), next)
 	}
 }
+
+// Notes of one moment stand in one order, however the database finds them.
+func TestNotesOfOneMomentAreInTheOrderOfTheirIDs(t *testing.T) {
+	s := openStation(t)
+	token, subject := s.token(s.operator), "payee:"+handle
+	for range 20 {
+		s.admin(token, "/notes", api.NewNote{Subject: subject, Text: "seen"}).expect(201, "")
+	}
+	var got api.Notes
+	s.get("/v1/admin/notes?subject="+subject, token).into(200, &got)
+	if list := got.Notes; len(list) != 20 || !slices.IsSortedFunc(list, func(a, b api.Note) int { return strings.Compare(b.ID, a.ID) }) {
+		t.Errorf("got %v, want 20 by falling id", list)
+	}
+}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -40,14 +41,14 @@ func noteView(n processor.Note) api.Note {
 	return api.Note{ID: n.ID, Subject: string(n.Subject), Text: n.Text, By: string(n.By), At: n.At}
 }
 
-// notesAbout are notes, the newest first.
+// notesAbout are notes, the newest first, and those of the same time by id.
 func notesAbout(r processor.Reader, subjects ...processor.NoteSubject) ([]api.Note, error) {
 	rows, err := r.Load(processor.Wants{NotesOf: subjects})
 	list := make([]api.Note, 0, len(rows.Notes))
 	for _, n := range rows.Notes {
 		list = append(list, noteView(n))
 	}
-	slices.SortFunc(list, func(a, b api.Note) int { return b.At.Compare(a.At) })
+	slices.SortFunc(list, func(a, b api.Note) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.ID, a.ID)) })
 	return list, err
 }
 

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"tapline/api"
 	"tapline/consent"
+	"tapline/processor"
 )
 
 // noteCmd is about notes of operators.
@@ -14,7 +18,7 @@ type noteCmd struct {
 // noteAddCmd writes a note.
 type noteAddCmd struct {
 	operatorFlags
-	Subject        string `arg:"" help:"What it is about, such as card:card_x, account:acc_x, payee:books@shop or payment:pay_x."`
+	Subject        string `arg:"" help:"What it is about: a card's, an account's or a payment's id, or a payee's handle."`
 	Text           string `arg:"" help:"What to note: at most 2000 characters."`
 	IdempotencyKey string `placeholder:"KEY" help:"Send again, under the key that was told, what was not answered: it is done once."`
 	jsonFlag
@@ -28,12 +32,16 @@ that person.`
 
 // Run writes the note.
 func (cmd *noteAddCmd) Run(a *app) error {
+	subject, err := noteSubject(cmd.Subject)
+	if err != nil {
+		return err
+	}
 	client, err := cmd.client(a)
 	if err != nil {
 		return err
 	}
 	return writeFlags{IdempotencyKey: cmd.IdempotencyKey}.once(a, func(a *app) error {
-		n, err := client.WriteNote(a.ctx, api.NewNote{Subject: cmd.Subject, Text: cmd.Text})
+		n, err := client.WriteNote(a.ctx, api.NewNote{Subject: subject, Text: cmd.Text})
 		if err != nil {
 			return err
 		}
@@ -44,17 +52,21 @@ func (cmd *noteAddCmd) Run(a *app) error {
 // noteListCmd lists notes.
 type noteListCmd struct {
 	operatorFlags
-	Subject string `arg:"" help:"What they are about, such as card:card_x."`
+	Subject string `arg:"" help:"What they are about: a card's, an account's or a payment's id, or a payee's handle."`
 	jsonFlag
 }
 
 // Run lists the notes, the newest first.
 func (cmd *noteListCmd) Run(a *app) error {
+	subject, err := noteSubject(cmd.Subject)
+	if err != nil {
+		return err
+	}
 	client, err := cmd.client(a)
 	if err != nil {
 		return err
 	}
-	notes, err := client.Notes(a.ctx, cmd.Subject)
+	notes, err := client.Notes(a.ctx, subject)
 	if err != nil {
 		return err
 	}
@@ -63,6 +75,22 @@ func (cmd *noteListCmd) Run(a *app) error {
 		rows = append(rows, []string{when(n.At), n.By, n.Text})
 	}
 	return a.list(cmd.JSON, api.Notes{Notes: notes}, []string{"AT", "BY", "NOTE"}, rows)
+}
+
+// noteSubject is what a note is about in the API's form, such as card:card_x: that is what was typed, or else is a bare id or handle.
+func noteSubject(text string) (string, error) {
+	if processor.CheckNoteSubject(processor.NoteSubject(text)) {
+		return text, nil
+	}
+	for prefix, kind := range map[string]string{"card_": "card:", "acc_": "account:", "pay_": "payment:"} {
+		if strings.HasPrefix(text, prefix) {
+			return kind + text, nil
+		}
+	}
+	if consent.CheckHandle(text) == nil {
+		return "payee:" + text, nil
+	}
+	return "", &usageError{fmt.Sprintf("a note cannot be about %q", text), "write it like card_x, acc_x, pay_x, books@shop, or with its kind: account:fees-CNY"}
 }
 
 // cardExportCmd hands out what is kept about a card's holder.
