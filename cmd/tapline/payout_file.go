@@ -8,6 +8,7 @@ import (
 	"tapline/api"
 	"tapline/bank"
 	"tapline/money"
+	"tapline/payout"
 )
 
 // payoutFileCmd makes a file for the bank, or writes one again.
@@ -39,6 +40,9 @@ What is written a second time has the same bytes: give a bank each file once.`
 
 // Run makes it.
 func (cmd *payoutFileCmd) Run(a *app) error {
+	if err := replaceable(cmd.Output); err != nil {
+		return err
+	}
 	client, err := cmd.client(a)
 	if err != nil {
 		return err
@@ -50,7 +54,7 @@ func (cmd *payoutFileCmd) Run(a *app) error {
 		}
 		return cmd.tell(a, f)
 	}
-	from, err := bankFlags{cmd.Name, cmd.IBAN, cmd.BIC, cmd.Account}.account()
+	from, err := cmd.from()
 	if err != nil {
 		return err
 	}
@@ -66,7 +70,24 @@ func (cmd *payoutFileCmd) Run(a *app) error {
 	})
 }
 
-// tell writes the file, and tells of it.
+// from is the operator's own account.
+func (cmd *payoutFileCmd) from() (payout.BankAccount, error) {
+	from, err := bankFlags{cmd.Name, cmd.IBAN, cmd.BIC, cmd.Account}.account()
+	if err != nil {
+		return from, &usageError{"where the bank is to take the money from: " + err.Error(), "give --from-name, and either --from-iban or --from-account"}
+	}
+	return from, nil
+}
+
+// replaceable refuses a path where something is that is no file, such as a device or a link to what somebody else reads.
+func replaceable(path string) error {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return &usageError{path + " is there already, and is no file", "name a new file, or one to write over"}
+	}
+	return nil
+}
+
+// tell writes the file, which only its owner can read, and tells of it.
 func (cmd *payoutFileCmd) tell(a *app, f api.PayoutFile) error {
 	text := bank.Pain001(f)
 	if cmd.Format == "csv" {
@@ -74,7 +95,7 @@ func (cmd *payoutFileCmd) tell(a *app, f api.PayoutFile) error {
 	}
 	if cmd.Output == "" {
 		a.say("Nothing was written: \"tapline payout file %s -o FILE\" writes it.", f.ID)
-	} else if err := os.WriteFile(cmd.Output, text, 0o600); err != nil {
+	} else if err := writeWhole(cmd.Output, string(text)); err != nil {
 		return withHint(err, "the file is made; \"tapline payout file "+f.ID+" -o FILE\" writes it elsewhere")
 	}
 	return a.result(cmd.JSON, f, pair{"file", f.ID}, pair{"message", f.Message}, pair{"payouts", strconv.FormatInt(f.Count, 10)},
