@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,7 +90,7 @@ func settlements(from, n int, rising bool) (c processor.Changes) {
 		c.New.Payments = append(c.New.Payments, p)
 		c.New.Keys = append(c.New.Keys, processor.Key{KeyID: processor.KeyID{Principal: processor.DevicePrincipal(d), Key: string(id)}, Digest: p.FirstDigest, Status: 201, Answer: make([]byte, 600), At: now,
 			KeepTill: now.Add(time.Hour)})
-		c.New.Evidence = append(c.New.Evidence, processor.Evidence{Payment: id, Role: "instruction", Device: d, JWS: string(make([]byte, 700)), At: now})
+		c.New.Evidence = append(c.New.Evidence, processor.Evidence{Payment: id, Role: "instruction", Device: d, JWS: strings.Repeat("a", 700), At: now})
 		c.Entries = append(c.Entries, ledger.Entry{ID: ledger.EntryID(id + "/post"), Action: ledger.Post, Reference: string(id), At: now,
 			Postings: []ledger.Posting{{Debit: a.ID, Credit: "shop", Amount: p.Amount}}})
 		c.Events = append(c.Events, processor.Event{Type: "payment.settled", Subject: string(id), State: "settled", Version: 3, At: now,
@@ -98,4 +99,14 @@ func settlements(from, n int, rising bool) (c processor.Changes) {
 	}
 	c.Changed.Accounts = append(c.Changed.Accounts, ledger.Account{ID: "shop", Kind: ledger.PayeeAccount, Currency: "CNY", CreditsPosted: int64(from)})
 	return c
+}
+
+// A benchmark that the schema refuses is found here, and not by whoever measures.
+func TestWhatTheBenchmarkSavesIsTaken(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "tapline.db"))
+	for _, c := range []processor.Changes{town(), settlements(0, 3, false), settlements(3, 3, true)} {
+		if err := s.Update(t.Context(), func(tx processor.Tx) error { return tx.Save(c) }); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
