@@ -1,6 +1,6 @@
 // Package card reads the card account from a smart card, over anything that carries APDUs: EMV payment cards, T-Union and
-// other transport cards of China, and the NDEF message of a tag. It needs no key and asks the card for nothing but what it tells every reader, so what it
-// reads is `identified`: it may come from a copy. Start at Read.
+// other transport cards of China, and the NDEF message of a tag. It needs no key and asks the card for nothing but what it tells every
+// reader, so what it reads is `identified`: it may come from a copy. Start at Read.
 package card
 
 import (

@@ -235,8 +235,8 @@ type file struct {
 func (f file) tellsSequence(number int) bool { return number < f.first+f.likely }
 
 // parseLocator reads the file locator. The sequence number is likely in records that the issuer signed, whose count is
-// an entry's fourth byte (EMV Book 3 §10.2). A card that answers in format 1 is laid out as for a contact terminal, with track 2 in a record of
-// its own before those with number and sequence number, and often none is signed: then any record may have it.
+// an entry's fourth byte (EMV Book 3 §10.2). A card that answers in format 1 is laid out as for a contact terminal, with track 2 in a
+// record of its own before those with number and sequence number, and often none is signed: then any record may have it.
 func parseLocator(data []byte, format1 bool) ([]file, error) {
 	if len(data)%4 != 0 {
 		return nil, fmt.Errorf("%w: file locator of %d bytes", ErrMalformed, len(data))

@@ -90,7 +90,8 @@ func (a *Approval) Approve(ctx context.Context, code consent.Code) (api.Payment,
 }
 
 // ApproveTap is the second confirmation with a tap of the same card on this device, in place of the digits: the message of
-// a card that proves itself, or a payment card's proof with a challenge of Client.TapChallenge for what the payment's payer pays: Statement.Paid.
+// a card that proves itself, or a payment card's proof with a challenge of Client.TapChallenge for what the payment's payer pays:
+// Statement.Paid.
 func (a *Approval) ApproveTap(ctx context.Context, tap consent.Tap) (api.Payment, error) {
 	return a.decide(ctx, consent.Decision{Decision: consent.Approve, Statement: a.Statement.Text(), Tap: &tap})
 }

@@ -1,8 +1,8 @@
 // Package device is what a user device and an associated device do, for programs in Go.
 //
 // A payment goes Client.Order, Order.Tap, Draft.Send. Order and Tap are local: before Send nothing leaves the device
-// but the payee handle, to look it up, and the amount, where Client.TapChallenge asks for a challenge. What Send returns checks everything that the service later asks a person to
-// confirm against what this device asked for.
+// but the payee handle, to look it up, and the amount, where Client.TapChallenge asks for a challenge. What Send returns checks
+// everything that the service later asks a person to confirm against what this device asked for.
 //
 // Every write is signed with the device's key and sent until it is answered, under one idempotency key, so that it is
 // done once. Refusals by the service are *api.Problem.

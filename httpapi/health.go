@@ -50,8 +50,8 @@ func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
 	plain(w, http.StatusOK, "ready\n")
 }
 
-// clockOffset is by how much this machine's clock is ahead of the store's, a test clock aside. It is as if the answer had come in the middle
-// of the time that asking took.
+// clockOffset is by how much this machine's clock is ahead of the store's, a test clock aside. It is as if the answer had come in the
+// middle of the time that asking took.
 func (s *Service) clockOffset(ctx context.Context) (offset time.Duration, err error) {
 	err = s.Store.View(ctx, func(r processor.Reader) error {
 		asked := time.Now()

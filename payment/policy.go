@@ -94,8 +94,9 @@ func (t TapFacts) wish() Level {
 }
 
 // Needs is the level of a payment: the strictest of the operator's policy, the tap's assurance and the cardholder's
-// rules. Where level tap is not open, authentication is asked for; where the payee's account has changed, a confirmation. A number that was only read, sent by another device
-// than the associated one, always needs both confirmations, and so does a payment from a dormant account.
+// rules. Where level tap is not open, authentication is asked for; where the payee's account has changed, a confirmation. A number that
+// was only read, sent by another device than the associated one, always needs both confirmations, and so does a payment from a dormant
+// account.
 func (p Policy) Needs(t TapFacts) Level {
 	level := max(p.Level, t.wish())
 	if level == LevelTap && !p.tapIsOpen(t) {

@@ -89,8 +89,8 @@ func (u *Unit) cancelOpen(id payment.CardID) error {
 	return nil
 }
 
-// freeze freezes a card, for a device or, without one, for an operator, and tells what has happened to it. The associated device also voids any code that
-// would bind another device or set another PIN: whoever took the card may have asked for that.
+// freeze freezes a card, for a device or, without one, for an operator, and tells what has happened to it. The associated device also
+// voids any code that would bind another device or set another PIN: whoever took the card may have asked for that.
 func (u *Unit) freeze(c Card, by payment.DeviceID, what string) error {
 	if c.State == CardClosed {
 		return ErrCardState

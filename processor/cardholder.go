@@ -35,8 +35,9 @@ func (c *RegisterDevice) Do(u *Unit) error {
 }
 
 // Activate binds a device to a card with the operator's one-use code and a tap of the card, and sets the first PIN
-// where the code says so. A card that replaces another has its PIN. A wrong code takes one of its tries. Why it is refused is not told: an unknown card, a wrong
-// code and a used one look the same. The tap of a card that proves itself is used up whether the code is right or not.
+// where the code says so. A card that replaces another has its PIN. A wrong code takes one of its tries. Why it is refused is not told:
+// an unknown card, a wrong code and a used one look the same. The tap of a card that proves itself is used up whether the code is right
+// or not.
 type Activate struct {
 	Device    payment.DeviceID
 	CardKeys  []CardKey   // of the number that was tapped

@@ -57,8 +57,8 @@ func atNight(n payment.Night, now time.Time) bool {
 	return err != nil || n.At(now.In(zone))
 }
 
-// countTurnover counts a payment, of a card with a fee that the payer bears and of a payee with all of the amount, when its money is set aside, or moves at once, and gives it back when what was set aside is
-// released. What a refund gives back stays counted.
+// countTurnover counts a payment, of a card with a fee that the payer bears and of a payee with all of the amount, when its money is
+// set aside, or moves at once, and gives it back when what was set aside is released. What a refund gives back stays counted.
 func (u *Unit) countTurnover(o payment.Outcome) {
 	e := o.Entry
 	if e == nil || e.Action == ledger.PostHold {

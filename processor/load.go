@@ -307,8 +307,8 @@ func appendNew[K comparable](list []K, k K) []K {
 	return append(list, k)
 }
 
-// expire ends every loaded payment whose wait is over, be it that its money moves because nobody has undone it, before any command sees it, and then every such order. One that cannot
-// be ended is told to trouble, and left: payment.Step refuses all else to it.
+// expire ends every loaded payment whose wait is over, be it that its money moves because nobody has undone it, before any command sees
+// it, and then every such order. One that cannot be ended is told to trouble, and left: payment.Step refuses all else to it.
 func (u *Unit) expire(trouble func(payment.ID, error)) {
 	for _, id := range slices.Sorted(maps.Keys(u.Payments.rows)) {
 		if p := u.Payments.rows[id]; p.Due(u.Now) {

@@ -55,8 +55,8 @@ type Reader interface {
 	Orders(OrderQuery) ([]order.Order, error)
 	// Refunds lists newest first.
 	Refunds(RefundQuery) ([]payment.Refund, error)
-	// Due names open payments and orders whose time is over by now, payout plans whose time has come, and wake-ups and e-mails that are to be sent, the longest
-	// overdue first, limit of each.
+	// Due names open payments and orders whose time is over by now, payout plans whose time has come, and wake-ups and e-mails that are
+	// to be sent, the longest overdue first, limit of each.
 	Due(now time.Time, limit int) (Wants, error)
 	// Events lists events after a number, oldest first, that are for one of the principals. next is the number to go
 	// on from: that of the last event looked at, told or not.

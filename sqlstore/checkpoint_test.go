@@ -14,8 +14,8 @@ import (
 	"tapline/processor"
 )
 
-// TestTheLogBeginsAnew writes without a pause, beside readers, many times what may be changed until the log is moved into the database, and sees
-// that the log has not grown for all of it.
+// TestTheLogBeginsAnew writes without a pause, beside readers, many times what may be changed until the log is moved into the database,
+// and sees that the log has not grown for all of it.
 func TestTheLogBeginsAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	s := openTest(t, path)

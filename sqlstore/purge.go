@@ -43,8 +43,9 @@ var (
 	purgeRecipients = plain("DELETE FROM event_recipients WHERE principal = $1 AND event = $2", isText, isInteger)
 )
 
-// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, webhook deliveries and removed endpoints, API keys that ended long ago, orders from templates that nobody has paid, and old counts of tries. It returns how many
-// of them it deleted: while there are any, there may be more.
+// Purge forgets idempotency keys that need no longer be kept, expired tap challenges, old events, webhook deliveries and removed
+// endpoints, API keys that ended long ago, orders from templates that nobody has paid, and old counts of tries. It returns how many of
+// them it deleted: while there are any, there may be more.
 func (s *Store) Purge(ctx context.Context, now time.Time) (deleted int, err error) {
 	err = s.db.update(ctx, func(c session) error {
 		r := &rows{session: c, err: c.alone("purge")}

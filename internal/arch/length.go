@@ -3,16 +3,19 @@ package arch
 import (
 	"go/ast"
 	"go/token"
+	"strings"
+	"unicode/utf8"
 )
 
-// The longest that a function and a file may be, in lines.
+// The longest that a function and a file may be, in lines, and a line of a comment, in characters.
 const (
 	maxFunction = 70
 	maxFile     = 499
+	maxComment  = 140
 )
 
-// Length holds when a function fits a screen and a file can be read in one go. Generated files are exempt; so are test
-// files, but not the functions in them.
+// Length holds when a function fits a screen, a comment fits its width, and a file can be read in one go. Generated files are exempt;
+// so are test files, but not the functions and comments in them.
 func Length(m *Module) []Problem {
 	var problems []Problem
 	for _, p := range m.Packages {
@@ -24,7 +27,7 @@ func Length(m *Module) []Problem {
 				problems = append(problems, m.problem(f.ast, "the file has %d lines, at most %d: split it by its nouns",
 					f.Lines, maxFile))
 			}
-			problems = append(problems, m.functions(f)...)
+			problems = append(append(problems, m.functions(f)...), m.wideComments(f)...)
 		}
 	}
 	return problems
@@ -50,5 +53,19 @@ func (m *Module) functions(f *File) []Problem {
 		}
 		return false
 	})
+	return problems
+}
+
+// wideComments reports lines of comments that go too far to the right. One that stands behind code counts with it.
+func (m *Module) wideComments(f *File) []Problem {
+	var problems []Problem
+	for _, group := range f.ast.Comments {
+		for _, c := range group.List {
+			at := m.fset.Position(c.Pos()).Column - 1
+			if n := at + utf8.RuneCountInString(c.Text); n > maxComment && !strings.Contains(c.Text, "\n") && !strings.HasPrefix(c.Text, "//go:") {
+				problems = append(problems, m.problem(c, "the comment goes to column %d, at most %d: wrap it", n, maxComment))
+			}
+		}
+	}
 	return problems
 }

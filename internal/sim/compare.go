@@ -269,13 +269,13 @@ func (r *run) proveBooks() {
 	}
 }
 
-// before are the states that may come before one: what is told of a payment is its whole life.
+// before are the states that may come before one: what is told of a payment is its whole life. A refund is told as settled again.
 var before = map[string][]string{
 	"authentication_required": {""},
 	"confirmation_required":   {"authentication_required"},
 	"approval_required":       {"confirmation_required", "approval_required"},
 	"undoable":                {"", "authentication_required", "confirmation_required", "approval_required"},
-	"settled":                 {"", "authentication_required", "confirmation_required", "approval_required", "undoable", "settled"}, // and refunded
+	"settled":                 {"", "authentication_required", "confirmation_required", "approval_required", "undoable", "settled"},
 	"rehearsed":               {"", "authentication_required", "confirmation_required", "approval_required", "undoable"},
 	"declined":                {"confirmation_required", "approval_required"},
 	"cancelled":               {"authentication_required", "confirmation_required", "approval_required", "undoable"},

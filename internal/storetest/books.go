@@ -14,9 +14,8 @@ import (
 // settled at once, "approved" after a hold, "declined" and "expired" after theirs, "held" waits for its approval,
 // "waiting" for authentication, "decoy" for nothing. "rehearsed" is a rehearsal that went all the way, "rehearsing" waits for
 // its approval, "dropped" was declined there: none of them has entries. "undoable" may be undone, "undone"
-// was, and "late" was settled when it could not be any more. Refund "refund" gives 5.00 of "approved" back. There is a payout of each way to go, such
-// as "out_confirmed". Order "o1" was paid by "paying", and "claiming" claims
-// "o2", which it is about to pay.
+// was, and "late" was settled when it could not be any more. Refund "refund" gives 5.00 of "approved" back. There is a payout of each
+// way to go, such as "out_confirmed". Order "o1" was paid by "paying", and "claiming" claims "o2", which it is about to pay.
 func Books() []processor.Changes {
 	b := books{accounts: map[ledger.AccountID]ledger.Account{}, settled: map[payment.ID]payment.Payment{}}
 	c := world()
