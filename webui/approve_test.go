@@ -1,8 +1,10 @@
 package webui_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -250,6 +252,41 @@ func TestServiceThatIsGoneAndBackIsNoticed(t *testing.T) {
 	phone.see("Live: you see requests at once.")
 	phone.press("Decline")
 	payer.see("Not paid: declined")
+}
+
+// A stream that breaks goes on after the last event that came.
+func TestStreamGoesOnWhereItBroke(t *testing.T) {
+	w := openWorld(t)
+	var mu sync.Mutex
+	var asked []string
+	service := w.server.Config.Handler
+	w.server.Config.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/events" && r.Header.Get("Authorization") != "" {
+			mu.Lock()
+			asked = append(asked, r.Header.Get("Last-Event-ID"))
+			mu.Unlock()
+		}
+		service.ServeHTTP(out, r)
+	})
+	phone, payer := w.pair()
+	payer.asks(w)
+	phone.see("Is this your payment?")
+	phone.see("Live: you see requests at once.")
+	newest := eval[string](phone, `(async () => (await (await import('/ui/api.js')).read('/v1/events/next')).next)()`)
+	again := func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(asked) }
+	before := len(again())
+	w.cut()
+	for end := time.Now().Add(patience); len(again()) == before; {
+		if time.Now().After(end) {
+			t.Fatal("the stream was not asked for again")
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	if got := again()[before]; got != newest || newest == "" {
+		t.Errorf("after the break the stream was asked for after event %q, want %q", got, newest)
+	}
+	payer.press("Cancel")
+	phone.see("It was cancelled on the device that asked.")
 }
 
 func TestWithoutAStreamThePageAsks(t *testing.T) {

@@ -2,6 +2,7 @@ package webui_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -133,12 +134,31 @@ func TestOneGesturePaysInTwoRoundTrips(t *testing.T) {
 	payer.press("City card")
 	payer.see("Check before you send")
 	w.requests()
+	// Whoever reads is not answered any more: what watches the payment waits, and nothing else may.
+	service := w.server.Config.Handler
+	w.server.Config.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.mu.Lock()
+			w.sent = append(w.sent, "GET "+r.URL.RequestURI())
+			w.mu.Unlock()
+			<-r.Context().Done()
+			return
+		}
+		service.ServeHTTP(out, r)
+	})
 	payer.press("Send")
 	payer.see("Paid")
-	sent := slices.DeleteFunc(w.requests(), func(r string) bool { return strings.HasPrefix(r, "GET ") }) // those only watch
+	w.mu.Lock()
+	sent := slices.Clone(w.sent) // tokens, too
+	w.mu.Unlock()
+	watches := func(r string) bool {
+		return strings.HasPrefix(r, "GET /v1/payments/pay_") && strings.Contains(r, "?wait=")
+	}
+	sent = slices.DeleteFunc(sent, watches)
 	if len(sent) != 2 || sent[0] != "POST /v1/payments" || !strings.HasSuffix(sent[1], "/confirmation") {
 		t.Errorf("from Send to paid the page sent %v", sent)
 	}
+	w.server.Config.Handler = service
 	if got := w.balance(w.shop.Account); got != 12_50 {
 		t.Errorf("the shop has %d", got)
 	}
@@ -259,6 +279,13 @@ func TestCardsOwnAddressSaysWhatTheCardIs(t *testing.T) {
 	payer.see("Your card")
 	payer.see("City card")
 	payer.see("The card proved itself.")
+	payer.press("Pay with it")
+	payer.fill("Payee", "books@shop")
+	payer.press("Next")
+	payer.fill("Amount in CNY", "12.50")
+	payer.press("Next")
+	payer.see("Tap your card")
+	payer.see("CN¥12.50")
 }
 
 func TestWebNFCReadsTheCard(t *testing.T) {
@@ -387,6 +414,21 @@ func TestAtNightThePageIsDark(t *testing.T) {
 	}
 }
 
+// notesDialog notes whether the browser's own dialog was asked for, or a plain passkey.
+const notesDialog = `{
+	const get = navigator.credentials.get.bind(navigator.credentials), Real = PaymentRequest;
+	navigator.credentials.get = (o) => { globalThis.plain = true; return get(o); };
+	globalThis.PaymentRequest = class extends Real { show(...how) { globalThis.dialog = true; return super.show(...how); } };
+}`
+
+// usedDialog fails unless it was the dialog.
+func (p *person) usedDialog() {
+	p.Helper()
+	if got := eval[string](p, `[Boolean(globalThis.dialog), Boolean(globalThis.plain)].join()`); got != "true,false" {
+		p.Errorf("dialog, plain passkey: %s", got)
+	}
+}
+
 func TestTheBrowsersOwnPaymentDialogPays(t *testing.T) {
 	w := openWorld(t)
 	payer := newPerson(t, browser(t, chromedp.Flag("enable-features", "SecurePaymentConfirmationBrowser")), "payer")
@@ -402,18 +444,10 @@ func TestTheBrowsersOwnPaymentDialogPays(t *testing.T) {
 	if !eval[bool](payer, `(async () => (await import('/ui/passkey.js')).hasDialog())()`) {
 		t.Fatal("the browser has no Secure Payment Confirmation")
 	}
-	// What the service is sent says which of the two it was.
-	_, err := chromedp.Call(payer.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
-		const get = navigator.credentials.get.bind(navigator.credentials);
-		navigator.credentials.get = (o) => { window.plain = true; return get(o); };`})
-	if err != nil {
-		t.Fatal(err)
-	}
+	payer.always(notesDialog)
 	payer.send(w.url)
 	payer.see("Paid")
-	if eval[bool](payer, `Boolean(window.plain)`) {
-		t.Error("a plain passkey was asked for")
-	}
+	payer.usedDialog()
 	if got := w.balance(w.shop.Account); got != 12_50 {
 		t.Errorf("the shop has %d", got)
 	}

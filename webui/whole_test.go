@@ -73,6 +73,9 @@ func TestThreePeoplePayTogether(t *testing.T) {
 			till.types("12.50")
 			till.press("Ask for")
 			link := till.link()
+			if c.dialog {
+				payer.always(notesDialog)
+			}
 			if c.nfc {
 				payer.holds()
 				payer.open(link)
@@ -92,6 +95,9 @@ func TestThreePeoplePayTogether(t *testing.T) {
 			}
 			till.see("Somebody is paying")
 			digits := payer.code()
+			if c.dialog {
+				payer.usedDialog()
+			}
 			phone.see("Is this your payment?")
 			if c.tap {
 				phone.press("Tap the card instead")

@@ -218,7 +218,8 @@ export async function listen({ event, live, signal, bearer = token, last = '', r
         n = 0;
         live(true);
         if (got.data) event(got.type === 'reset' ? { type: 'reset' } : JSON.parse(got.data));
-        if (got.id) reached?.(last = got.id);
+        if (got.id) last = got.id;
+        if (got.id) reached?.(last);
       });
     } catch (e) {
       if (signal.aborted) return;

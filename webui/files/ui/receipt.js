@@ -44,10 +44,10 @@ export async function receiptCard(id, bearer) {
       [t('fact.fee'), said.fee && show(said.fee)],
       [t('fact.payee_fee'), said.payee_fee && show(said.payee_fee)],
       [t('fact.payee'), h('span', {}, h('bdi', {}, said.payee_name), ' ', h('bdi.quiet', {}, said.payee_handle))],
-      [t('fact.payee_account'), h('bdi', {}, said.payee_account)],
+      [t('fact.payee_account'), h('bdi.long', {}, said.payee_account)],
       [t('fact.card'), said.card_account],
       [t('fact.order'), said.order_number && h('bdi', {}, said.order_number)],
-      [t('fact.settled'), when(said.settled_at)],
+      [t('fact.settled'), when(said.settled_at, true)],
       [t('fact.payment'), h('code', {}, said.payment)],
     ]), said.environment === 'test' && notice('note', t('receipt.test')), h('p.quiet', {}, t('receipt.genuine')), link);
   } catch (e) {

@@ -114,7 +114,7 @@ export function statementCard(s) {
     sum(s),
     facts([
       [t('fact.payee'), h('span', {}, h('b', {}, h('bdi', {}, s.payee_name)), ' ', h('bdi.quiet', {}, s.payee_handle))],
-      [t('fact.payee_account'), h('bdi', {}, s.payee_account)],
+      [t('fact.payee_account'), h('bdi.long', {}, s.payee_account)],
       [t('fact.card'), h('span', {}, h('bdi', {}, s.card_account), s.card_label && ' ', s.card_label && h('bdi.quiet', {}, s.card_label))],
       [t('fact.order'), (s.order_number || s.order_description) && h('bdi', {}, [s.order_number, s.order_description].filter(Boolean).join(' · '))],
       [t('fact.undo'), s.undo_seconds && t('statement.undo', { time: duration(s.undo_seconds) })],

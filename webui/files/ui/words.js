@@ -67,9 +67,9 @@ export function duration(seconds) {
   return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(n);
 }
 
-/** A time of day, with the date unless it is today. @param {string | Date} at */
-export function when(at) {
+/** A time of day, with the date unless it is today. What is kept has it then, too. @param {string | Date} at @param {boolean} [dated] */
+export function when(at, dated = false) {
   const time = new Date(at);
-  const today = time.toDateString() === new Date().toDateString();
+  const today = !dated && time.toDateString() === new Date().toDateString();
   return new Intl.DateTimeFormat(locale, today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' }).format(time);
 }
