@@ -12,6 +12,7 @@ import (
 	"tapline/api"
 	"tapline/consent"
 	"tapline/httpapi"
+	"tapline/payment"
 	"tapline/processor"
 )
 
@@ -128,6 +129,24 @@ func TestADebitIsMailedWithWhatTheHolderNeedsToKnow(t *testing.T) {
 		}
 	}
 	t.Errorf("nothing is told of payment %s", p.ID())
+}
+
+// What the mail names is what is gone from the account.
+func TestADebitIsMailedWithTheFeeThatThePayerBears(t *testing.T) {
+	w := openWorld(t, withMail)
+	id := consent.CardID(w.card.ID)
+	_, err := w.phone.AskEmail(w.ctx, id, rightPIN, "ann@mail.example", "en")
+	w.must(err)
+	_, err = w.phone.ConfirmEmail(w.ctx, id, w.mailed("ann@mail.example"))
+	w.must(err)
+	w.charge(0, 30, payment.PayerBears)
+	w.payWith(w.phone, cardNumber, 12_50, rightPIN)
+	w.expectFees(100_00-12_80, 12_50, 30)
+	for _, m := range w.mails() {
+		if m.Kind == "payment.settled" && m.Facts.Amount.Minor != 12_80 {
+			t.Errorf("told is a debit of %v", m.Facts.Amount)
+		}
+	}
 }
 
 func TestNoAddressIsTakenWhereNobodySendsMail(t *testing.T) {

@@ -103,10 +103,10 @@ func (u *Unit) seen(id payment.CardID) (Card, bool) {
 	return c, ok
 }
 
-// mailPayment tells a card's holder of a debit.
+// mailPayment tells a card's holder of a debit: of all that is gone from the account, with a fee that the payer bears.
 func (u *Unit) mailPayment(p payment.Payment) {
 	if c, ok := u.seen(p.Card); ok {
-		u.mail(c, "payment.settled", string(p.ID), MailFacts{Payee: p.PayeeName, Amount: p.Amount})
+		u.mail(c, "payment.settled", string(p.ID), MailFacts{Payee: p.PayeeName, Amount: p.Total()})
 	}
 }
 
