@@ -62,6 +62,9 @@ func (k *checkpointer) run(d *sqliteDB) {
 			}
 		}
 		if err := k.conn.exec(passiveCheckpoint); err != nil {
+			if k.full.Load() {
+				k.wake()
+			}
 			continue
 		}
 		// The log begins anew when nothing is left in it that anybody reads: what was added meanwhile is moved while nobody writes.
@@ -80,7 +83,7 @@ func (k *checkpointer) run(d *sqliteDB) {
 }
 
 // empty makes the log an empty file, so that nothing of what was erased is left in it. While somebody reads what is in the log
-// that cannot be, and run tries again. Who calls it holds the writer.
+// that cannot be, and run tries again. Who calls it holds the writer, and says how long the connection waits for locks afterwards.
 func (k *checkpointer) empty(c *sqliteConn, wait time.Duration) {
 	c.conn.SetBusyTimeout(restartWait)
 	defer c.conn.SetBusyTimeout(wait)

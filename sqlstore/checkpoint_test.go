@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tapline/processor"
@@ -64,4 +65,93 @@ func fileSize(t *testing.T, file string) int64 {
 		t.Fatal(err)
 	}
 	return info.Size()
+}
+
+// TestWhoeverHasErasedWaitsForTheLockAsBefore has another program hold the write lock, after something was erased: a transaction that wants
+// it still ends with its context.
+func TestWhoeverHasErasedWaitsForTheLockAsBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s := openTest(t, path)
+	if err := s.db.update(t.Context(), func(c session) error { return c.scrub() }); err != nil {
+		t.Fatal(err)
+	}
+	other, err := openConn(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.exec(beginImmediate); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	limited, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.db.update(limited, func(session) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want %v", err, context.DeadlineExceeded)
+	}
+	if took := time.Since(began); took > busyTimeout/2 {
+		t.Errorf("it took %v", took)
+	}
+	other.rollBack()
+	if err := other.conn.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestALogThatCannotBeMovedIsEmptiedLater has a disk fail once, while the log has what was erased.
+func TestALogThatCannotBeMovedIsEmptiedLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	saveBooks(t, openTest(t, path))
+	c, err := openConn(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := &sqliteDB{writer: make(chan *sqliteConn, 1), closing: make(chan struct{})}
+		d.writer <- nil
+		broken := make(chan struct{})
+		close(broken)
+		c.conn.SetInterrupt(broken)
+		k := &checkpointer{conn: c, every: logRows, due: make(chan struct{}, 1)}
+		k.full.Store(true)
+		k.wake()
+		k.working.Go(func() { k.run(d) })
+		time.Sleep(emptyAgain + time.Second)
+		synctest.Wait()
+		c.conn.SetInterrupt(nil)
+		time.Sleep(2 * emptyAgain)
+		synctest.Wait()
+		if k.full.Load() {
+			t.Error("nobody has tried again")
+		}
+		close(d.closing)
+		k.working.Wait()
+	})
+	if err := c.conn.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestALogIsEmptyOnceItsDatabaseIsOpened finds a log beside the file, as after a power cut: what was erased may be in it.
+func TestALogIsEmptyOnceItsDatabaseIsOpened(t *testing.T) {
+	path, copied := filepath.Join(t.TempDir(), "test.db"), filepath.Join(t.TempDir(), "test.db")
+	saveBooks(t, openTest(t, path))
+	for _, suffix := range []string{"", "-wal"} {
+		text, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(copied+suffix, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fileSize(t, copied+"-wal") == 0 {
+		t.Fatal("there is no log")
+	}
+	s := openTest(t, copied)
+	if size := fileSize(t, copied+"-wal"); size > 0 {
+		t.Errorf("the log has %d bytes", size)
+	}
+	if found, err := s.Check(t.Context()); err != nil || len(found) > 0 {
+		t.Errorf("after it: %v, %v", found, err)
+	}
 }

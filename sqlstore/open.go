@@ -167,6 +167,7 @@ func openSQLite(ctx context.Context, path string, o Options, known []migration, 
 		opened = append(opened, mover)
 		mover.conn.SetBusyTimeout(restartWait)
 		d.moving = &checkpointer{conn: mover, every: logRows, due: make(chan struct{}, 1)}
+		d.moving.empty(first, 0) // who stopped without closing may have left there what was erased
 	}
 	for len(d.readers) < cap(d.readers) {
 		c, err := openConn(path, true)

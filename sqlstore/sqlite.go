@@ -70,7 +70,7 @@ func (d *sqliteDB) update(ctx context.Context, f func(session) error) error {
 	}
 	d.moving.note(c.changed)
 	if c.scrubs {
-		d.moving.empty(c, busyTimeout)
+		d.moving.empty(c, 0) // beginWriting waits
 	}
 	return nil
 }
