@@ -41,6 +41,7 @@ type Export struct {
 	Passkeys []Passkey      `json:"passkeys"`
 	Payments []AdminPayment `json:"payments" doc:"Newest first. Devices of other people are left out."`
 	Refunds  []Refund       `json:"refunds"`
+	Payouts  []Payout       `json:"payouts" doc:"What was paid out of the account, and to whom. Operators are not named."`
 	Entries  []ReportLine   `json:"entries" doc:"Of the account, the oldest first."`
 	Notes    []Note         `json:"notes" doc:"What operators wrote about cards, account and payments."`
 }

@@ -7,6 +7,8 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/operator"
+	"tapline/payout"
 )
 
 func TestAnExportHasAllOfTheHolderAndNothingOfOthers(t *testing.T) {
@@ -53,5 +55,52 @@ func TestAnExportHasAllOfTheHolderAndNothingOfOthers(t *testing.T) {
 	}
 	if !told {
 		t.Error("the holder is not told")
+	}
+}
+
+// Whoever has handed an export out may ask for it again under the same key, if the answer was lost: it is read anew, so it counts anew.
+func TestAnExportThatIsHandedOutAgainIsToldAgain(t *testing.T) {
+	w := openWorld(t, withMail)
+	id := consent.CardID(w.card.ID)
+	_, err := w.phone.AskEmail(w.ctx, id, rightPIN, "ann@mail.example", "en")
+	w.must(err)
+	_, err = w.phone.ConfirmEmail(w.ctx, id, w.mailed("ann@mail.example"))
+	w.must(err)
+	again := operator.WithIdempotencyKey(w.ctx, operator.NewIdempotencyKey())
+	const times = 3
+	for range times {
+		_, err = w.operator.ExportCard(again, id, "asked in writing")
+		w.must(err)
+	}
+	told, recorded := 0, 0
+	for _, m := range w.mails() {
+		if m.Kind == "card.exported" {
+			told++
+		}
+	}
+	log, err := w.operator.Audit(w.ctx, "")
+	w.must(err)
+	for _, r := range log.Records {
+		if r.Action == "card.export" && r.Note == "asked in writing" {
+			recorded++
+		}
+	}
+	if told != times || recorded != times {
+		t.Errorf("handed out %d times, recorded %d times, told %d times", times, recorded, told)
+	}
+}
+
+func TestAnExportHasWhatWasPaidOut(t *testing.T) {
+	w := openWorld(t)
+	id := consent.CardID(w.card.ID)
+	_, err := w.operator.CloseCard(w.ctx, id, "goes home")
+	w.must(err)
+	to := payout.BankAccount{Name: "Li Wei", IBAN: "DE89370400440532013000"}
+	made, err := w.operator.PayOutCard(w.ctx, w.card.ID, api.NewCardPayout{To: to, Note: "passport seen"})
+	w.must(err)
+	e, err := w.operator.ExportCard(w.ctx, id, "asked in writing")
+	w.must(err)
+	if len(e.Payouts) != 1 || e.Payouts[0].ID != made.ID || e.Payouts[0].To != to || e.Payouts[0].AskedBy != "operator" {
+		t.Errorf("exported: %+v", e.Payouts)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"tapline/consent"
 	"tapline/ledger"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 )
 
@@ -70,7 +71,7 @@ func (c *call) listNotes() (answer, error) {
 }
 
 // exportCard is POST /v1/admin/cards/{id}/export. What is kept with the idempotency key says only that it was handed out: the export
-// is read anew each time, and stored nowhere.
+// is read anew each time, and stored nowhere. So each time is recorded, and told.
 func (c *call) exportCard() (answer, error) {
 	var in api.Noted
 	who, err := c.noted(&in)
@@ -79,6 +80,9 @@ func (c *call) exportCard() (answer, error) {
 	}
 	id := payment.CardID(c.r.PathValue("id"))
 	a, err := c.operate(in, &processor.ExportCard{Operated: who, Card: id}, func(time.Time) (int, []byte) { return http.StatusOK, []byte("{}") })
+	if err == nil && a.replayed {
+		_, err = c.do(processor.Request{Command: &processor.ExportCard{Operated: who, Card: id}})
+	}
 	if err != nil || a.status != http.StatusOK {
 		return a, err
 	}
@@ -131,6 +135,9 @@ func (c *call) export(r processor.Reader, id payment.CardID) (e api.Export, err 
 		return e, err
 	}
 	e.Entries = report.Lines
+	if e.Payouts, err = c.exportedPayouts(r, e.Entries); err != nil {
+		return e, err
+	}
 	e.Notes, err = notesAbout(r, about...)
 	numberOperators(e.Notes)
 	return e, err
@@ -179,6 +186,24 @@ func (c *call) exportOf(r processor.Reader, card processor.Card, e *api.Export) 
 		}
 		q.Before, q.BeforeID = page[len(page)-1].InstructedAt, page[len(page)-1].ID
 	}
+}
+
+// exportedPayouts are those of an account with these entries: each has one that holds its money.
+func (c *call) exportedPayouts(r processor.Reader, entries []api.ReportLine) ([]api.Payout, error) {
+	var ids []payout.ID
+	for _, l := range entries {
+		if id := payout.ID(l.Reference); l.Action == string(ledger.Hold) && consent.CheckPayoutID(id) == nil {
+			ids = append(ids, id)
+		}
+	}
+	list := make([]api.Payout, 0, len(ids))
+	rows, err := r.Load(processor.Wants{Payouts: ids})
+	for _, p := range rows.Payouts {
+		v := c.payoutView(p)
+		v.AskedBy, v.ApprovedBy, v.ReturnedBy = "operator", "", ""
+		list = append(list, v)
+	}
+	return list, err
 }
 
 func (c *call) exportedEmail(card processor.Card) (*api.ExportedEmail, error) {
