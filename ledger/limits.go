@@ -102,14 +102,17 @@ func (t Turnover) Take(minor int64, counted time.Time) Turnover {
 	return t
 }
 
-// LastPaid is a day on which the account paid, or after which it paid, as far as its turnover tells: what is only held, or was given
-// back, does not count. Zero if it tells of none.
+// LastPaid is a day on which the account paid, or a payee's was paid, or after which that was, as far as its turnover tells: what is
+// only held, or was given back, does not count. Zero if it tells of none.
 func (a Account) LastPaid() time.Time {
-	t := a.Turnover
+	t, held := a.Turnover, a.DebitsPending
+	if a.Kind == PayeeAccount {
+		held = a.CreditsPending
+	}
 	switch {
-	case t.DaySum > a.DebitsPending:
+	case t.DaySum > held:
 		return t.Day
-	case t.MonthSum > a.DebitsPending:
+	case t.MonthSum > held:
 		return time.Date(t.Day.Year(), t.Day.Month(), 1, 0, 0, 0, 0, time.UTC)
 	}
 	return time.Time{}

@@ -131,6 +131,8 @@ func TestWhatIsOnlyHeldIsNoPayment(t *testing.T) {
 		{"given back", Account{Turnover: Turnover{}.Add(10, next).Take(10, next)}, time.Time{}},
 		{"paid", Account{Turnover: Turnover{}.Add(10, next)}, utcDay(next)},
 		{"paid, and held", Account{DebitsPending: 7, Turnover: Turnover{}.Add(10, next).Add(7, next)}, utcDay(next)},
+		{"a payee, paid out", Account{Kind: PayeeAccount, DebitsPending: 10, Turnover: Turnover{}.Add(10, first)}, utcDay(first)},
+		{"a payee, not paid yet", Account{Kind: PayeeAccount, CreditsPending: 10, Turnover: Turnover{}.Add(10, first)}, time.Time{}},
 		{"paid in that month, and held", Account{DebitsPending: 7, Turnover: Turnover{}.Add(10, first).Add(7, next)}, at("2026-01-01T00:00:00Z")},
 	} {
 		if got := tc.LastPaid(); !got.Equal(tc.want) {

@@ -125,7 +125,7 @@ type ListQuery struct {
 	After string
 	Limit int
 
-	UnusedSince time.Time // of accounts: only those of cards and payees that had no payment since; zero for all
+	UnusedSince time.Time // of accounts: only those of cards and payees with LastPaid and all cards no later; zero for all
 }
 
 // Wants names rows to load. A row that is not there is left out of Rows.

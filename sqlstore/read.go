@@ -230,8 +230,12 @@ func inOrder[R any](t *table[R]) *statement {
 
 var (
 	accountsInOrder = inOrder(accounts)
-	unusedAccounts  = plain("SELECT "+accounts.list()+" FROM accounts WHERE id > $1 AND kind IN ('card', 'payee') AND turnover_day < $3"+
-		" AND NOT EXISTS (SELECT 1 FROM cards WHERE cards.account = accounts.id AND created_at >= $3) ORDER BY id LIMIT $2", isText, isInteger, isInteger)
+	// unusedAccounts has the rule of ledger.Account.LastPaid. A day is of a month that began by $3 if it is before $4, when the next begins.
+	unusedAccounts = plain("SELECT "+accounts.list()+" FROM accounts WHERE id > $1 AND kind IN ('card', 'payee') AND CASE"+
+		" WHEN day_sum > CASE kind WHEN 'payee' THEN credits_pending ELSE debits_pending END THEN turnover_day <= $3"+
+		" WHEN month_sum > CASE kind WHEN 'payee' THEN credits_pending ELSE debits_pending END THEN turnover_day < $4 ELSE 1 = 1 END"+
+		" AND NOT EXISTS (SELECT 1 FROM cards WHERE cards.account = accounts.id AND created_at > $3) ORDER BY id LIMIT $2",
+		isText, isInteger, isInteger, isInteger)
 	cardsInOrder     = inOrder(cards)
 	devicesInOrder   = inOrder(devices)
 	operatorsInOrder = inOrder(operators)
@@ -276,7 +280,9 @@ func (r *reader) List(q processor.ListQuery) (found processor.Rows, err error) {
 		}
 		found.Accounts = collect(&r.rows, accounts, unusedAccounts, func(to binder) {
 			bind(to)
-			to.integer(micros(q.UnusedSince))
+			since := q.UnusedSince.UTC()
+			to.integer(micros(since))
+			to.integer(micros(time.Date(since.Year(), since.Month()+1, 1, 0, 0, 0, 0, time.UTC)))
 		})
 	case "audit":
 		found.Audit = collect(&r.rows, audit, auditInOrder, bind)

@@ -367,6 +367,54 @@ func (s *suite) listsForOperators() {
 	})
 }
 
+// unusedAccounts fails unless the list has the accounts that ledger.Account.LastPaid says.
+func (s *suite) unusedAccounts() {
+	c := world()
+	c.New.Cards[0].CreatedAt, c.New.Cards[1].CreatedAt = noon.AddDate(-2, 0, 0), noon.AddDate(-2, 0, 0)
+	day := time.Date(2026, 3, 17, 0, 0, 0, 0, time.UTC)
+	for i, t := range []ledger.Turnover{
+		{}, {Day: day}, {Day: day, DayCount: 1, DaySum: 7, MonthCount: 1, MonthSum: 7},
+		{Day: day, MonthCount: 1, MonthSum: 7}, {Day: day, DayCount: 1, DaySum: 3, MonthCount: 2, MonthSum: 10},
+	} {
+		for _, held := range []int64{0, 3, 7, 10} {
+			c.New.Accounts = append(c.New.Accounts,
+				ledger.Account{ID: ledger.AccountID(fmt.Sprintf("c-%d-%d", i, held)), Kind: ledger.CardAccount, Currency: "CNY",
+					CreditsPosted: 100, DebitsPending: held, Turnover: t},
+				ledger.Account{ID: ledger.AccountID(fmt.Sprintf("p-%d-%d", i, held)), Kind: ledger.PayeeAccount, Currency: "CNY",
+					CreditsPosted: 100, CreditsPending: held, DebitsPending: 10 - held, Turnover: t})
+		}
+	}
+	s.save(c)
+	month := time.Date(day.Year(), day.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for _, since := range []time.Time{
+		day.AddDate(-1, 0, 0), month.Add(-time.Microsecond), month, month.Add(time.Microsecond), day.Add(-time.Microsecond), day, noon, day.AddDate(0, 2, 0),
+	} {
+		var got, want []ledger.AccountID
+		s.view(func(r processor.Reader) error {
+			rows, err := r.List(processor.ListQuery{Table: "accounts", Limit: 200, UnusedSince: since})
+			for _, a := range rows.Accounts {
+				got = append(got, a.ID)
+			}
+			return err
+		})
+		for _, a := range sorted(c.New).Accounts {
+			if a.Kind != ledger.Issuance && !a.LastPaid().After(since) {
+				want = append(want, a.ID)
+			}
+		}
+		s.equal(fmt.Sprint("accounts unused since ", since), got, want)
+	}
+	s.view(func(r processor.Reader) error {
+		rows, err := r.List(processor.ListQuery{Table: "accounts", Limit: 200, UnusedSince: noon.AddDate(-2, 0, 0).Add(-time.Microsecond)})
+		for _, a := range rows.Accounts {
+			if a.ID == "card1" || a.ID == "card2" {
+				s.Errorf("%s is listed, and its card was issued later", a.ID)
+			}
+		}
+		return err
+	})
+}
+
 // listed reads a whole list in pages.
 func (s *suite) listed(table string, limit int) (all processor.Rows) {
 	q := processor.ListQuery{Table: table, Limit: limit}

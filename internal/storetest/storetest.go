@@ -77,6 +77,7 @@ func Run(t *testing.T, open func(t *testing.T) processor.Store) {
 		{"entries of an account", (*suite).entriesOfAccount},
 		{"entries of one time stay together", (*suite).entriesOfOneTime},
 		{"lists for operators", (*suite).listsForOperators},
+		{"unused accounts", (*suite).unusedAccounts},
 		{"spans of days", (*suite).spansOfDays},
 		{"lists need a limit", (*suite).listsNeedLimit},
 		{"updates happen one after the other", (*suite).updatesSerialise},
