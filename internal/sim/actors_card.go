@@ -10,7 +10,7 @@ import (
 
 // choose is what somebody does next: something new, the rest of what was begun, or again what was done before.
 func (r *run) choose() *request {
-	switch n := r.rng.IntN(100); {
+	switch n := r.rng.IntN(111); {
 	case n < 9:
 		return r.newInstruction()
 	case n < 50:
@@ -41,6 +41,8 @@ func (r *run) choose() *request {
 		return r.newChallenge()
 	case n < 97:
 		return r.ofCard(any1(r, r.cards))
+	case n < 108:
+		return r.ofPayouts()
 	}
 	return r.ofOperators(any1(r, r.cards))
 }

@@ -93,6 +93,7 @@ func (m *model) expected() lines {
 	for name, c := range m.challenge {
 		out.add("challenge %s: %d, used %v", name, c.minor, c.used)
 	}
+	out.payouts(m)
 	slices.Sort(out)
 	return out
 }
@@ -122,11 +123,17 @@ func (r *run) stored(m *model) (out lines) {
 			}
 			rows.Orders = append(rows.Orders, orders...)
 		}
-		known, err := from.Load(m.wants(rows))
+		w := m.wants(rows)
+		if err := m.readPayouts(from, &rows, &w); err != nil {
+			return err
+		}
+		known, err := from.Load(w)
 		if err != nil {
 			return err
 		}
-		out.rows(join(rows, known))
+		rows = join(rows, known)
+		out.rows(rows)
+		out.payoutRows(rows)
 		return out.books(from, rows.Accounts)
 	})
 	if err != nil {
@@ -167,7 +174,7 @@ func join(a, b processor.Rows) processor.Rows {
 	a.Cards, a.Accounts, a.Payees = append(a.Cards, b.Cards...), append(a.Accounts, b.Accounts...), append(a.Payees, b.Payees...)
 	a.Devices, a.TopUps, a.Tries = append(a.Devices, b.Devices...), append(a.TopUps, b.TopUps...), append(a.Tries, b.Tries...)
 	a.Keys, a.Evidence = append(a.Keys, b.Keys...), append(a.Evidence, b.Evidence...)
-	a.Tariffs = append(a.Tariffs, b.Tariffs...)
+	a.Tariffs, a.PayoutFiles = append(a.Tariffs, b.Tariffs...), append(a.PayoutFiles, b.PayoutFiles...)
 	a.Passkeys, a.Challenges = append(a.Passkeys, b.Passkeys...), append(a.Challenges, b.Challenges...)
 	return a
 }
@@ -229,11 +236,7 @@ func (out *lines) payment(p payment.Payment) {
 // books are accounts with their entries.
 func (out *lines) books(from processor.Reader, accounts []ledger.Account) error {
 	for _, a := range accounts {
-		held := a.DebitsPending
-		if a.Kind == ledger.PayeeAccount {
-			held = 0
-		}
-		out.add("account %s: %d, held %d", a.ID, a.Balance(), held)
+		out.add("account %s: %d, held %d", a.ID, a.Balance(), a.DebitsPending)
 		entries, err := from.Entries(a.ID, time.Unix(0, 0), time.Unix(1<<40, 0), much)
 		if err != nil {
 			return err

@@ -60,6 +60,9 @@ func (g *gate) Update(ctx context.Context, f func(processor.Tx) error) error {
 	failed, dead := g.disk.Failed()
 	g.disk.Fail(simdisk.Fault{})
 	g.note("tx %d: %d ran, expired %v %v, settled %v, saved %v, %v: %v, failed %v, dead %v", t.number, len(t.ran), t.expired, t.over, t.settled, t.saved, plan, errText(err), failed, dead)
+	if err != nil && !failed && !dead {
+		g.Errorf("transaction %d failed, though nothing was wrong with the disk: %v", t.number, err)
+	}
 	switch {
 	case err == nil:
 		g.commit(t)
@@ -86,6 +89,21 @@ func errText(err error) string {
 		return "conflict"
 	}
 	return "failed"
+}
+
+// View shows the service no schedules of payouts: see scheduled.
+func (g *gate) View(ctx context.Context, f func(processor.Reader) error) error {
+	return g.Store.View(ctx, func(from processor.Reader) error { return f(unscheduled{from}) })
+}
+
+// unscheduled is a reader that knows of no plan whose time has come.
+type unscheduled struct{ processor.Reader }
+
+// Due leaves plans out.
+func (u unscheduled) Due(now time.Time, limit int) (processor.Wants, error) {
+	w, err := u.Reader.Due(now, limit)
+	w.PayoutPlans = nil
+	return w, err
 }
 
 // plan is how one transaction goes wrong.
@@ -168,7 +186,7 @@ func empty(c processor.Changes) bool {
 	for _, r := range []processor.Rows{c.New, c.Changed} {
 		n += len(r.Payments) + len(r.Cards) + len(r.Accounts) + len(r.Devices) + len(r.Bindings) + len(r.Tries) + len(r.TopUps) +
 			len(r.Passkeys) + len(r.Payees) + len(r.Orders) + len(r.APIKeys) + len(r.Operators) + len(r.Keys) + len(r.Evidence) +
-			len(r.Audit) + len(r.Challenges)
+			len(r.Audit) + len(r.Challenges) + len(r.Payouts) + len(r.PayoutPlans)
 	}
 	return n == 0
 }
@@ -180,8 +198,14 @@ type traced struct {
 	sent *sending
 }
 
-// Do does it.
+// Do does it. What it panics with is passed on.
 func (c *traced) Do(u *processor.Unit) error {
+	defer func() {
+		if broken := recover(); broken != nil {
+			c.Errorf("%s panics: %v", c.sent.name, broken)
+			panic(broken)
+		}
+	}()
 	err := c.Command.Do(u)
 	e := &executed{sent: c.sent, now: u.Now, done: err == nil}
 	if err != nil {

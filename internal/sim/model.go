@@ -11,6 +11,7 @@ import (
 	"tapline/money"
 	"tapline/order"
 	"tapline/payment"
+	"tapline/payout"
 	"tapline/processor"
 )
 
@@ -36,6 +37,9 @@ type model struct {
 	challenge map[string]mChallenge
 	evidence  map[string]string // "payment role": device
 	fees      map[string]mFee   // by payee, or empty for all that have none
+	payouts   map[string]mPayout
+	plans     map[string]mPlan // by payee
+	files     map[string]mFile
 
 	paid, paidBefore map[string]time.Time // "card-account payee-account": when it paid last; and when this transaction began
 	movedBefore      map[string]bool      // payees that had another account when this transaction began
@@ -142,6 +146,7 @@ func newModel(policy payment.Policy) *model {
 		orders: map[string]mOrder{}, topUps: map[string]mTopUp{}, tries: map[string]mTries{}, passkeys: map[string]mPasskey{},
 		keys: map[processor.KeyID]mKey{}, challenge: map[string]mChallenge{}, evidence: map[string]string{},
 		paid: map[string]time.Time{}, fees: map[string]mFee{},
+		payouts: map[string]mPayout{}, plans: map[string]mPlan{}, files: map[string]mFile{},
 	}
 }
 
@@ -152,6 +157,7 @@ func (m *model) clone() *model {
 	c.orders, c.topUps, c.tries, c.passkeys = maps.Clone(m.orders), maps.Clone(m.topUps), maps.Clone(m.tries), maps.Clone(m.passkeys)
 	c.keys, c.challenge, c.evidence = maps.Clone(m.keys), maps.Clone(m.challenge), maps.Clone(m.evidence)
 	c.paid, c.fees = maps.Clone(m.paid), maps.Clone(m.fees)
+	c.payouts, c.plans, c.files = maps.Clone(m.payouts), maps.Clone(m.plans), maps.Clone(m.files)
 	return &c
 }
 
@@ -165,7 +171,8 @@ var named = []error{
 	processor.ErrTooManyApprovals, processor.ErrTooManyChallenges, payment.ErrFinal, payment.ErrExpired, payment.ErrNotAllowed,
 	payment.ErrNotYours, consent.ErrPaused, consent.ErrLocked, consent.ErrPasskey, order.ErrClaimed, order.ErrClosed,
 	processor.ErrConflict, processor.ErrPayeeBalance, payment.ErrNotRefundable, payment.ErrRefunded, payment.ErrRefundTooMuch,
-	processor.ErrFee, processor.ErrUnknownTariff,
+	processor.ErrFee, processor.ErrUnknownTariff, processor.ErrUnknownPayout, processor.ErrNoBankAccount, processor.ErrBankChange,
+	processor.ErrPayoutLeast, processor.ErrNothingReady, processor.ErrAccountBalance, payout.ErrNotNow,
 }
 
 // refused is an error in words.

@@ -77,6 +77,16 @@ var mutations = []mutation{
 		{"processor/fees.go", "case terms.PayerFee() != c.PayerFee:", "case c.PayerFee < 0:"}}},
 	{"a payee gets the fee that it bears", []edit{
 		{"payment/fee.go", "Minor: t.Amount.Minor - t.PayeeFee(),", "Minor: t.Amount.Minor,"}}},
+	{"a payout is returned twice", []edit{
+		{"payout/payout.go", "case v == Return && was == Confirmed:", "case v == Return && (was == Confirmed || was == Returned):"}}},
+	{"an operator approves a payout of his own", []edit{
+		{"processor/payout.go", "case c.Verb == payout.Approve && p.AskedBy == by:", "case c.Verb == payout.Approve && p.AskedBy == \"\":"}}},
+	{"one operator alone has a large payout given back", []edit{
+		{"processor/payout.go", "case c.Verb == payout.Return && p.ReturnedBy == by:", "case c.Verb == payout.Return && p.ReturnedBy == \"nobody\":"}}},
+	{"money is paid out to a bank account that does not count yet", []edit{
+		{"processor/payoutplan.go", "if !p.Change.From.IsZero() && !now.Before(p.Change.From) {", "if !p.Change.From.IsZero() {"}}},
+	{"a card that was replaced is paid out", []edit{
+		{"processor/payoutcard.go", "card.State != CardClosed || card.ReplacedBy != \"\":", "card.State != CardClosed:"}}},
 	{"the number of second confirmations has no bound", []edit{
 		{"processor/decide.go", "if waiting >= OpenApprovals || card.Approvals >= HourlyApprovals {", "if waiting > 1000 {"}}},
 }
@@ -139,7 +149,7 @@ func TestMutations(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			overlay := m.overlay(t, t.TempDir())
 			out, err := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-vet=off", "-run", "^TestSeeds$", ".",
-				"-once", "-seeds", mutationSeeds).CombinedOutput()
+				"-timeout", "1h", "-once", "-seeds", mutationSeeds).CombinedOutput()
 			text := string(out)
 			switch _, what, found := strings.Cut(text, ".go:"); {
 			case err == nil:
@@ -150,7 +160,10 @@ func TestMutations(t *testing.T) {
 				line, _, _ := strings.Cut(what, "\n")
 				_, replay, _ := strings.Cut(text, "replay: ")
 				replay, _, _ = strings.Cut(replay, "\n")
-				t.Logf("found: %s\n%s", line, replay)
+				_, ran, _ := strings.Cut(text, "sim_test.go:")
+				_, ran, _ = strings.Cut(ran, ": ")
+				ran, _, _ = strings.Cut(ran, " in ")
+				t.Logf("found in %s: %s\n%s", ran, line, replay)
 			}
 		})
 	}

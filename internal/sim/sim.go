@@ -44,6 +44,7 @@ type Stats struct {
 	Settled, Approved, Undoable, Declined, Expired, Rejected, Cancelled, Rehearsed int
 	Commands, Refused, Replayed, Crashes, Failures, Revived, Unknown               int
 	TopUps, Orders, Refunded, Charged, Lost                                        int
+	Payouts, PaidOut, GivenBack, CardsOut, Scheduled                               int
 }
 
 // run is one run of the simulation.
@@ -214,6 +215,7 @@ func (r *run) close() {
 	r.compare("at the end")
 	r.proveBooks()
 	r.proveLives()
+	r.provePayouts()
 	if err := r.shut(); err != nil {
 		r.Errorf("closing: %v", err)
 	}

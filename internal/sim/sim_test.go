@@ -20,6 +20,7 @@ func TestSeeds(t *testing.T) {
 	var mu sync.Mutex
 	var all Stats
 	var enough atomic.Bool
+	var ran atomic.Uint64
 	began := time.Now()
 	t.Run("all", func(t *testing.T) {
 		for seed := *first; seed < *first+*many; seed++ {
@@ -28,6 +29,7 @@ func TestSeeds(t *testing.T) {
 				if enough.Load() {
 					return
 				}
+				ran.Add(1)
 				t.Cleanup(func() { enough.Store(enough.Load() || *once && t.Failed()) })
 				_, s := Run(t, seed)
 				mu.Lock()
@@ -36,14 +38,16 @@ func TestSeeds(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d seeds in %v: %+v", *many, time.Since(began).Round(time.Second/10), all)
+	t.Logf("%d seeds in %v: %+v", ran.Load(), time.Since(began).Round(time.Second/10), all)
 	if t.Failed() || *many < 100 {
 		return
 	}
 	for what, n := range map[string]int{
 		"settled": all.Settled, "approved": all.Approved, "expired": all.Expired, "rejected": all.Rejected, "rehearsed": all.Rehearsed,
 		"crashed": all.Crashes, "come back after a crash": all.Revived, "been done without anybody being told": all.Unknown,
-		"been answered again": all.Replayed, "been confirmed by a second operator": all.TopUps, "been a paid order": all.Orders, "been refunded": all.Refunded, "had a fee": all.Charged, "been open to be undone": all.Undoable,
+		"been answered again": all.Replayed, "been confirmed by a second operator": all.TopUps, "been a paid order": all.Orders, "been refunded": all.Refunded, "had a fee": all.Charged,
+		"been paid out": all.PaidOut, "been paid out and given back": all.GivenBack, "been paid out of a closed card's account": all.CardsOut, "been paid out by a schedule": all.Scheduled,
+		"been open to be undone": all.Undoable,
 	} {
 		if n == 0 {
 			t.Errorf("in %d seeds nothing has %s: the simulation does not do what it is for", *many, what)

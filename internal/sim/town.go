@@ -221,6 +221,9 @@ func (r *run) furnish() {
 	if r.rng.IntN(2) == 0 {
 		all = append(all, r.undo())
 	}
+	if payee := any1(r, r.payees); r.rng.IntN(3) > 0 {
+		all = append(all, r.newBank("olga", payee, false, 0), r.correct("otto", "acc_"+payee, false, 50_00), r.schedule("otto", payee), r.rehearsals("olga"))
+	}
 	for i, c := range r.cards {
 		d := r.devices[i%len(r.devices)]
 		all = append(all, r.activate(d, c, r.fresh(c), c.code, c.pin), r.topUp("olga", c, 40_00), r.topUp("otto", c, 40_00))
