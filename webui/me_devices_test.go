@@ -66,6 +66,7 @@ func TestHolderSeesDevicesWithLastUseAndRemovesAStolenOne(t *testing.T) {
 	young := newPerson(t, chrome, "new device")
 	young.open(w.url + "/me")
 	young.press("The card is on another device of mine")
+	young.see("This page goes on by itself.")
 	id := eval[string](young, "document.querySelector('.id').textContent")
 	old.press("Devices")
 	old.press("Make another device the associated one")

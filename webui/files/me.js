@@ -6,12 +6,8 @@ import { button, facts, frame, h, icon, notice, screen } from '/ui/dom.js';
 import { show } from '/ui/money.js';
 import * as cards from '/ui/tap.js';
 import { explain, t, when } from '/ui/words.js';
-import { activate, codeFromAddress } from '/me/activate.js';
-import { devices, joining } from '/me/devices.js';
 import { history } from '/me/history.js';
 import { watch } from '/me/news.js';
-import { passkeys } from '/me/passkeys.js';
-import { changePIN } from '/me/pin.js';
 import { freeze, lost, unfreeze } from '/me/stops.js';
 
 /**
@@ -29,6 +25,21 @@ import { freeze, lost, unfreeze } from '/me/stops.js';
 
 const kept = 'tapline.card';
 
+/** The code that the operator's link brought, taken out of the address at once. */
+function codeFromAddress() {
+  const code = new URLSearchParams(location.hash.slice(1)).get('code') ?? '';
+  if (code) globalThis.history.replaceState(null, '', location.pathname + location.search);
+  return code.slice(0, 64);
+}
+
+// What is not needed to show a card is loaded when it is asked for.
+/** @param {Parameters<typeof import('/me/activate.js').activate>[1]} has */
+const activate = (has) => import('/me/activate.js').then((m) => m.activate(home, has));
+/** @param {Parameters<typeof import('/me/devices.js').joining>[0]} here */
+const joining = (here) => import('/me/devices.js').then((m) => m.joining(here));
+/** A press that shows what went wrong with it. @param {() => any} act */
+const tried = (act) => async () => { try { await act(); } catch (e) { fail(e); } };
+
 cards.readerFromAddress();
 const code = codeFromAddress() || cards.waiting();
 const brought = cards.fromAddress();
@@ -42,7 +53,7 @@ async function begin() {
   screen(t('pay.loading'));
   await device(); // registers this browser at its first visit
   news.start();
-  if (code) return activate(home, { code, tapped: brought });
+  if (code) return activate({ code, tapped: brought });
   await home();
 }
 
@@ -69,7 +80,7 @@ async function overview(said) {
   const panel = h('div.stack');
   shown = { panel, text: '', card: card.id, waits: false };
   screen(t('me.title'), news.live, said, news.list, list.length > 1 && choice(list, card), panel, paid.element,
-    button(t('me.add'), () => activate(home, {}), { kind: 'plain' }));
+    button(t('me.add'), tried(() => activate({})), { kind: 'plain' }));
   draw(card, id);
   await paid.load();
 }
@@ -123,8 +134,8 @@ function troubles(here) {
   if (card.lost_at) found.push(notice('bad', t('me.lost_since', { time: when(card.lost_at) })));
   else if (card.state === 'frozen') found.push(notice('note', t(card.frozen_by_operator ? 'me.frozen_by_operator' : own ? 'me.frozen' : 'me.frozen_other')));
   if (card.state === 'closed') found.push(notice('note', t('me.closed')));
-  if (card.state === 'issued') found.push(notice('note', t('me.issued')), button(t('me.activate'), () => activate(here.home, { keeps: Boolean(card.associated_device) }), { icon: 'tap' }));
-  if (!own && card.state !== 'closed') found.push(notice('note', t('me.not_associated')), button(t('me.associate'), () => joining(here), { kind: 'second', icon: 'phone' }));
+  if (card.state === 'issued') found.push(notice('note', t('me.issued')), button(t('me.activate'), tried(() => activate({ keeps: Boolean(card.associated_device) })), { icon: 'tap' }));
+  if (!own && card.state !== 'closed') found.push(notice('note', t('me.not_associated')), button(t('me.associate'), tried(() => joining(here)), { kind: 'second', icon: 'phone' }));
   return found;
 }
 
@@ -136,14 +147,14 @@ function actions(here) {
   const all = [
     [card.state === 'active', 'freeze', freeze, { kind: 'danger', icon: 'stop' }],
     [own && card.state === 'frozen' && !card.lost_at && !card.frozen_by_operator, 'unfreeze', unfreeze, { icon: 'lock' }],
-    [own && works, 'pin', changePIN, { kind: 'second' }],
+    [own && works, 'pin', (at) => import('/me/pin.js').then((m) => m.changePIN(at)), { kind: 'second' }],
     [own && works, 'limits', (at) => import('/me/limits.js').then((m) => m.limits(at)), { kind: 'second' }],
-    [works, 'passkeys', passkeys, { kind: 'second' }],
-    [true, 'devices', devices, { kind: 'second' }],
+    [works, 'passkeys', (at) => import('/me/passkeys.js').then((m) => m.passkeys(at)), { kind: 'second' }],
+    [true, 'devices', (at) => import('/me/devices.js').then((m) => m.devices(at)), { kind: 'second' }],
     [own && works && !card.lost_at, 'lost', lost, { kind: 'second' }],
   ];
   return h('div.actions', {}, all.filter(([can]) => can).map(([, name, act, look]) => {
-    const element = button(t('me.do.' + name), () => act(here), look);
+    const element = button(t('me.do.' + name), tried(() => act(here)), look);
     element.dataset.do = name;
     return element;
   }));
@@ -153,8 +164,8 @@ function actions(here) {
 function none(id, said) {
   const text = h('p', {}, t('me.none_text'));
   screen(t('me.none'), said, news.list, text,
-    button(t('me.have_code'), () => activate(home, {}), { icon: 'key' }),
-    button(t('me.have_device'), () => joining({ device: id, home, wait }), { kind: 'second', icon: 'phone' }), paid.element);
+    button(t('me.have_code'), tried(() => activate({})), { icon: 'key' }),
+    button(t('me.have_device'), tried(() => joining({ device: id, home, wait })), { kind: 'second', icon: 'phone' }), paid.element);
   wait(text);
   return paid.load();
 }

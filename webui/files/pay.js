@@ -3,11 +3,9 @@
 // a card's own address is tapped (/t). Where the payment is, the service says; a reload comes back to it.
 import { device, newer, Offline, Problem, read, service, write } from '/ui/api.js';
 import { newID } from '/ui/key.js';
-import { toCamera } from '/ui/digits.js';
 import { announce, button, countdown, facts, field, frame, h, icon, notice, pinPad, screen } from '/ui/dom.js';
 import { feeOf, parse, show, total } from '/ui/money.js';
 import { confirm as byPasskey } from '/ui/passkey.js';
-import { qr } from '/ui/qr.js';
 import { backLink, linesOf, termsOf } from '/ui/order.js';
 import { receiptCard } from '/ui/receipt.js';
 import { Differs, first, statementCard, sum } from '/ui/statement.js';
@@ -439,11 +437,17 @@ async function confirm(under, view) {
 /** The associated device is asked. @param {any} under @param {any} view */
 async function waiting(under, view) {
   const { signal } = watching;
-  const camera = qr(await toCamera(under.asked.id, view.code), t('wait.qr'));
+  const camera = await forCamera(under.asked.id, view.code).catch(() => undefined); // the digits do without
   if (signal.aborted) return; // it went on meanwhile
   screen(t('wait.title'), payment(view), h('p', {}, t('wait.text')),
     h('p.code', { 'aria-label': t('wait.code', { code: [...view.code].join(' ') }) }, view.code), camera, time(under, view), cancel(under));
   announce(t('wait.code', { code: [...view.code].join(' ') }));
+}
+
+/** What the other device's camera may read, loaded when it is needed. @param {string} id @param {string} code */
+async function forCamera(id, code) {
+  const [{ qr }, { toCamera }] = await Promise.all([import('/ui/qr.js'), import('/ui/digits.js')]);
+  return qr(await toCamera(id, code), t('wait.qr'));
 }
 
 /** All was given, and it can be undone yet: it is paid by itself. @param {any} under @param {any} view */

@@ -14,13 +14,6 @@ import { offer } from '/me/passkeys.js';
 /** @typedef {(said?: Node) => Promise<void>} Home */
 /** @typedef {import('/ui/tap.js').Tap} Tap */
 
-/** The code that the operator's link brought, taken out of the address at once. */
-export function codeFromAddress() {
-  const code = new URLSearchParams(location.hash.slice(1)).get('code') ?? '';
-  if (code) history.replaceState(null, '', location.pathname + location.search);
-  return code.slice(0, 64);
-}
-
 const symbols = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /**
