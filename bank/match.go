@@ -21,7 +21,9 @@ type Movement struct {
 	In        bool         `json:"in"`              // from outside
 	Notes     []string     `json:"notes,omitempty"` // of the operators who entered it
 
-	// Underway is whether it is a payout that was sent to the bank at that time and is not confirmed: nothing is posted yet.
+	// Sent is whether it is a payout that was sent to the bank at that time, which may take some days. When it was posted says nothing
+	// of when the bank paid. Underway is whether it is not confirmed: nothing is posted yet.
+	Sent     bool `json:"sent,omitempty"`
 	Underway bool `json:"underway,omitempty"`
 }
 
@@ -82,7 +84,7 @@ type reconciling struct {
 
 // Reconcile finds for each line of a statement the movement that it is: first by reference, if the line names the
 // movement's id or the movement's notes name the line's reference, then by amount and date, if they are at most some days
-// apart. A movement at a time outside the statement's days may be matched, but is no break if it is not; nor is a payout under way that
+// apart. A movement at a time outside the statement's days may be matched, but is no break if it is not; nor is a payout that
 // was sent so few days before the statement ends.
 func Reconcile(s Statement, movements []Movement, days int) Reconciled {
 	r := &reconciling{
@@ -103,7 +105,7 @@ func Reconcile(s Statement, movements []Movement, days int) Reconciled {
 	}
 	for i, m := range movements {
 		until := s.Until
-		if m.Underway {
+		if m.Sent {
 			until = until.AddDate(0, 0, -days)
 		}
 		if !r.done[i] && !m.At.Before(s.From) && m.At.Before(until) {
@@ -165,6 +167,18 @@ func (r *reconciling) namedBy(i int, named map[string][]int, exact bool) {
 	}
 }
 
+// Named are the payouts that the lines of a statement name.
+func (s Statement) Named() (ids []payout.ID) {
+	for _, l := range s.Lines {
+		for _, w := range words(l.Reference + " " + l.Text) {
+			if id, told := payout.FromEndToEnd(w); told && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
 // byAmount pairs what is left, the pairs that are the least time apart first.
 func (r *reconciling) byAmount(most time.Duration) {
 	type alike struct {
@@ -218,7 +232,7 @@ func words(text string) []string {
 	for _, w := range strings.FieldsFunc(text, func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '_' && c != '-'
 	}) {
-		told := strings.HasPrefix(w, "OUT") && len(w) == len(payout.ID("out_").EndToEnd())+26 // one without a digit is rare, and there
+		_, told := payout.FromEndToEnd(w) // one without a digit is rare, and there
 		if len(w) >= shortest && (told || strings.ContainsFunc(w, unicode.IsDigit) || strings.Contains(w, "_")) && !slices.Contains(out, w) {
 			out = append(out, w)
 		}

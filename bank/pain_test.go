@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -147,14 +148,17 @@ func TestPayoutsAreFoundInTheBanksStatement(t *testing.T) {
 	id := func(c string) string { return "out_" + strings.Repeat(c, 26) }
 	told := func(c string) string { return "OUT" + strings.Repeat(strings.ToUpper(c), 26) }
 	moves := []bank.Movement{
-		{Reference: id("a"), At: day(1), Amount: cny(100), Underway: true}, {Reference: id("b"), At: day(1), Amount: cny(100), Underway: true},
-		{Reference: id("c"), At: day(6), Amount: cny(200), Underway: true}, {Reference: id("d"), At: day(2), Amount: cny(300)},
+		{Reference: id("a"), At: day(1), Amount: cny(100), Sent: true}, {Reference: id("b"), At: day(1), Amount: cny(100), Sent: true},
+		{Reference: id("c"), At: day(6), Amount: cny(200), Sent: true}, {Reference: id("d"), At: day(2), Amount: cny(300)},
 		{Reference: id("e"), At: day(3), Amount: cny(400)}, {Reference: id("e"), At: day(4), Amount: cny(400), In: true},
 	}
 	s := bank.Statement{From: day(1), Until: day(8), Lines: []bank.Line{
 		{Date: day(2), Amount: cny(100), Reference: told("a")}, {Date: day(3), Amount: cny(300), Text: "SEPA " + told("d")},
 		{Date: day(3), Amount: cny(400), Reference: told("e")}, {Date: day(4), Amount: cny(400), In: true, Reference: told("e")},
 	}}
+	if got := fmt.Sprint(s.Named()); got != fmt.Sprint([]string{id("a"), id("d"), id("e")}) {
+		t.Errorf("the statement names %s", got)
+	}
 	r := bank.Reconcile(s, moves, 3)
 	var got []string
 	for _, m := range r.Matched {

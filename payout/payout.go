@@ -25,6 +25,12 @@ func (id ID) EndToEnd() string {
 	return strings.ToUpper(strings.ReplaceAll(string(id), "_", ""))
 }
 
+// FromEndToEnd is the payout that a bank's text names; ok is false for any other text.
+func FromEndToEnd(text string) (id ID, ok bool) {
+	rest, ok := strings.CutPrefix(text, "OUT")
+	return ID("out_" + strings.ToLower(rest)), ok && len(rest) == 26 && only(rest, capitals+digits)
+}
+
 // FileID names a file of payouts for a bank: "pof_" and the like.
 type FileID string
 

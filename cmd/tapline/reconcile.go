@@ -74,7 +74,10 @@ func (cmd *reconcileCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	result := bank.Reconcile(statement, append(moves, sent...), cmd.Days)
+	if moves, err = asSent(a, client, append(moves, sent...), statement.Named()); err != nil {
+		return err
+	}
+	result := bank.Reconcile(statement, moves, cmd.Days)
 	if err := cmd.tell(a, statement, result); err != nil {
 		return err
 	}
@@ -165,7 +168,7 @@ func underway(a *app, client *operator.Client, in []money.Currency) (all []bank.
 		}
 		for _, p := range page.Payouts {
 			if slices.Contains(in, p.Amount.Currency) {
-				all = append(all, bank.Movement{Entry: p.ID + "/hold", Reference: p.ID, Account: p.Account, At: *p.SentAt, Amount: p.Amount, Underway: true})
+				all = append(all, bank.Movement{Entry: p.ID + "/hold", Reference: p.ID, Account: p.Account, At: *p.SentAt, Amount: p.Amount, Sent: true, Underway: true})
 			}
 		}
 		if page.Next == "" {
@@ -173,6 +176,43 @@ func underway(a *app, client *operator.Client, in []money.Currency) (all []bank.
 		}
 		q.Before = page.Next
 	}
+}
+
+// asSent has payouts that were posted at the time at which they were sent to the bank, and adds those that were posted at another time than
+// that of the statement, which names them.
+func asSent(a *app, client *operator.Client, moves []bank.Movement, named []payout.ID) ([]bank.Movement, error) {
+	there := map[payout.ID]bool{}
+	for i, m := range moves {
+		if m.In || !strings.HasPrefix(m.Reference, "out_") {
+			continue
+		}
+		there[payout.ID(m.Reference)] = true
+		if m.Underway {
+			continue
+		}
+		p, err := client.Payout(a.ctx, m.Reference)
+		if err != nil {
+			return nil, err
+		}
+		if p.SentAt != nil { // none of cash
+			moves[i].At, moves[i].Sent = *p.SentAt, true
+		}
+	}
+	for _, id := range named {
+		if there[id] {
+			continue
+		}
+		p, err := client.Payout(a.ctx, string(id))
+		switch {
+		case errors.Is(err, api.CodeUnknownPayout):
+			continue // another service's, perhaps
+		case err != nil:
+			return nil, err
+		case p.ConfirmedAt != nil && p.SentAt != nil:
+			moves = append(moves, bank.Movement{Entry: p.ID + "/post", Reference: p.ID, Account: p.Account, At: *p.SentAt, Amount: p.Amount, Sent: true})
+		}
+	}
+	return moves, nil
 }
 
 // confirm confirms the payouts under way that the statement names, if it is to; else it says which they are.
