@@ -2,6 +2,8 @@ package processor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"tapline/consent"
@@ -46,19 +48,28 @@ func (p *Processor) sweep(ctx context.Context) error {
 		if err != nil || len(due.Payments)+len(due.Orders)+len(due.PayoutPlans) == 0 {
 			return err
 		}
-		if len(due.Payments)+len(due.Orders) > 0 {
-			if _, err := p.Do(ctx, Request{Command: Touch{due.Payments, due.Orders}}); err != nil {
-				return err
-			}
-		}
-		for _, plan := range due.PayoutPlans {
-			scheduled := &PayScheduled{Plan: plan, ID: consent.NewPayoutID(), Alone: p.PayoutsAlone}
-			if _, err := p.Do(ctx, Request{Command: scheduled}); err != nil {
-				return err
-			}
+		if err := p.end(ctx, due); err != nil {
+			return err
 		}
 		if len(due.Payments) < sweepLimit && len(due.Orders) < sweepLimit && len(due.PayoutPlans) < sweepLimit {
 			return nil
 		}
 	}
+}
+
+// end ends what is due. What fails keeps nothing else from its end: one payee's plan is not to stop everybody's payouts.
+func (p *Processor) end(ctx context.Context, due Wants) (err error) {
+	if len(due.Payments)+len(due.Orders) > 0 {
+		_, err = p.Do(ctx, Request{Command: Touch{due.Payments, due.Orders}})
+	}
+	for _, plan := range due.PayoutPlans {
+		if ctx.Err() != nil {
+			break
+		}
+		scheduled := &PayScheduled{Plan: plan, ID: consent.NewPayoutID(), Alone: p.PayoutsAlone}
+		if _, failed := p.Do(ctx, Request{Command: scheduled}); failed != nil {
+			err = errors.Join(err, fmt.Errorf("payout plan of %s in %s: %w", plan.Payee, plan.Currency, failed))
+		}
+	}
+	return err
 }
