@@ -30,7 +30,7 @@ var advised = map[string]string{
 	"payment.settled": adviseFreeze, "card.skim_suspected": adviseFreeze, "card.pin_alarm": adviseFreeze, "card.bound": adviseContact,
 	"card.pin_changed": adviseContact, "card.passkey_added": adviseContact, "card.code_issued": adviseFreeze, "card.limits_changed": adviseContact,
 	"card.unfrozen": adviseContact, "card.email_changed": adviseContact, processor.MailMoved: adviseContact, "card.exported": adviseContact,
-	"card.adjusted": adviseContact, "card.device_removed": adviseContact, "card.paid_out": adviseContact,
+	"card.adjusted": adviseContact, "card.device_removed": adviseContact, "card.device_revoked": adviseContact, "card.paid_out": adviseContact,
 }
 
 var languages = map[string]words{
@@ -43,6 +43,7 @@ var languages = map[string]words{
 			"card.closed": "Your card is closed", "card.replaced": "Your card was replaced", "card.pin_changed": "The PIN of your card was changed",
 			"card.passkey_added": "A passkey for your card was added", "card.passkey_removed": "A passkey for your card was removed",
 			"card.device_removed": "A device of your card was removed", "card.limits_changed": "The limits of your card were changed",
+			"card.device_revoked": "A device of your card may not act any more",
 			"card.code_issued":    "A code was made that can change devices or PIN of your card",
 			"card.skim_suspected": "Somebody may have read your card", "card.pin_alarm": "Too many wrong PINs for your card",
 			"card.email_changed": "This address is told of your card from now on",
@@ -67,6 +68,7 @@ var languages = map[string]words{
 			"card.closed": "您的卡已注销", "card.replaced": "您的卡已更换", "card.pin_changed": "您的卡的 PIN 已更改",
 			"card.passkey_added": "您的卡已添加通行密钥", "card.passkey_removed": "您的卡已移除通行密钥",
 			"card.device_removed": "您的卡已移除一台设备", "card.limits_changed": "您的卡的限额已更改",
+			"card.device_revoked": "您的卡的一台设备已被停用",
 			"card.code_issued":    "已生成可更改您的卡的设备或 PIN 的代码",
 			"card.skim_suspected": "可能有人读取了您的卡", "card.pin_alarm": "您的卡 PIN 错误次数过多",
 			"card.email_changed": "今后将通过此邮箱通知您的卡的情况",

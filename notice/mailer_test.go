@@ -172,6 +172,10 @@ var devicesAndSecrets = []told{
 		n.must(&Rebind{Card: "card_1", Device: phone, NewDevice: kiosk})
 		n.must(NewRemoveDevice(n.begun(), true, phone))
 	}, "card.device_removed", WakeAlarm, "A device of your card was removed", "您的卡已移除一台设备"},
+	{"revoked device", func(n *node) {
+		n.must(&Rebind{Card: "card_1", Device: phone, NewDevice: kiosk})
+		n.must(&RevokeDevice{Operated: byChief, Device: kiosk})
+	}, "card.device_revoked", WakeAlarm, "A device of your card may not act any more", "您的卡的一台设备已被停用"},
 	{"passkey", func(n *node) { n.must(NewRegisterPasskey(n.begun(), true, newKey)) }, "card.passkey_added", WakeAlarm, "A passkey for your card was added", "您的卡已添加通行密钥"},
 	{"removed passkey", func(n *node) {
 		n.must(NewRegisterPasskey(n.begun(), true, newKey))

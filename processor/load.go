@@ -16,6 +16,7 @@ type asked struct {
 	cardKeys map[CardKey]bool
 	openOf   map[payment.CardID]bool
 	boundTo  map[payment.CardID]bool
+	cardsOf  map[payment.DeviceID]bool
 	cardsOn  map[ledger.AccountID]bool
 	notesOf  map[NoteSubject]bool
 
@@ -38,7 +39,7 @@ func newUnit(l Limits) *Unit {
 		cardsOn:    map[ledger.AccountID][]payment.CardID{},
 		asked: asked{
 			cardKeys: map[CardKey]bool{}, openOf: map[payment.CardID]bool{}, boundTo: map[payment.CardID]bool{},
-			cardsOn: map[ledger.AccountID]bool{}, notesOf: map[NoteSubject]bool{},
+			cardsOf: map[payment.DeviceID]bool{}, cardsOn: map[ledger.AccountID]bool{}, notesOf: map[NoteSubject]bool{},
 			challengesOf: map[payment.DeviceID]bool{}, passkeys: map[payment.CardID]bool{},
 			apiKeysOf: map[payment.Handle]bool{}, webhooksOf: map[payment.Handle]bool{}, paid: map[PaidID]bool{},
 			signInsOf: map[SignInOwner]bool{}, templatesOf: map[payment.Handle]bool{},
@@ -122,7 +123,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 		Devices: u.Devices.missing(w.Devices), Bindings: u.Bindings.missing(w.Bindings), Tries: u.Tries.missing(w.Tries),
 		Payees: u.Payees.missing(w.Payees), Orders: u.Orders.missing(w.Orders), Refunds: u.Refunds.missing(w.Refunds), Operators: u.Operators.missing(w.Operators), Keys: u.Keys.missing(w.Keys),
 		CardKeys: fresh(u.asked.cardKeys, w.CardKeys), OpenOf: fresh(u.asked.openOf, w.OpenOf),
-		BoundTo: fresh(u.asked.boundTo, w.BoundTo), APIKeys: u.APIKeys.missing(w.APIKeys), APIKeysOf: fresh(u.asked.apiKeysOf, w.APIKeysOf),
+		BoundTo: fresh(u.asked.boundTo, w.BoundTo), CardsOf: fresh(u.asked.cardsOf, w.CardsOf), APIKeys: u.APIKeys.missing(w.APIKeys), APIKeysOf: fresh(u.asked.apiKeysOf, w.APIKeysOf),
 		Aliases: u.Aliases.missing(w.Aliases), Paid: fresh(u.asked.paid, w.Paid),
 		Challenges: u.Challenges.missing(w.Challenges), ChallengesOf: fresh(u.asked.challengesOf, w.ChallengesOf),
 		TopUps: u.TopUps.missing(w.TopUps), Passkeys: u.Passkeys.missing(w.Passkeys), PasskeysOf: fresh(u.asked.passkeys, w.PasskeysOf),
@@ -137,7 +138,7 @@ func (u *Unit) missing(w Wants) (Wants, bool) {
 	}
 	u.asked.anyOf = u.asked.anyOf || w.AnyOf
 	n := len(m.Payments) + len(m.Cards) + len(m.Accounts) + len(m.Devices) + len(m.Bindings) + len(m.Tries) + len(m.Payees) +
-		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.APIKeys) + len(m.APIKeysOf) +
+		len(m.Operators) + len(m.Keys) + len(m.CardKeys) + len(m.OpenOf) + len(m.BoundTo) + len(m.CardsOf) + len(m.APIKeys) + len(m.APIKeysOf) +
 		len(m.Orders) + len(m.Refunds) + len(m.Challenges) + len(m.ChallengesOf) + len(m.Passkeys) + len(m.PasskeysOf) + len(m.TopUps) +
 		len(m.SignIns) + len(m.SignInsOf) + len(m.WakeUps) + len(m.Aliases) + len(m.Paid) + len(m.ClosedAfter) +
 		len(m.Webhooks) + len(m.WebhooksOf) + len(m.Deliveries)

@@ -283,16 +283,21 @@ func (c *SetCardState) Do(u *Unit) error {
 	return err
 }
 
-// RevokeDevice takes a device's right to act away, for ever.
+// RevokeDevice takes a device's right to act away, for ever. The holders of all cards that it is bound to are told.
 type RevokeDevice struct {
 	Operated
 	Device payment.DeviceID
 }
 
-// Wants names the device.
-func (c *RevokeDevice) Wants(_ *Unit, w *Wants) {
+// Wants names the device, its cards, and who is told what happens to those.
+func (c *RevokeDevice) Wants(u *Unit, w *Wants) {
 	c.want(w)
 	w.Devices = append(w.Devices, c.Device)
+	w.CardsOf = append(w.CardsOf, c.Device)
+	for _, id := range u.cardsOf(c.Device) {
+		w.Cards = append(w.Cards, id)
+		w.wantTold(u, id)
+	}
 }
 
 // Do revokes the device.
@@ -304,9 +309,15 @@ func (c *RevokeDevice) Do(u *Unit) error {
 	if !ok {
 		return ErrUnknownDevice
 	}
-	if d.RevokedAt.IsZero() {
-		d.RevokedAt, d.Push = u.Now, PushSubscription{}
-		u.Devices.Put(c.Device, d)
+	if !d.RevokedAt.IsZero() {
+		return nil
+	}
+	d.RevokedAt, d.Push = u.Now, PushSubscription{}
+	u.Devices.Put(c.Device, d)
+	for _, id := range u.cardsOf(c.Device) {
+		if card, ok := u.seen(id); ok && card.State != CardClosed && u.asked.boundTo[id] {
+			u.tellCard("device_revoked", card)
+		}
 	}
 	return nil
 }

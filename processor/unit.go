@@ -248,6 +248,16 @@ func (u *Unit) BoundTo(id payment.CardID) []payment.DeviceID {
 	return append(out, now...)
 }
 
+// cardsOf returns the cards that a device is bound to, of those whose bindings were wanted.
+func (u *Unit) cardsOf(d payment.DeviceID) (cards []payment.CardID) {
+	for _, id := range u.Bindings.known {
+		if id.Device == d && u.isBound(id) {
+			cards = append(cards, id.Card)
+		}
+	}
+	return cards
+}
+
 // isBound reports whether a device is no stranger to a card.
 func (u *Unit) isBound(id BindingID) bool {
 	b, ok := u.Bindings.Get(id)

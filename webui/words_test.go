@@ -73,7 +73,7 @@ var languages = []string{"en", "zh"}
 // cardEvents are what devices are told of their cards, after "card.": TestEveryEventOfACardHasWords compares them with
 // the source.
 var cardEvents = []string{
-	"adjusted", "bound", "closed", "code_issued", "device_removed", "email_changed",
+	"adjusted", "bound", "closed", "code_issued", "device_removed", "device_revoked", "email_changed",
 	"email_removed", "exported", "frozen", "limits_changed", "lost", "paid_out", "passkey_added", "passkey_removed",
 	"pin_alarm", "pin_changed", "replaced", "skim_suspected", "topped_up", "unfrozen",
 }
