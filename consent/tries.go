@@ -72,6 +72,28 @@ func (t Tries) Succeed(limits TryLimits, own bool) Tries {
 	return t
 }
 
+// Dated remembers, of tries that led to no pause, when the last one was: there is a pause that has ended. Fade counts from there.
+func (t Tries) Dated(now time.Time) Tries {
+	if t.Used > 0 && t.PausedUntil.Before(now) {
+		t.PausedUntil = now
+	}
+	return t
+}
+
+// Fade gives one try back for each whole span that has gone by since the end of the last pause. It ends no lock. It is for counts
+// of what may be done again and again, not for tries at a secret.
+func (t Tries) Fade(span time.Duration, now time.Time) Tries {
+	if t.Locked || t.PausedUntil.IsZero() || now.Before(t.PausedUntil) {
+		return t
+	}
+	spans := now.Sub(t.PausedUntil) / span
+	if int64(spans) >= int64(t.Used) {
+		return Tries{}
+	}
+	t.Used, t.PausedUntil = t.Used-int(spans), t.PausedUntil.Add(spans*span)
+	return t
+}
+
 // Left is how many tries there are before the next pause or the lock, whether or not there is a pause now.
 func (t Tries) Left(limits TryLimits) int {
 	switch {

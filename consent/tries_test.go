@@ -209,3 +209,45 @@ func TestTheWorseOfTwoCountsHolds(t *testing.T) {
 		t.Errorf("the other way round: %+v, want %+v", got, want)
 	}
 }
+
+func TestCountsFadeByOneInEachSpan(t *testing.T) {
+	const day = 24 * time.Hour
+	limits := TryLimits{Pause: 3, PauseFor: time.Hour, Longest: day}
+	used := func(n int) (tries Tries, at time.Time) {
+		at = now
+		for range n {
+			at = at.Add(tries.PausedFor(at))
+			var err error
+			if tries, err = tries.Reserve(limits, at); err != nil {
+				t.Fatal(err)
+			}
+			tries = tries.Dated(at)
+		}
+		return tries, at.Add(tries.PausedFor(at))
+	}
+	for _, tc := range []struct {
+		used  int
+		after time.Duration // since the last try, or the pause after it
+		want  int
+	}{
+		{1, day - 1, 1}, {1, day, 0}, {2, day, 1}, {2, 2 * day, 0}, {3, -time.Minute, 3}, {3, 0, 3}, {3, day, 2}, {5, day, 4}, {5, 2*day - 1, 4},
+		{5, 4 * day, 1}, {5, 5 * day, 0}, {5, 1000 * day, 0}, {0, day, 0},
+	} {
+		tries, end := used(tc.used)
+		if got := tries.Fade(day, end.Add(tc.after)); got.Used != tc.want {
+			t.Errorf("%d used, %s later: %d, want %d", tc.used, tc.after, got.Used, tc.want)
+		}
+		// Looking often makes it no faster and no slower.
+		often := tries
+		for d := time.Duration(0); d <= tc.after; d += day / 4 {
+			often = often.Fade(day, end.Add(d))
+		}
+		if got := often.Fade(day, end.Add(tc.after)); got.Used != tc.want {
+			t.Errorf("%d used, %s later, looked at often: %d, want %d", tc.used, tc.after, got.Used, tc.want)
+		}
+	}
+	locked := Tries{Used: 3, Locked: true, PausedUntil: now}
+	if got := locked.Fade(day, now.Add(1000*day)); got != locked {
+		t.Errorf("a lock fades to %+v", got)
+	}
+}

@@ -175,6 +175,32 @@ func TestCodesAreNotMailedWithoutEnd(t *testing.T) {
 	}
 }
 
+// A code that was mailed long ago does not make anybody wait: the counts fall by one each day.
+func TestCountsOfMailedCodesFall(t *testing.T) {
+	w := openWorld(t, withMail)
+	id := consent.CardID(w.card.ID)
+	mailed := func(most int) (n int) {
+		for n < most {
+			_, err := w.phone.AskEmail(w.ctx, id, rightPIN, "ann@mail.example", "en")
+			if err != nil {
+				expectProblem(t, err, "too_many_codes")
+				return n
+			}
+			n++
+		}
+		return n
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 3}, {time.Hour, 1}, {2*time.Hour + 24*time.Hour, 1}, {10 * 24 * time.Hour, 3}, {26 * time.Hour, 1}, {50 * time.Hour, 2}} {
+		w.clock.Advance(step.after)
+		if got := mailed(5); got != step.want {
+			t.Errorf("%s later %d are mailed, want %d", step.after, got, step.want)
+		}
+	}
+}
+
 func TestTheDatabaseHoldsNoAddress(t *testing.T) {
 	const ann = "ann.unmistakable@mail.example"
 	w := openWorld(t, withMail)

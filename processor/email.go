@@ -23,6 +23,7 @@ type MailChange struct {
 const (
 	EmailCodeLife  = time.Hour
 	EmailCodeTries = 5
+	codesFade      = 24 * time.Hour // so often a count of codes falls by one
 )
 
 var (
@@ -70,13 +71,13 @@ func (n NewEmail) ask(u *Unit, c Card) (tooMany bool) {
 		limits consent.TryLimits
 	}{{codesOf(c.Account), codesOfAccount}, {codesTo(n.AddressK), codesToAddress}} {
 		row, _ := u.Tries.Get(count.id)
-		after, err := row.Reserve(count.limits, u.Now)
+		after, err := row.Fade(codesFade, u.Now).Reserve(count.limits, u.Now)
 		if err != nil {
 			return true
 		}
 		defer func() {
 			if !tooMany {
-				u.Tries.Put(count.id, Tries{count.id, after})
+				u.Tries.Put(count.id, Tries{count.id, after.Dated(u.Now)})
 			}
 		}()
 	}
@@ -211,7 +212,8 @@ func (c *ConfirmEmail) Do(u *Unit) error {
 	c.Refused = false
 	// Only this code is given back: those to strangers go on counting, or an address of one's own would clear the way for more.
 	codes, _ := u.Tries.Get(codesOf(card.Account))
-	u.Tries.Put(codesOf(card.Account), Tries{codesOf(card.Account), codes.Succeed(codesOfAccount, false)})
+	left := codes.Fade(codesFade, u.Now).Succeed(codesOfAccount, false).Dated(u.Now)
+	u.Tries.Put(codesOf(card.Account), Tries{codesOf(card.Account), left})
 	before := card.Mail
 	card.Mail = CardMail{Address: change.Address, Language: change.Language, Since: u.Now}
 	c.After = u.moveMail(card, before, "email_changed")
