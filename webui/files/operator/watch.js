@@ -45,7 +45,7 @@ async function well(place, signal) {
   while (!signal.aborted) {
     const text = await fetch('/readyz', { cache: 'no-store', credentials: 'omit', signal }).then(async (r) => r.ok ? 'ready' : (await r.text()).trim(), () => 'unreachable');
     if (signal.aborted) return;
-    if (text !== was) place.replaceChildren(text === 'ready' ? notice('good', t('op.healthy')) : notice('bad', t('op.unhealthy', { text })));
+    if (text !== was) place.replaceChildren(text === 'ready' ? notice('good', t('op.healthy')) : notice('bad', t('op.unhealthy', { text: text === 'unreachable' ? t('error.offline') : text })));
     was = text;
     await new Promise((done) => { setTimeout(done, 5000); });
   }
