@@ -104,3 +104,23 @@ func TestAnExportHasWhatWasPaidOut(t *testing.T) {
 		t.Errorf("exported: %+v", e.Payouts)
 	}
 }
+
+// A payment may be given back cent by cent.
+func TestAnExportHasEveryRefundOfAPayment(t *testing.T) {
+	w := openWorld(t)
+	p := w.payWith(w.phone, cardNumber, 12_50, rightPIN)
+	const many = 205
+	for range many {
+		_, err := w.refund(p, 1)
+		w.must(err)
+	}
+	e, err := w.operator.ExportCard(w.ctx, consent.CardID(w.card.ID), "asked in writing")
+	w.must(err)
+	seen := map[string]bool{}
+	for _, r := range e.Refunds {
+		seen[r.ID] = true
+	}
+	if len(e.Refunds) != many || len(seen) != many {
+		t.Errorf("%d refunds are exported, %d of them others, of %d", len(e.Refunds), len(seen), many)
+	}
+}

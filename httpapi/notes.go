@@ -173,18 +173,31 @@ func (c *call) exportOf(r processor.Reader, card processor.Card, e *api.Export) 
 			if p.Refunded == 0 {
 				continue
 			}
-			refunds, err := r.Refunds(processor.RefundQuery{Payment: p.ID, Limit: maxPage})
-			if err != nil {
+			if err := exportRefunds(r, p, e); err != nil {
 				return nil, err
-			}
-			for _, f := range refunds {
-				e.Refunds = append(e.Refunds, refundView(f, p, api.RoleInitiator))
 			}
 		}
 		if len(page) < q.Limit {
 			return about, nil
 		}
 		q.Before, q.BeforeID = page[len(page)-1].InstructedAt, page[len(page)-1].ID
+	}
+}
+
+// exportRefunds adds all refunds of a payment.
+func exportRefunds(r processor.Reader, p payment.Payment, e *api.Export) error {
+	for q := (processor.RefundQuery{Payment: p.ID, Limit: maxPage}); ; {
+		page, err := r.Refunds(q)
+		if err != nil {
+			return err
+		}
+		for _, f := range page {
+			e.Refunds = append(e.Refunds, refundView(f, p, api.RoleInitiator))
+			q.Before, q.BeforeID = f.At, f.ID
+		}
+		if len(page) < q.Limit {
+			return nil
+		}
 	}
 }
 
