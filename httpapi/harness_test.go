@@ -18,6 +18,7 @@ import (
 
 	"tapline/api"
 	"tapline/consent"
+	"tapline/internal/testdb"
 	"tapline/keyring"
 	"tapline/money"
 	"tapline/payment"
@@ -107,7 +108,7 @@ func openUnserved(t testing.TB, change ...func(*Config)) *station {
 	var err error
 	s.keys, err = keyring.Create(filepath.Join(dir, "keys"))
 	s.must(err)
-	s.store, err = sqlstore.Open(t.Context(), filepath.Join(dir, "db"), sqlstore.Options{Environment: "test"})
+	s.store, err = sqlstore.Open(t.Context(), testdb.File(t), sqlstore.Options{Environment: "test"})
 	s.must(err)
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	metrics := NewMetrics()

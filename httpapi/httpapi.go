@@ -110,7 +110,7 @@ type Service struct {
 	streams   waiting
 	polls     waiting
 	schemas   huma.Registry // not changed after New
-	openapi   []byte
+	openapi   func() []byte
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed when the service shuts down
@@ -167,7 +167,7 @@ func New(c Config) *Service {
 		admission: newAdmission(c.InFlight, c.PINs.Places()),
 	}
 	s.schemas = newSchemas()
-	s.openapi = s.document()
+	s.openapi = sync.OnceValue(s.document().text)
 	s.watch = newWatcher(c.Store, c.Log)
 	s.keyUses = newKeyUses(c.Processor, c.Log)
 	c.Metrics.measure(s)

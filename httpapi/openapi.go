@@ -87,11 +87,23 @@ var tagTexts = map[string]string{
 
 // Document is the OpenAPI 3.1 document of a service at an address, as its /openapi.json has it.
 func Document(publicURL, version string) []byte {
-	return (&Service{Config: Config{PublicURL: publicURL, Version: version}, schemas: newSchemas()}).document()
+	return (&Service{Config: Config{PublicURL: publicURL, Version: version}, schemas: newSchemas()}).document().text()
 }
 
-// document is the OpenAPI 3.1 document.
-func (s *Service) document() []byte {
+// document is an OpenAPI 3.1 document.
+type document struct{ *huma.OpenAPI }
+
+// text is the document in JSON. To write it takes longer than all else with which a service begins.
+func (d document) text() []byte {
+	text, err := json.Marshal(d.OpenAPI)
+	if err != nil {
+		panic(fmt.Sprintf("httpapi: the OpenAPI document: %v", err))
+	}
+	return text
+}
+
+// document describes every operation, and puts their schemas into those of the service.
+func (s *Service) document() document {
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -116,11 +128,7 @@ func (s *Service) document() []byte {
 		doc.AddOperation(op)
 	}
 	tell(doc)
-	text, err := json.Marshal(doc)
-	if err != nil {
-		panic(fmt.Sprintf("httpapi: the OpenAPI document: %v", err))
-	}
-	return text
+	return document{doc}
 }
 
 func (s *Service) documentVersion() string {

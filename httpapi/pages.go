@@ -18,7 +18,7 @@ func (s *Service) addPages(mux *http.ServeMux) {
 		public(w, "application/jwk-set+json", s.Keys.PublicJWKS())
 	})
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		public(w, "application/json", s.openapi)
+		public(w, "application/json", s.openapi())
 	})
 	mux.HandleFunc("GET /pay/{order}/qr.svg", s.orderQR)
 	for path, name := range map[string]string{

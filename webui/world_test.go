@@ -20,6 +20,7 @@ import (
 	"tapline/card/sun"
 	"tapline/consent"
 	"tapline/httpapi"
+	"tapline/internal/testdb"
 	"tapline/keyring"
 	"tapline/operator"
 	"tapline/payment"
@@ -115,7 +116,7 @@ func bareWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 	dir := t.TempDir()
 	keys, err := keyring.OpenOrCreate(filepath.Join(dir, "keys"))
 	w.must(err)
-	store, err := sqlstore.Open(w.ctx, filepath.Join(dir, "tapline.db"), sqlstore.Options{Environment: "test"})
+	store, err := sqlstore.Open(w.ctx, testdb.File(t), sqlstore.Options{Environment: "test"})
 	w.must(err)
 	server := httptest.NewUnstartedServer(nil)
 	w.server = server
