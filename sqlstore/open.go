@@ -245,7 +245,6 @@ func openConn(path string, readOnly bool) (*sqliteConn, error) {
 		// 16 MiB of pages: decisions/0002. The log is moved by a checkpointer. What is deleted is overwritten: decisions/0041.
 		settings = append(settings, "cache_size = -16384", "wal_autocheckpoint = 0", "secure_delete = ON")
 	}
-	err = conn.SetDefensive(true)
 	for _, setting := range settings {
 		if err == nil {
 			err = c.exec(plain("PRAGMA " + setting))
@@ -360,11 +359,7 @@ func (c *sqliteConn) create(ctx context.Context, o Options, known []migration) e
 }
 
 // migrate runs the migrations after a version of the schema.
-func (c *sqliteConn) migrate(known []migration, from int) (err error) {
-	if err := c.conn.SetDefensive(false); err != nil { // see sqliteTypes.allow
-		return err
-	}
-	defer func() { err = errors.Join(err, c.conn.SetDefensive(true)) }()
+func (c *sqliteConn) migrate(known []migration, from int) error {
 	for i, m := range known[from:] {
 		if err := sqlitex.ExecuteScript(c.conn, m.script(sqliteTypes), nil); err != nil {
 			return sqliteError(fmt.Sprintf("migration %d", from+i+1), err)

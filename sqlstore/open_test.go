@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	lib "modernc.org/sqlite/lib"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -93,6 +94,14 @@ func TestOpenSettlesDurably(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("PRAGMA %s = %q, %v; want %s", setting, got, err, want)
 		}
+	}
+}
+
+// Before 3.51.3 a commit beside a connection that moves the log, as the checkpointer does, could lose what was committed:
+// https://www.sqlite.org/wal.html#the_wal_reset_bug
+func TestSQLiteMovesItsLogBesideCommits(t *testing.T) {
+	if lib.SQLITE_VERSION_NUMBER < 3_051_003 {
+		t.Errorf("SQLite %s may lose commits while its log is moved beside them; want 3.51.3 at least", lib.SQLITE_VERSION)
 	}
 }
 
