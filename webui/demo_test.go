@@ -116,4 +116,9 @@ func TestOnePersonWithTwoWindowsGoesThroughTheDemo(t *testing.T) {
 	mine.see("Given back CN¥12.50")
 	mine.see("code of the other screen")
 	mine.look("demo-timeline")
+
+	mine.open(address)
+	mine.see("That was all of it")
+	mine.see("Open the operator’s page")
+	mine.look("demo-over")
 }

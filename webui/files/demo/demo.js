@@ -23,13 +23,13 @@ const steps = (g) => [
   ['pay', g.done.instructed, [h('p', {}, h('a', { href: g.pay, target: '_blank', rel: 'noopener' }, h('bdi', {}, g.pay))), copy(t('till.copy'), g.pay)]],
   ['approve', g.done.settled, [open(t('demo.approve.go'), '/approve', g.done.instructed && !g.done.settled)]],
   ['refund', g.done.refunded, [h('p.secret', {}, g.key), copy(t('demo.refund.copy'), g.key), open(t('demo.refund.go'), '/till', g.done.settled && !g.done.refunded)]],
-  ['read', false, [open(t('demo.read.go'), g.invite || '/operator', g.done.refunded)]],
+  ['read', !g.invite, [open(t(g.invite ? 'demo.read.go' : 'demo.read.again'), g.invite || '/operator', Boolean(g.invite) && g.done.refunded)]],
 ];
 
 /** @param {Guide} g */
 function draw(g) {
   const all = steps(g), next = all.findIndex(([, done]) => !done);
-  screen(t('demo.heading'), h('p', {}, t('demo.text')), h('ol.steps', {}, all.map(([name, done, parts], i) =>
+  screen(t('demo.heading'), next < 0 && notice('good', t('demo.over')), h('p', {}, t('demo.text')), h('ol.steps', {}, all.map(([name, done, parts], i) =>
     h('li.panel' + (i === next ? '.next' : ''), { 'aria-current': i === next && 'step' },
       h('div.row', {}, h('h2', {}, h('span.number', { 'aria-hidden': 'true' }, done ? icon('done') : String(i + 1)), t(`demo.${name}.title`)), done && h('span.badge.active', {}, t('demo.done'))),
       h('p', {}, t(`demo.${name}.text`)), parts))), h('p.quiet', {}, t('demo.more')));

@@ -880,5 +880,7 @@ export const words = {
   "demo.read.title": "See all of it as an operator",
   "demo.read.text": "Become an operator with this invite, and open the payment: every step, who took it, when, and how long it took.",
   "demo.read.go": "Become an operator",
+  "demo.read.again": "Open the operator’s page",
+  "demo.over": "That was all of it: tapped, approved, paid, given back, and written down.",
   "demo.more": "All of this runs on this computer and is gone when the demo ends.",
 };

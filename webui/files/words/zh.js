@@ -880,5 +880,7 @@ export const words = {
   "demo.read.title": "以运营人员身份查看全过程",
   "demo.read.text": "凭此邀请成为运营人员，打开这笔付款：每一步由谁、何时、用时多久，一目了然。",
   "demo.read.go": "成为运营人员",
+  "demo.read.again": "打开运营页面",
+  "demo.over": "全部完成：已刷卡、批准、付款、退款，并留有记录。",
   "demo.more": "一切都在这台电脑上运行，演示结束后全部清除。",
 };
