@@ -270,8 +270,8 @@ func damagedHint(err error) error {
 }
 
 // quickCheckTime is how long opening may look for damage. It is enough for all of a small file; of a large one it is the part
-// that SQLite looks at first. "tapline check" looks at all of any.
-const quickCheckTime = 300 * time.Millisecond
+// that SQLite looks at first. "tapline check" looks at all of any. Tests have more of it.
+var quickCheckTime = 300 * time.Millisecond
 
 var quickCheck = plain("PRAGMA quick_check(1)")
 
