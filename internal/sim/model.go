@@ -45,7 +45,10 @@ type model struct {
 	movedBefore      map[string]bool      // payees that had another account when this transaction began
 }
 
-type mAccount struct{ posted, held int64 } // held: of what was posted, or yet to come in
+type mAccount struct {
+	posted, held int64 // held: of what was posted, or yet to come in
+	turnover     mTurnover
+}
 
 // mFee is a tariff: what the operator takes of payments from now on.
 type mFee struct {
@@ -68,6 +71,7 @@ type mCard struct {
 	proves                               bool // itself
 	counter                              int64
 	level                                payment.Level
+	issued                               time.Time
 	code                                 mCode
 	version                              int64
 	byOperator, lost                     bool
@@ -349,6 +353,7 @@ func (m *model) step(id string, p mPayment, to, reason string, now time.Time) mP
 	m.spent(p, to, now)
 	orderNow := now
 	now = latest(now, p.instructed, p.authenticated, p.confirmed, p.approved, p.undoable)
+	m.counts(p, money, now)
 	if to == "settled" && p.total() > p.fee { // something has reached the payee
 		way := p.cardAccount + " " + p.payeeAccount
 		m.paid[way] = latest(m.paid[way], now)

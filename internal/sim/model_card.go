@@ -291,7 +291,7 @@ func (m *model) issue(id string, c mCard, mac string, now time.Time) string {
 	if _, taken := m.byKey[c.key]; taken {
 		return refused(processor.ErrCardExists)
 	}
-	c.state = "issued"
+	c.state, c.issued = "issued", now
 	m.byKey[c.key] = id
 	m.cards[id] = c.give("activate", mac, now)
 	m.accounts[c.account] = mAccount{}
@@ -312,6 +312,7 @@ func (m *model) replace(old, id, key, mac string, proves bool, now time.Time) st
 	next := c
 	next.key, next.proves, next.counter, next.state, next.version = key, proves, 0, "issued", 0
 	next.byOperator, next.lost, next.replacedBy, next.passkeys = false, false, "", 0
+	next.issued = now
 	m.byKey[key] = id
 	m.cards[id] = next.give("activate", mac, now)
 	for device := range m.devices {

@@ -175,7 +175,7 @@ func (p mPayment) text() string {
 // needs is the level of a payment: docs/decisions/0006-limits.md.
 func (m *model) needs(p mPayment, c mCard, now time.Time) payment.Level {
 	own := p.initiator == c.associated
-	if !p.authentic && !own {
+	if !p.authentic && !own || m.dormant(c, now) {
 		return payment.LevelApprove
 	}
 	level := max(m.policy.Level, c.level)

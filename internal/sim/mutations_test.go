@@ -77,6 +77,8 @@ var mutations = []mutation{
 		{"processor/fees.go", "case terms.PayerFee() != c.PayerFee:", "case c.PayerFee < 0:"}}},
 	{"a payee gets the fee that it bears", []edit{
 		{"payment/fee.go", "Minor: t.Amount.Minor - t.PayeeFee(),", "Minor: t.Amount.Minor,"}}},
+	{"a dormant account pays like any other", []edit{
+		{"payment/policy.go", "p.DormantAfter > 0 && t.Unused >= p.DormantAfter {", "p.DormantAfter < 0 {"}}},
 	{"a payout is returned twice", []edit{
 		{"payout/payout.go", "case v == Return && was == Confirmed:", "case v == Return && (was == Confirmed || was == Returned):"}}},
 	{"an operator approves a payout of his own", []edit{

@@ -475,5 +475,6 @@ func (r *run) anyPolicy() payment.Policy {
 	return payment.Policy{
 		Level: any1(r, append(payment.Levels, payment.LevelApprove)), AllowIdentifiedTap: r.rng.IntN(2) == 0,
 		TapLimit: 30_00, TapDailyLimit: 60_00, IdentifiedLimit: 50_00, IdentifiedDailyLimit: 80_00,
+		DormantAfter: r.anyDormancy(),
 	}
 }
