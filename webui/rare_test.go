@@ -273,3 +273,44 @@ func TestTheOperatorMissesNoAlarmWhileTheStreamIsBroken(t *testing.T) {
 		t.Errorf("the alarms are %q", told)
 	}
 }
+
+// Whatever is pressed is at least 44 pixels high and wide (WCAG 2.2, 2.5.5), and the first thing to do spans the width, where
+// either thumb reaches it.
+func TestButtonsAreLargeEnoughForThumbs(t *testing.T) {
+	w := openWorld(t)
+	p := newPerson(t, browser(t), "payer")
+	w.activate(p)
+	p.do(chromedp.EmulateViewport(320, 640))
+	fit := func(state string) {
+		t.Helper()
+		p.see(state)
+		small := eval[[]string](p, `[...document.querySelectorAll('button, .button, summary, select, .option, input:not([type=radio]), nav a')].filter((e) => e.checkVisibility()).map((e) => [e, e.getBoundingClientRect()])
+			.filter(([e, r]) => r.height < 43.9 || r.width < 43.9 && !e.closest('nav') || e.matches('main button.main') && r.width < 280)
+			.map(([e, r]) => e.outerHTML.slice(0, 120) + ' is ' + r.width + ' by ' + r.height)`)
+		if len(small) > 0 {
+			t.Errorf("%s: %q", state, small)
+		}
+	}
+	for _, at := range w.places() {
+		if at.path != "/" && at.path != "/docs" && at.path != "/operator" { // for people at desks
+			p.open(w.url + at.path)
+			fit(at.ready)
+		}
+	}
+	p.send(w.url)
+	fit("Enter the card’s PIN")
+	p.enter(pin)
+	fit("Is this right?")
+	p.press("Pay CN¥12.50")
+	fit("Paid")
+	w.cashier(p)
+	fit("Type the amount")
+	p.open(w.url + "/me")
+	for _, words := range []string{"Change PIN", "Limits", "Devices", "Passkeys"} {
+		p.see("Live:")
+		p.press(words)
+		p.until("!document.body.innerText.includes('Card is lost')", "goes to "+words)
+		fit("Back")
+		p.press("Back")
+	}
+}
