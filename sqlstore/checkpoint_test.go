@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"zombiezen.com/go/sqlite"
+
 	"tapline/processor"
 )
 
@@ -108,23 +110,33 @@ func TestALogThatCannotBeMovedIsEmptiedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &sqliteDB{writer: make(chan *sqliteConn, 1), closing: make(chan struct{})}
 		d.writer <- nil
-		broken := make(chan struct{})
-		close(broken)
-		c.conn.SetInterrupt(broken)
+		tries := 0
+		err := c.conn.SetAuthorizer(sqlite.AuthorizeFunc(func(a sqlite.Action) sqlite.AuthResult {
+			if a.Type() != sqlite.OpPragma {
+				return sqlite.AuthResultOK
+			}
+			if tries++; tries == 1 {
+				return sqlite.AuthResultDeny
+			}
+			return sqlite.AuthResultOK
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
 		k := &checkpointer{conn: c, every: logRows, due: make(chan struct{}, 1)}
 		k.full.Store(true)
 		k.wake()
 		k.working.Go(func() { k.run(d) })
-		time.Sleep(emptyAgain + time.Second)
-		synctest.Wait()
-		c.conn.SetInterrupt(nil)
-		time.Sleep(2 * emptyAgain)
+		time.Sleep(3 * emptyAgain)
 		synctest.Wait()
 		if k.full.Load() {
 			t.Error("nobody has tried again")
 		}
 		close(d.closing)
 		k.working.Wait()
+		if tries < 2 {
+			t.Error("nothing has failed")
+		}
 	})
 	if err := c.conn.Close(); err != nil {
 		t.Error(err)
