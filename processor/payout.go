@@ -272,7 +272,7 @@ func (c *SendPayouts) Do(u *Unit) error {
 		return ErrConflict // of 128 random bits
 	}
 	c.Sent, c.File.Total = nil, 0
-	for _, id := range slices.Sorted(slices.Values(c.Payouts)) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(c.Payouts))) {
 		p, ok := u.Payouts.Get(id)
 		if !ok || p.Amount.Currency != c.File.Currency {
 			continue

@@ -64,6 +64,16 @@ func (s *shop) refuses(c Command, want error) {
 	}
 }
 
+func TestAFileHasEachPayoutOnce(t *testing.T) {
+	s := richShop(t)
+	s.must(pay("out_1", 4000))
+	c := send("pof_1", "out_1", "out_1")
+	s.must(c)
+	if len(c.Sent) != 1 || c.File.Payouts != 1 || c.File.Total != 4000 {
+		t.Errorf("named twice: %d payouts, %d of %d in the file", len(c.Sent), c.File.Payouts, c.File.Total)
+	}
+}
+
 func TestPayoutsAreSetAsideSentAndPosted(t *testing.T) {
 	s := richShop(t)
 	s.must(pay("out_1", 4000))
