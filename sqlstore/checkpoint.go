@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,12 @@ type checkpointer struct {
 // backup or a report is not waited for, and the log grows until the next time.
 const restartWait = 20 * time.Millisecond
 
+// So many times is tried to leave no more in the log than so many pages, for which nobody may write: a few milliseconds.
+const (
+	catchUps    = 8
+	littlePages = 256
+)
+
 // emptyAgain is how long after a try to empty the log, which somebody read, the next one comes.
 const emptyAgain = 2 * time.Second
 
@@ -48,6 +55,7 @@ func (k *checkpointer) note(rows int) {
 // run works until the database is closed. What it cannot move stays in the log, and comes with the next; a disk that takes
 // nothing more is found by who commits.
 func (k *checkpointer) run(d *sqliteDB) {
+	runtime.LockOSThread() // for yieldDisk; it ends with this
 	for {
 		select {
 		case <-d.closing:
@@ -61,7 +69,7 @@ func (k *checkpointer) run(d *sqliteDB) {
 			case <-time.After(emptyAgain):
 			}
 		}
-		if err := k.conn.exec(passiveCheckpoint); err != nil {
+		if err := k.catchUp(); err != nil {
 			if k.full.Load() {
 				k.wake()
 			}
@@ -80,6 +88,24 @@ func (k *checkpointer) run(d *sqliteDB) {
 			d.writer <- w
 		}
 	}
+}
+
+// catchUp moves what is in the log, and what is added meanwhile, until little is left, or those who write are faster. The disk has
+// what commits wait for before it.
+func (k *checkpointer) catchUp() error {
+	yieldDisk(true)
+	defer yieldDisk(false) // whoever holds the writer yields to nobody
+	var moved, before int64
+	for range catchUps {
+		if _, err := k.conn.run(passiveCheckpoint, 1, nil, func(row scanner) { moved = row.integer(2) }); err != nil {
+			return err
+		}
+		if moved-before < littlePages {
+			break
+		}
+		before = moved
+	}
+	return nil
 }
 
 // empty makes the log an empty file, so that nothing of what was erased is left in it. While somebody reads what is in the log
