@@ -55,8 +55,15 @@ var unlimited = []string{"--policy", "tap", "--allow-identified-tap", "--tap-lim
 // startDaemon starts a service with nothing in it.
 func startDaemon(t *testing.T, flags ...string) *daemon {
 	t.Helper()
-	d := &daemon{T: t, address: lastingAddress(t), db: filepath.Join(t.TempDir(), "tapline.db"), flags: flags}
+	d := newDaemon(t, flags...)
 	d.start()
+	return d
+}
+
+// newDaemon is one that has yet to be started.
+func newDaemon(t *testing.T, flags ...string) *daemon {
+	t.Helper()
+	d := &daemon{T: t, address: lastingAddress(t), db: filepath.Join(t.TempDir(), "tapline.db"), flags: flags}
 	t.Cleanup(func() {
 		if d.process != nil {
 			d.kill()

@@ -21,7 +21,10 @@ import (
 	"tapline/consent"
 )
 
-var overloadFor = flag.Duration("overload", 5*time.Second, "how long TestOverload asks for three times of what the service can do")
+var (
+	overloadFor  = flag.Duration("overload", 5*time.Second, "how long TestOverload asks for three times of what the service can do")
+	overloadCore = flag.Int("overload-core", -1, "a core for TestOverload's service alone; whoever starts the test keeps it off that")
+)
 
 // crowd are people who ask for more than a service can do, without waiting for each other.
 type crowd struct {
@@ -55,7 +58,8 @@ func newCrowd(p *purchase) *crowd {
 // outcome is what became of what a crowd asked for.
 type outcome struct {
 	mu      sync.Mutex
-	took    []time.Duration // to be done, since it was due
+	took    []time.Duration // to be done, since it was sent
+	late    time.Duration   // the longest from when something was due until it was sent
 	refused int             // told to come again, and when
 	failed  map[string]int  // all else
 	until   time.Time       // when it was not asked for any more
@@ -75,32 +79,42 @@ func (o *outcome) within(part float64) time.Duration {
 }
 
 func (o *outcome) String() string {
-	return fmt.Sprintf("%.0f done a second, 50 %% within %v, 99 %% within %v, all within %v; %d told to come again; failed: %v",
+	return fmt.Sprintf("%.0f done a second, 50 %% within %v, 99 %% within %v, all within %v of being sent, up to %v late; %d told to come again; failed: %v",
 		o.perSecond(), o.within(.5).Round(time.Millisecond), o.within(.99).Round(time.Millisecond), o.within(1).Round(time.Millisecond),
-		o.refused, o.failed)
+		o.late.Round(time.Millisecond), o.refused, o.failed)
 }
 
-// note takes note of an answer.
-func (o *outcome) note(took time.Duration, status int, retryAfter string, err error) (refused bool) {
+// reply is what came back.
+type reply struct {
+	sent       time.Time // when the request went out
+	status     int
+	retryAfter string
+	err        error
+}
+
+// note takes note of a reply.
+func (o *outcome) note(due time.Time, r reply) (refused bool) {
+	took := time.Since(r.sent)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	seconds, _ := strconv.Atoi(retryAfter)
+	o.late = max(o.late, r.sent.Sub(due))
+	seconds, _ := strconv.Atoi(r.retryAfter)
 	switch {
-	case err == nil && (status == http.StatusCreated || status == http.StatusOK):
+	case r.err == nil && (r.status == http.StatusCreated || r.status == http.StatusOK):
 		o.took = append(o.took, took)
 		if time.Now().Before(o.until) {
 			o.inTime++
 		}
-	case err == nil && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) && seconds > 0:
+	case r.err == nil && (r.status == http.StatusServiceUnavailable || r.status == http.StatusTooManyRequests) && seconds > 0:
 		o.refused++
 		return true
 	default:
 		if o.failed == nil {
 			o.failed = map[string]int{}
 		}
-		text := strconv.Itoa(status)
-		if err != nil {
-			text = err.Error()
+		text := strconv.Itoa(r.status)
+		if r.err != nil {
+			text = r.err.Error()
 		}
 		o.failed[text]++
 	}
@@ -123,8 +137,7 @@ func (c *crowd) next() sentPayment {
 // pay pays once.
 func (c *crowd) pay(due time.Time, o *outcome) {
 	sent := c.next()
-	status, retryAfter, err := c.send(http.MethodPost, "/v1/payments", sent.compact)
-	if o.note(time.Since(due), status, retryAfter, err) {
+	if o.note(due, c.send(http.MethodPost, "/v1/payments", sent.compact)) {
 		c.mu.Lock()
 		c.refused = append(c.refused, sent)
 		c.mu.Unlock()
@@ -132,22 +145,23 @@ func (c *crowd) pay(due time.Time, o *outcome) {
 }
 
 // send sends a request once, on a connection that is kept.
-func (c *crowd) send(method, path, compact string) (status int, retryAfter string, err error) {
+func (c *crowd) send(method, path, compact string) reply {
 	l := <-c.lines
 	defer func() { c.lines <- l }()
+	r := reply{sent: time.Now()}
 	if l.conn == nil {
-		if l.conn, err = net.Dial("tcp", c.address); err != nil {
-			return 0, "", err
+		if l.conn, r.err = net.Dial("tcp", c.address); r.err != nil {
+			return r
 		}
 		l.in = bufio.NewReader(l.conn)
 	}
-	status, retryAfter, err = l.ask(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
-		method, path, c.address, api.ContentJWS, len(compact), compact))
-	if err != nil {
+	l.ask(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, c.address, api.ContentJWS, len(compact), compact), &r)
+	if r.err != nil {
 		_ = l.conn.Close()
 		l.conn = nil
 	}
-	return status, retryAfter, err
+	return r
 }
 
 // line is a connection, which costs little: whoever asks takes of the same cores as the service.
@@ -156,19 +170,45 @@ type line struct {
 	in   *bufio.Reader
 }
 
-func (l *line) ask(request string) (status int, retryAfter string, err error) {
-	if err := l.conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return 0, "", err
+func (l *line) ask(request string, r *reply) {
+	if r.err = l.conn.SetDeadline(time.Now().Add(patience)); r.err == nil {
+		_, r.err = io.WriteString(l.conn, request)
 	}
-	if _, err := io.WriteString(l.conn, request); err != nil {
-		return 0, "", err
+	if r.err == nil {
+		r.err = r.read(l.in)
 	}
-	response, err := http.ReadResponse(l.in, nil)
-	if err != nil {
-		return 0, "", err
+}
+
+// read reads an answer that says how long it is (RFC 9112 §6.3), but not its body. http.ReadResponse takes three times as much of the
+// cores.
+func (r *reply) read(in *bufio.Reader) error {
+	length := -1
+	for first := true; ; first = false {
+		text, err := in.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		text = strings.TrimSuffix(text, "\r\n")
+		switch name, value, _ := strings.Cut(text, ": "); {
+		case first:
+			_, code, _ := strings.Cut(text, " ")
+			if r.status, err = strconv.Atoi(code[:min(3, len(code))]); err != nil {
+				return err
+			}
+		case name == "Retry-After":
+			r.retryAfter = value
+		case name == "Content-Length":
+			if length, err = strconv.Atoi(value); err != nil {
+				return err
+			}
+		case text == "":
+			if length < 0 {
+				return fmt.Errorf("an answer %d of unknown length", r.status)
+			}
+			_, err = in.Discard(length)
+			return err
+		}
 	}
-	_, err = io.Copy(io.Discard, response.Body)
-	return response.StatusCode, response.Header.Get("Retry-After"), err
 }
 
 // closed lets as many do a thing at once, each again and again.
@@ -239,7 +279,12 @@ func (d *daemon) most(happens func()) (megabytes int) {
 // startCrowded starts a service that people pay at by tapping, without limits.
 func startCrowded(t *testing.T) *crowd {
 	t.Helper()
-	p := newPurchase(startDaemon(t, append([]string{"--log-level", "warn"}, unlimited...)...))
+	d := newDaemon(t, append([]string{"--log-level", "warn"}, unlimited...)...)
+	if *overloadCore >= 0 {
+		d.within = []string{"taskset", "--cpu-list", strconv.Itoa(*overloadCore)}
+	}
+	d.start()
+	p := newPurchase(d)
 	for _, s := range p.preparing()[:2] {
 		p.run(s)
 	}
@@ -247,7 +292,8 @@ func startCrowded(t *testing.T) *crowd {
 }
 
 // TestOverload asks for three times as many payments as the service can make, for a while. Only make overload, which does so
-// for a minute on a machine that has nothing else to do, holds rates and times against bounds.
+// for a minute on a machine that has nothing else to do, and with a core for the service alone, holds rates and times against
+// bounds: on cores that both share, what is left depends on what whoever asks takes.
 func TestOverload(t *testing.T) {
 	c := startCrowded(t)
 	closed(crowdPayers, time.Second, c.pay)
@@ -280,16 +326,16 @@ func TestOverload(t *testing.T) {
 	if after.refused > 0 {
 		t.Errorf("%v after it ended people are still told to come again", normal)
 	}
-	if *overloadFor >= time.Minute {
+	if *overloadFor >= time.Minute && *overloadCore >= 0 {
 		measureOverload(t, full, over, again, normal)
 	}
 	c.check()
 }
 
-// measureOverload holds what was measured against bounds, which are generous, for whoever asks takes of the same cores.
+// measureOverload holds what was measured against bounds.
 func measureOverload(t *testing.T, full, over, again *outcome, normal time.Duration) {
 	t.Helper()
-	if can := min(full.perSecond(), again.perSecond()); over.perSecond() < .6*can {
+	if can := max(full.perSecond(), again.perSecond()); over.perSecond() < .8*can {
 		t.Errorf("of %.0f payments a second %.0f were left", can, over.perSecond())
 	}
 	// Half a second for a place; all else is work.
@@ -327,8 +373,7 @@ func TestAFloodOfPINsLeavesRoomForOthers(t *testing.T) {
 			c.pay(due, o)
 			return
 		}
-		status, retryAfter, err := c.send(http.MethodGet, "/v1/service", "")
-		o.note(time.Since(due), status, retryAfter, err)
+		o.note(due, c.send(http.MethodGet, "/v1/service", ""))
 	}
 	alone := open(100, time.Second, others)
 	var next atomic.Int64
@@ -337,11 +382,11 @@ func TestAFloodOfPINsLeavesRoomForOthers(t *testing.T) {
 	flooding.Go(func() {
 		flood = closed(3*64, 3*time.Second, func(due time.Time, o *outcome) {
 			m := c.pinMessage(unproved[int(next.Add(1))%len(unproved)], killWrongPIN)
-			status, retryAfter, err := c.send(http.MethodPost, m.path, m.compact)
-			if status == http.StatusForbidden || status == http.StatusConflict {
-				status = http.StatusOK // it was looked at, or there were too many
+			r := c.send(http.MethodPost, m.path, m.compact)
+			if r.status == http.StatusForbidden || r.status == http.StatusConflict {
+				r.status = http.StatusOK // it was looked at, or there were too many
 			}
-			if o.note(time.Since(due), status, retryAfter, err) {
+			if o.note(due, r) {
 				<-time.After(20 * time.Millisecond)
 			}
 		})
