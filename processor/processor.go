@@ -114,6 +114,7 @@ type job struct {
 	req    Request
 	answer Answer
 	err    error
+	again  bool // it wants what others of its batch have made
 	done   chan struct{}
 }
 
@@ -205,7 +206,12 @@ func (p *Processor) batch(jobs []*job) {
 		}
 		return
 	}
+	var again []*job
 	for _, j := range jobs {
+		if err == nil && j.again {
+			again = append(again, j)
+			continue
+		}
 		if err != nil {
 			j.answer, j.err = Answer{}, err
 		}
@@ -214,6 +220,9 @@ func (p *Processor) batch(jobs []*job) {
 	if err == nil && p.OnBatch != nil {
 		created, changed := u.Payments.split()
 		p.OnBatch(Batch{Commands: len(jobs), Took: time.Since(began), Changed: append(created, changed...), WakeUps: u.wakeUps(), Mails: u.mails()})
+	}
+	for _, j := range again {
+		p.batch([]*job{j})
 	}
 }
 
@@ -234,9 +243,9 @@ func (p *Processor) run(tx Tx, jobs []*job) (u *Unit, err error) {
 		p.Log.Error("an overdue payment cannot be ended", "payment", id, "error", err)
 	})
 	for _, j := range jobs {
-		j.answer, j.err = Answer{}, nil
+		j.answer, j.err, j.again = Answer{}, nil, false
 		if j.err = j.ctx.Err(); j.err == nil {
-			p.runOne(u, j)
+			p.runOne(u, j, len(jobs) == 1)
 		}
 	}
 	return u, tx.Save(u.changes())
@@ -252,12 +261,21 @@ func (p *Processor) now(store interface{ Now() (time.Time, error) }) (now time.T
 	return now.UTC().Truncate(time.Microsecond), err
 }
 
+// ErrNotWanted is what a command panics with that reads a row which it has not named. One that was not there when the batch was
+// loaded, such as those of a card that another command of the batch issues, cannot be named: then the command runs again
+// after its batch.
+var ErrNotWanted = errors.New("processor: a command reads a row that it did not want")
+
 // runOne runs one job and stages what it did, or nothing. A command that panics has met a broken invariant; it fails
 // alone, too.
-func (p *Processor) runOne(u *Unit, j *job) {
+func (p *Processor) runOne(u *Unit, j *job, alone bool) {
 	defer func() {
 		if broken := recover(); broken != nil {
 			u.drop()
+			if broken == any(ErrNotWanted) && !alone {
+				j.again = true
+				return
+			}
 			j.answer, j.err = Answer{}, p.panicked(broken)
 		}
 	}()

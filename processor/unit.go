@@ -88,15 +88,15 @@ type table[K comparable, V any] struct {
 	isDirt map[K]bool
 }
 
-// Get returns the row of a key, as the running command has left it. It panics if no command wanted the row: what was
-// never looked for cannot be called absent.
+// Get returns the row of a key, as the running command has left it. It panics with ErrNotWanted if no command wanted the row:
+// what was never looked for cannot be called absent.
 func (t *table[K, V]) Get(k K) (V, bool) {
 	if v, ok := t.staged[k]; ok {
 		return v, true
 	}
 	v, ok := t.rows[k]
 	if !ok && !t.asked[k] {
-		panic("processor: a command reads a row that it did not want")
+		panic(ErrNotWanted)
 	}
 	return v, ok
 }
