@@ -266,7 +266,7 @@ func (w *world) expectMoney(balance, held, payee int64) {
 }
 
 func (w *world) checkBooks() {
-	findings, err := w.store.Check(context.Background())
+	findings, err := w.store.Check(context.Background(), nil)
 	if err != nil {
 		w.t.Error(err)
 	}

@@ -118,7 +118,7 @@ func (p *bench) close(payments int) {
 	for _, node := range p.nodes {
 		node.Close()
 	}
-	if found, err := p.stores[0].Check(p.b.Context()); len(found) > 0 || err != nil {
+	if found, err := p.stores[0].Check(p.b.Context(), nil); len(found) > 0 || err != nil {
 		p.b.Errorf("the books: %v, %v", found, err)
 	}
 	for _, store := range p.stores {

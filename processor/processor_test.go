@@ -222,7 +222,7 @@ func (s *shop) expectMoney(balance, held, payee int64) {
 }
 
 func (s *shop) checkBooks() {
-	findings, err := s.store.Check(context.Background())
+	findings, err := s.store.Check(context.Background(), nil)
 	if err != nil {
 		s.t.Error(err)
 	}

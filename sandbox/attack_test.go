@@ -100,7 +100,7 @@ func TestOneCardPaysManyOrdersAtOnce(t *testing.T) {
 	if want := int64(0); account.Balance != want {
 		t.Errorf("there is %d on the account, want %d", account.Balance, want)
 	}
-	findings, err := n.store.Check(t.Context())
+	findings, err := n.store.Check(t.Context(), nil)
 	if err != nil || len(findings) > 0 {
 		t.Error(findings, err)
 	}

@@ -55,7 +55,7 @@ func TestEachTestCardPlaysItsPart(t *testing.T) {
 			t.Errorf("%s is %s", card.Label, card.State)
 		}
 	}
-	findings, err := n.store.Check(t.Context())
+	findings, err := n.store.Check(t.Context(), nil)
 	if err != nil || len(findings) > 0 {
 		t.Error(findings, err)
 	}

@@ -20,23 +20,30 @@ func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Rule, f.Su
 const findingsPerRule = 100
 
 // Check proves the books and returns what is wrong with them, and with the database: nothing if all is well. It reads
-// one snapshot, so it works while a service runs; it reads every row, so it takes its time. An error means that it
-// could not look.
-func (s *Store) Check(ctx context.Context) ([]Finding, error) {
+// one snapshot, so it works while a service runs; it reads every row, so it takes its time: told, unless it is nil, is told
+// what is checked next, and how many steps of how many are done. An error means that it could not look.
+func (s *Store) Check(ctx context.Context, told func(step string, done, of int)) ([]Finding, error) {
 	var found []Finding
+	if told == nil {
+		told = func(string, int, int) {}
+	}
 	err := s.db.view(ctx, func(c session) (err error) {
-		found, err = s.check(c)
+		found, err = s.check(c, told)
 		return err
 	})
 	return found, err
 }
 
-func (s *Store) check(c session) ([]Finding, error) {
+func (s *Store) check(c session, told func(step string, done, of int)) ([]Finding, error) {
+	all := slices.Concat(rules, payoutRules, closedRules)
+	steps := len(all) + 2
+	told("the database is sound", 0, steps)
 	found, err := s.db.damage(c)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range slices.Concat(rules, payoutRules, closedRules) {
+	for i, r := range all {
+		told(r.name, i+1, steps)
 		n := len(found)
 		_, err := c.run(r.breaches, 1, func(_ int, to binder) { to.integer(findingsPerRule) }, func(from scanner) {
 			found = append(found, Finding{r.name, from.text(0), from.text(1)})
@@ -48,6 +55,7 @@ func (s *Store) check(c session) ([]Finding, error) {
 			found = append(found, Finding{r.name, "more", "only the first are shown"})
 		}
 	}
+	told("the history was not rewritten", steps-1, steps)
 	past, err := s.checkHistory(c)
 	return append(found, past...), err
 }

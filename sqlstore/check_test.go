@@ -88,7 +88,7 @@ func findings(t *testing.T, path string) []Finding {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	found, err := s.Check(t.Context())
+	found, err := s.Check(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +98,26 @@ func findings(t *testing.T, path string) []Finding {
 func TestCheckFindsNothingInSoundBooks(t *testing.T) {
 	if found := findings(t, sound(t)); len(found) > 0 {
 		t.Errorf("Check of sound books found %v", found)
+	}
+}
+
+func TestCheckTellsItsSteps(t *testing.T) {
+	s, err := Open(t.Context(), sound(t), Options{ReadOnly: true, Cache: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	next, last := 0, 0
+	if _, err := s.Check(t.Context(), func(step string, done, of int) {
+		if step == "" || done != next || last > 0 && of != last {
+			t.Errorf("told of %q, %d of %d, after %d of %d", step, done, of, next-1, last)
+		}
+		next, last = done+1, of
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if next != last || last < len(rules) {
+		t.Errorf("told of %d steps of %d", next, last)
 	}
 }
 
@@ -311,7 +331,7 @@ func TestCheckFindsABrokenFile(t *testing.T) {
 		return // refused already: as good
 	}
 	defer s.Close()
-	found, err := s.Check(t.Context())
+	found, err := s.Check(t.Context(), nil)
 	if err == nil && len(found) == 0 {
 		t.Error("Check of a broken file found nothing")
 	}

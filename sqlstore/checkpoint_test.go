@@ -77,7 +77,7 @@ func TestWhoeverHasErasedWaitsForTheLockAsBefore(t *testing.T) {
 	if err := s.db.update(t.Context(), func(c session) error { return c.scrub() }); err != nil {
 		t.Fatal(err)
 	}
-	other, err := openConn(path, false)
+	other, err := openConn(path, false, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestWhoeverHasErasedWaitsForTheLockAsBefore(t *testing.T) {
 func TestALogThatCannotBeMovedIsEmptiedLater(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	saveBooks(t, openTest(t, path))
-	c, err := openConn(path, false)
+	c, err := openConn(path, false, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestALogIsEmptyOnceItsDatabaseIsOpened(t *testing.T) {
 	if size := fileSize(t, copied+"-wal"); size > 0 {
 		t.Errorf("the log has %d bytes", size)
 	}
-	if found, err := s.Check(t.Context()); err != nil || len(found) > 0 {
+	if found, err := s.Check(t.Context(), nil); err != nil || len(found) > 0 {
 		t.Errorf("after it: %v, %v", found, err)
 	}
 }

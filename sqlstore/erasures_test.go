@@ -65,7 +65,7 @@ func TestNothingOfAHolderIsLeftInTheFiles(t *testing.T) {
 	if names := left(); len(names) > 0 {
 		t.Errorf("something is left in %v", names)
 	}
-	if found, err := s.Check(t.Context()); err != nil || len(found) > 0 {
+	if found, err := s.Check(t.Context(), nil); err != nil || len(found) > 0 {
 		t.Errorf("after it: %v, %v", found, err)
 	}
 	var found processor.Rows

@@ -350,7 +350,7 @@ func TestARewrittenHistoryIsFound(t *testing.T) {
 			q.T = t
 			q.open(spoilt)
 			q.finds(history.Verification{Kept: auditor}, tc.rules...)
-			found, err := q.store.Check(t.Context())
+			found, err := q.store.Check(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

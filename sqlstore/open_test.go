@@ -411,7 +411,7 @@ func TestADamagedDatabaseDoesNotOpen(t *testing.T) {
 		}
 		s, err := Open(t.Context(), damaged, Options{Environment: "test"})
 		if err == nil { // a page that nothing uses
-			if found, err := s.Check(t.Context()); err != nil || len(found) > 0 {
+			if found, err := s.Check(t.Context(), nil); err != nil || len(found) > 0 {
 				t.Errorf("with page %d damaged it opens: %v %v", n/page+1, found, err)
 			}
 			if err := s.Close(); err != nil {

@@ -161,7 +161,7 @@ func TestServiceNeedsNoMoreThanToUseTheTables(t *testing.T) {
 	if there, err := Exists(t.Context(), as("tapline"), Options{}); !there || err != nil {
 		t.Errorf("Exists of what keeps something = %v, %v", there, err)
 	}
-	if found, err := s.Check(t.Context()); len(found) > 0 || err != nil {
+	if found, err := s.Check(t.Context(), nil); len(found) > 0 || err != nil {
 		t.Errorf("Check = %v, %v", found, err)
 	}
 	err := s.db.update(t.Context(), func(in session) error {

@@ -42,7 +42,7 @@ END $$;`
 func TestPostgreSQLCheckFindsDamage(t *testing.T) {
 	s := openTest(t, newDatabase(t))
 	saveBooks(t, s)
-	if found, err := s.Check(t.Context()); len(found) > 0 || err != nil {
+	if found, err := s.Check(t.Context(), nil); len(found) > 0 || err != nil {
 		t.Fatalf("Check of sound books: %v, %v", found, err)
 	}
 	undo := errors.New("undo")
@@ -54,7 +54,7 @@ func TestPostgreSQLCheckFindsDamage(t *testing.T) {
 					return err
 				}
 				var err error
-				if found, err = s.check(in); err != nil {
+				if found, err = s.check(in, func(string, int, int) {}); err != nil {
 					return err
 				}
 				return undo
@@ -77,7 +77,7 @@ func TestPostgreSQLCheckFindsDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found, err := s.Check(t.Context())
+	found, err := s.Check(t.Context(), nil)
 	if err != nil || len(found) != 2 || found[0].Subject != "postings" || found[1].Subject != "audit" {
 		t.Errorf("Check where two triggers are off = %v, %v; want postings and audit", found, err)
 	}

@@ -68,7 +68,7 @@ func TestPurgeForgetsWhatNobodyNeeds(t *testing.T) {
 	if n := countRecipients(t, s); n != 2 {
 		t.Errorf("recipients left after Purge: %d; want the 2 of one event", n)
 	}
-	if found, err := s.Check(t.Context()); len(found) > 0 || err != nil {
+	if found, err := s.Check(t.Context(), nil); len(found) > 0 || err != nil {
 		t.Errorf("Check after Purge: %v, %v", found, err)
 	}
 }

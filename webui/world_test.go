@@ -151,7 +151,7 @@ func bareWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 		service.Shutdown()
 		server.Close()
 		p.Close()
-		findings, err := store.Check(context.Background())
+		findings, err := store.Check(context.Background(), nil)
 		if err != nil || len(findings) > 0 {
 			t.Errorf("the books: %v, %v", findings, err)
 		}

@@ -72,12 +72,12 @@ func (a *app) copied(done, all int) {
 
 // prove checks the books of a database.
 func (a *app) prove(database string, flags databaseFlags) (err error) {
-	store, err := sqlstore.Open(a.ctx, database, flags.options(sqlstore.Options{ReadOnly: true}))
+	store, err := sqlstore.Open(a.ctx, database, flags.options(sqlstore.Options{ReadOnly: true, Cache: checkCache}))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	findings, err := store.Check(a.ctx)
+	findings, err := a.findings(store)
 	if err != nil || len(findings) == 0 {
 		return err
 	}
@@ -192,7 +192,7 @@ func (cmd *restoreCmd) begin(a *app, at string) (r restored, err error) {
 	if r.Cancelled, err = p.CancelAll(a.ctx, payment.Restored); err != nil {
 		return r, err
 	}
-	findings, err := store.Check(a.ctx)
+	findings, err := a.findings(store)
 	if err == nil && len(findings) > 0 {
 		err = withHint(fmt.Errorf("%w: %s", errBooks, findings[0]), "this backup cannot be used; take an earlier one")
 	}

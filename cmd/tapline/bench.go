@@ -176,8 +176,11 @@ type progressLine struct {
 	used  bool
 }
 
-// barWidth is how many characters a full bar has.
-const barWidth = 30
+// A line that did not fit a terminal of the usual width would not go away.
+const (
+	barWidth    = 30 // characters of a full bar
+	statusWidth = 79 - barWidth - len("[] 100 % ")
+)
 
 func (p *progressLine) tell(what string, done, of int) {
 	if !p.shown {
@@ -187,6 +190,9 @@ func (p *progressLine) tell(what string, done, of int) {
 	if of > 0 {
 		n := barWidth * min(done, of) / of
 		bar = fmt.Sprintf("[%s%s] %3d %% ", strings.Repeat("=", n), strings.Repeat(" ", barWidth-n), 100*min(done, of)/of)
+	}
+	if len(what) > statusWidth { // in ASCII
+		what = what[:statusWidth-3] + "..."
 	}
 	fmt.Fprintf(p.out, "\r\033[K%s%s", bar, what)
 	p.used = true

@@ -35,6 +35,9 @@ until it is told with --restored.
 Exits with 1 and names the ids concerned if anything is wrong.`
 }
 
+// checkCache is enough MiB for the upper parts of the indexes of some millions of payments.
+const checkCache = 256
+
 // errBooks means that check found something; what it found has been printed.
 var errBooks = errors.New("the books are wrong")
 
@@ -43,12 +46,12 @@ func (c *checkCmd) Run(a *app) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	store, err := sqlstore.Open(a.ctx, c.DB, c.options(sqlstore.Options{ReadOnly: true}))
+	store, err := sqlstore.Open(a.ctx, c.DB, c.options(sqlstore.Options{ReadOnly: true, Cache: checkCache}))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	findings, err := store.Check(a.ctx)
+	findings, err := a.findings(store)
 	if err != nil {
 		return err
 	}
@@ -66,6 +69,13 @@ func (c *checkCmd) Run(a *app) (err error) {
 		return withHint(errBooks, "stop the service, keep a copy of the database, and compare it with the last backup")
 	}
 	return nil
+}
+
+// findings checks the books, and shows a person how far that is.
+func (a *app) findings(store *sqlstore.Store) ([]sqlstore.Finding, error) {
+	line := progressLine{out: a.stderr, shown: a.isTerminal}
+	defer line.clear()
+	return store.Check(a.ctx, func(step string, done, of int) { line.tell("checking: "+step, done, of) })
 }
 
 func (c *checkCmd) print(out io.Writer, findings []sqlstore.Finding) error {

@@ -235,7 +235,7 @@ func (d *demo) finish() error {
 		d.note(line.who, "before %8s CNY   after %8s CNY", line.before, minor(line.a, line.a.Balance))
 	}
 	return d.step("check", func() (string, error) {
-		findings, err := d.service.store.Check(d.ctx)
+		findings, err := d.service.store.Check(d.ctx, nil)
 		if err != nil {
 			return "", err
 		}

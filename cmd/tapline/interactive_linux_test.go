@@ -17,6 +17,7 @@ import (
 	"tapline/consent"
 	"tapline/device"
 	"tapline/operator"
+	"tapline/sqlstore"
 )
 
 // terminal is a pseudo-terminal with a person at it.
@@ -314,4 +315,21 @@ func (s *session) echoes() {
 			s.t.Errorf("the terminal was left without echo: %v", err)
 		}
 	}))
+}
+
+func TestCheckShowsAPersonHowFarItIs(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "tapline.db")
+	store, err := sqlstore.Open(t.Context(), db, sqlstore.Options{Environment: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := startSession(t, "check", "--db", db)
+	s.expect("checking: the history was not rewritten")
+	s.ends(0)
+	if got := s.stdout.String(); got != "the books are right\n" {
+		t.Errorf("printed %q", got)
+	}
 }

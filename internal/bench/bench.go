@@ -48,6 +48,7 @@ type Config struct {
 	Status  func(what string, done, of int)                             // told how far it is; of is 0 when that is not known
 
 	server       *ownServer
+	provedLater  bool // another scenario follows in the same database, after which that is proved
 	pgbenchScale int
 }
 
@@ -107,10 +108,11 @@ var ErrUnproved = errors.New("the payments do not add up")
 func Run(ctx context.Context, c Config) (all []Result, err error) {
 	c.server = &ownServer{}
 	defer func() { err = errors.Join(err, c.server.close()) }()
-	for _, name := range c.Scenarios {
+	for i, name := range c.Scenarios {
 		if ctx.Err() != nil {
 			return all, nil
 		}
+		c.provedLater = c.DB != "" && i < len(c.Scenarios)-1
 		s, alone, err := find(name)
 		if err != nil {
 			return all, err
@@ -120,6 +122,9 @@ func Run(ctx context.Context, c Config) (all []Result, err error) {
 			return all, fmt.Errorf("%s: %w", name, err)
 		}
 		if err == nil && r.Runs > 0 {
+			for j := range all {
+				all[j].Checked = r.Checked // if they are in one database, that of them all
+			}
 			all = append(all, r)
 			c.Said(r)
 		}

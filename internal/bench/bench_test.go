@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"tapline/internal/pgtest"
 	"tapline/internal/testdb"
 	"tapline/keyring"
+	"tapline/ledger"
 	"tapline/money"
 	"tapline/payment"
 	"tapline/processor"
@@ -264,6 +266,49 @@ func TestInterruptTellsWhatWasMeasuredAndProvesIt(t *testing.T) {
 	}
 }
 
+func TestTheBooksOfScenariosInOneDatabaseAreProvedAfterTheLast(t *testing.T) {
+	s := &stage{T: t}
+	c := s.tiny("engine-tap", "tap")
+	c.DB = filepath.Join(t.TempDir(), "kept.db")
+	var told []bool
+	c.Said = func(r Result) {
+		var text strings.Builder
+		if err := Print(&text, []Result{r}); err != nil {
+			t.Error(err)
+		}
+		told = append(told, strings.Contains(text.String(), "the books are right"))
+	}
+	all, err := Run(t.Context(), c)
+	if err != nil || len(all) != 2 || !all[0].Checked || !all[1].Checked {
+		t.Errorf("both are in one database: %+v, %v", all, err)
+	}
+	if !slices.Equal(told, []bool{false, true}) {
+		t.Errorf("after each was told whether the books are right: %v", told)
+	}
+
+	c.Said = func(Result) { // somebody takes money out of a card account
+		store, err := sqlstore.Open(t.Context(), c.DB, sqlstore.Options{Environment: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		err = store.Update(t.Context(), func(tx processor.Tx) error {
+			rows, err := tx.Load(processor.Wants{Accounts: []ledger.AccountID{issuance}})
+			if err != nil {
+				return err
+			}
+			rows.Accounts[0].DebitsPosted--
+			return tx.Save(processor.Changes{Changed: processor.Rows{Accounts: rows.Accounts}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := Run(t.Context(), c); !errors.Is(err, ErrUnproved) || len(all) != 1 || all[0].Checked {
+		t.Errorf("with wrong books: %+v, %v", all, err)
+	}
+}
+
 func TestPastPaymentsHaveRightBooksAndTheTownIsFoundAgain(t *testing.T) {
 	dir := t.TempDir()
 	keys, err := keyring.Create(filepath.Join(dir, "keys"))
@@ -280,7 +325,7 @@ func TestPastPaymentsHaveRightBooksAndTheTownIsFoundAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := store.Check(t.Context()); len(found) > 0 || err != nil {
+	if found, err := store.Check(t.Context(), nil); len(found) > 0 || err != nil {
 		t.Errorf("the books: %v, %v", found, err)
 	}
 	if n, err := settled(t.Context(), store, town); n != 500 || err != nil {

@@ -30,7 +30,8 @@ const (
 	issuance ledger.AccountID = "issuance"
 	currency money.Currency   = "CNY"
 	toppedUp                  = 1 << 30 // minor units on each card: a payment is one of them
-	perFill                   = 5000    // cards or payments in a database transaction
+	perFill                   = 5000    // cards in a database transaction
+	perPast                   = 50_000  // past payments in one: many change the same pages of indexes
 )
 
 // one is what every payment is about: so the payees' balances count the payments.
@@ -109,11 +110,11 @@ func (f *filler) save(c processor.Changes) error {
 	return f.store.Update(f.ctx, func(tx processor.Tx) error { return tx.Save(c) })
 }
 
-// each does something for numbers below n, perFill at a time.
-func (f *filler) each(what string, n int, do func(from, to int) error) error {
-	for from := 0; from < n; from += perFill {
+// each does something for numbers below n, some at a time.
+func (f *filler) each(what string, n, some int, do func(from, to int) error) error {
+	for from := 0; from < n; from += some {
 		f.progress(what, from, n)
-		if err := do(from, min(from+perFill, n)); err != nil {
+		if err := do(from, min(from+some, n)); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
@@ -138,7 +139,7 @@ func (f *filler) devices() error {
 	if err != nil {
 		return err
 	}
-	return f.each("devices", len(keys), func(from, to int) error {
+	return f.each("devices", len(keys), perFill, func(from, to int) error {
 		var c processor.Changes
 		for _, k := range keys[from:to] {
 			c.New.Devices = append(c.New.Devices, processor.Device{
@@ -150,7 +151,7 @@ func (f *filler) devices() error {
 }
 
 func (f *filler) shops() error {
-	return f.each("payees", f.Payees, func(from, to int) error {
+	return f.each("payees", f.Payees, perFill, func(from, to int) error {
 		var c processor.Changes
 		for i := from; i < to; i++ {
 			c.New.Accounts = append(c.New.Accounts, ledger.Account{ID: f.shop(i), Kind: ledger.PayeeAccount, Currency: currency})
@@ -177,7 +178,7 @@ func (f *filler) cards() error {
 	}
 	hasher := consent.NewPINHasher(f.keys, consent.DefaultPINParams, 1024, 0)
 	version := newMaster(f.keys).Version()
-	return f.each("cards", f.Accounts, func(from, to int) error {
+	return f.each("cards", f.Accounts, perFill, func(from, to int) error {
 		made := make([]processor.Card, to-from)
 		err := spread(to-from, func(n int) (err error) {
 			i := from + n
@@ -251,7 +252,7 @@ func (f *filler) history() error {
 	if err != nil {
 		return err
 	}
-	return f.each("past payments", f.Payments, func(from, to int) error {
+	return f.each("past payments", f.Payments, perPast, func(from, to int) error {
 		var c processor.Changes
 		spent := map[ledger.AccountID]int64{} // less than nothing: received
 		for n := from; n < to; n++ {

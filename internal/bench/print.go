@@ -59,7 +59,10 @@ func (r Result) print(w io.Writer) {
 		fmt.Fprintln(w)
 	}
 	books := "the books are right"
-	if !r.Checked {
+	switch {
+	case r.goesOn:
+		books = "the books are proved after the last scenario in this database"
+	case !r.Checked:
 		books = "the books are for \"tapline check\" to prove"
 	}
 	fmt.Fprintf(w, "  %s: %d payments confirmed to clients, %d settled\n", books, r.Confirmed, r.Settled)

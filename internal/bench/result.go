@@ -46,6 +46,8 @@ type Result struct {
 	Checked       bool  `json:"books_checked"`
 	DatabaseBytes int64 `json:"database_bytes,omitempty"`
 	Interrupted   bool  `json:"interrupted,omitempty"`
+
+	goesOn bool // the next scenario is in the same database, which is checked after the last
 }
 
 // Comparison is with what took turns with the scenario. Each run has a ratio of its own.

@@ -263,7 +263,7 @@ func (r *run) compare(when string) {
 
 // proveBooks is tapline check.
 func (r *run) proveBooks() {
-	found, err := r.store.Check(context.Background())
+	found, err := r.store.Check(context.Background(), nil)
 	if err != nil {
 		r.Errorf("the books cannot be proved: %v", err)
 	}

@@ -137,7 +137,7 @@ func TestACrashInACommitLeavesAllOrNothing(t *testing.T) {
 			default:
 				lost++
 			}
-			if found, err := w.store.Check(t.Context()); err != nil || len(found) > 0 {
+			if found, err := w.store.Check(t.Context(), nil); err != nil || len(found) > 0 {
 				t.Errorf("operation %d: the database is not sound: %v %v", op, found, err)
 			}
 		}
