@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tapline/consent"
+	"tapline/history"
 	"tapline/httpapi"
 	"tapline/internal/pgtest"
 	"tapline/internal/testdb"
@@ -327,6 +328,16 @@ func TestPastPaymentsHaveRightBooksAndTheTownIsFoundAgain(t *testing.T) {
 	}
 	if found, err := store.Check(t.Context(), nil); len(found) > 0 || err != nil {
 		t.Errorf("the books: %v, %v", found, err)
+	}
+	err = store.History(t.Context(), func(r history.Reader) error {
+		newest, entries, _, err := r.Sealed()
+		if entries != 540 || newest.Number == 0 { // 40 top-ups, 500 payments
+			t.Errorf("%d entries are sealed, want 540; %+v", entries, newest)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if n, err := settled(t.Context(), store, town); n != 500 || err != nil {
 		t.Errorf("%d payments are settled, %v; want 500", n, err)

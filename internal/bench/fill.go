@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tapline/consent"
+	"tapline/history"
 	"tapline/keyring"
 	"tapline/ledger"
 	"tapline/money"
@@ -23,6 +24,7 @@ import (
 // Store is what is measured in, and proved afterwards.
 type Store interface {
 	processor.Store
+	history.Store
 	Remember(ctx context.Context, name, value string) (kept string, err error)
 }
 
@@ -81,7 +83,7 @@ func Fill(ctx context.Context, store Store, keys *keyring.Keyring, t Town, progr
 		return t, json.Unmarshal([]byte(kept), &t)
 	}
 	f := &filler{Town: t, ctx: ctx, store: store, keys: keys, progress: progress, at: time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour - time.Minute)}
-	for _, part := range []func() error{f.first, f.devices, f.shops, f.cards, f.history, f.last} {
+	for _, part := range []func() error{f.first, f.devices, f.shops, f.cards, f.history, f.seal, f.last} {
 		if err := part(); err != nil {
 			return t, err
 		}
@@ -278,6 +280,13 @@ func (f *filler) history() error {
 			return tx.Save(c)
 		})
 	})
+}
+
+// seal seals what is there, which the first service would do otherwise while it is measured.
+func (f *filler) seal() error {
+	f.progress("the history's seals", 0, 0)
+	s := history.Sealer{Store: f.store, Keys: f.keys, Issuer: "http://127.0.0.1", Environment: "test"}
+	return s.Seal(f.ctx)
 }
 
 // pick is a number below n that follows from the seed.
