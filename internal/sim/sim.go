@@ -177,6 +177,9 @@ func (r *run) open() {
 
 // shut ends the service, on whatever disk.
 func (r *run) shut() error {
+	if r.store == nil {
+		return nil // it did not start, and what ran before has been shut
+	}
 	if r.held != nil {
 		close(r.held)
 		r.held = nil
