@@ -23,7 +23,7 @@ type checkCmd struct {
 // Help is what the command's --help says.
 func (checkCmd) Help() string {
 	return `Proves the books of a database, also while a service runs on it: per currency the sum of all balances is zero; each
-account's totals equal its postings; nothing is held without a payment that awaits approval; no payment is settled
+account's totals equal its postings; nothing is held without a payout, or a payment that awaits approval or may be undone; no payment is settled
 without its posting, and no other has one; the database itself is sound; what was sealed of entries and of the audit log is
 as it was.
 
