@@ -53,8 +53,11 @@ var migration11 string
 //go:embed migrations/0012.sql
 var migration12 string
 
+//go:embed migrations/0013.sql
+var migration13 string
+
 // migrations in order; the version of a schema is how many of them it has seen.
-var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}, {migration5, 1}, {migration6, 1}, {migration7, 1}, {migration8, 1}, {migration9, 1}, {migration10, 1}, {migration11, 1}, {migration12, 1}}
+var migrations = []migration{{migration1, 1}, {migration2, 1}, {migration3, 1}, {migration4, 1}, {migration5, 1}, {migration6, 1}, {migration7, 1}, {migration8, 1}, {migration9, 1}, {migration10, 1}, {migration11, 1}, {migration12, 1}, {migration13, 1}}
 
 // types says how a dialect writes what migrations leave to it.
 type types struct {

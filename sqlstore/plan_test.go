@@ -65,7 +65,7 @@ func oftenRun() map[string]*statement {
 		"heads, newest first": headsNewest, "heads, oldest first": headsOldest,
 		"head of a day": headOfDay, "head of a size": headOfSize, "a tile": oneTile, "audit to seal": auditFrom, "entry by id": entryByID,
 		"first entry of a day": firstAfter, "last entry of a day": lastBefore, "entries of a day": countEntries,
-		"purge keys": purgeKeys, "purge challenges": purgeChallenges, "challenges of a device": challengesOf, "purge tries": purgeTries, "purge events": purgeEvents, "purge recipients": purgeRecipients,
+		"purge keys": purgeKeys, "forget requests in progress": purgeAbandoned, "purge challenges": purgeChallenges, "challenges of a device": challengesOf, "purge tries": purgeTries, "purge events": purgeEvents, "purge recipients": purgeRecipients,
 	}
 }
 

@@ -140,11 +140,15 @@ func TestPostgreSQLStatementsUseAnIndex(t *testing.T) {
 				}
 				types = append(types, of)
 			}
-			arguments := strings.TrimSuffix(strings.Repeat("NULL, ", len(types)), ", ")
-			if err := c.exec("PREPARE explained (" + strings.Join(types, ", ") + ") AS " + text); err != nil {
+			parameters, arguments := "", ""
+			if len(types) > 0 {
+				parameters = "(" + strings.Join(types, ", ") + ")"
+				arguments = "(" + strings.TrimSuffix(strings.Repeat("NULL, ", len(types)), ", ") + ")"
+			}
+			if err := c.exec("PREPARE explained " + parameters + " AS " + text); err != nil {
 				return err
 			}
-			rows, err := c.texts("EXPLAIN EXECUTE explained (" + arguments + ")")
+			rows, err := c.texts("EXPLAIN EXECUTE explained " + arguments)
 			for _, r := range rows {
 				plan = append(plan, r[0])
 			}

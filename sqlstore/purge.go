@@ -23,7 +23,7 @@ var (
 		SELECT k.key, k.principal FROM idempotency_keys k WHERE k.keep_till <= $1
 			AND NOT EXISTS (SELECT p.id FROM payments p WHERE p.id = k.key AND p.ended_at = 0)
 		ORDER BY k.keep_till LIMIT $2)`, isInteger, isInteger)
-	purgeAbandoned = plain(`DELETE FROM idempotency_keys WHERE status = 0`)
+	purgeAbandoned = plain(`DELETE FROM idempotency_keys WHERE status = 0 AND at >= 0`)
 	purgeTries     = plain(`DELETE FROM tries WHERE (card_key, tried_by) IN (
 		SELECT card_key, tried_by FROM tries WHERE locked = 0 AND updated_at < $1 AND paused_until <= $2
 		ORDER BY updated_at LIMIT $3)`, isInteger, isInteger, isInteger)
