@@ -157,6 +157,8 @@ func (c Config) measure(ctx context.Context, s Scenario, alone bool) (r Result, 
 		return r, err
 	}
 	r = m.result()
-	r.Interrupted = ctx.Err() != nil
-	return r, m.prove(context.WithoutCancel(ctx), &r)
+	if r.Interrupted = ctx.Err() != nil; r.Interrupted {
+		ctx = context.WithoutCancel(ctx) // what was measured until then is proved
+	}
+	return r, m.prove(ctx, &r)
 }

@@ -268,6 +268,29 @@ func TestInterruptTellsWhatWasMeasuredAndProvesIt(t *testing.T) {
 	}
 }
 
+func TestAnInterruptOfTheProofLeavesTheMeasurement(t *testing.T) {
+	s := &stage{T: t}
+	ctx, interrupt := context.WithCancel(t.Context())
+	c := s.tiny("engine-tap", "engine-tap")
+	c.DB = filepath.Join(t.TempDir(), "kept.db")
+	checks := 0
+	c.Status = func(what string, _, _ int) {
+		if strings.Contains(what, "checking") {
+			checks++
+			interrupt()
+		}
+	}
+	all, err := Run(ctx, c)
+	if err != nil || len(all) != 2 || all[0].Checked || all[1].Checked || all[1].Interrupted || checks != 1 {
+		t.Errorf("interrupted after %d steps of the proof: %+v, %v", checks, all, err)
+	}
+	for _, r := range all {
+		if r.Payments == 0 || r.Settled != r.Confirmed {
+			t.Errorf("measured %+v", r)
+		}
+	}
+}
+
 func TestTheBooksOfScenariosInOneDatabaseAreProvedAfterTheLast(t *testing.T) {
 	s := &stage{T: t}
 	c := s.tiny("engine-tap", "tap")

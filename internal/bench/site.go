@@ -143,7 +143,8 @@ func (c Config) payeesOf(s Scenario) int {
 }
 
 // prove checks the books of every database that was paid in, and that what was confirmed to clients is what was settled. Those of a
-// database in which the next scenario goes on are checked after the last: of millions of payments that takes many minutes.
+// database in which the next scenario goes on are checked after the last: of millions of payments that takes many minutes. When ctx is
+// done the books are left unchecked, and the result says so.
 func (m *meter) prove(ctx context.Context, r *Result) error {
 	if m.Service != nil {
 		r.Confirmed, r.Settled = int64(m.site.confirmed), m.settledNow
@@ -151,11 +152,16 @@ func (m *meter) prove(ctx context.Context, r *Result) error {
 	}
 	r.goesOn = m.provedLater && !r.Interrupted
 	for _, at := range m.sites() {
-		if err := m.proveSite(ctx, at, at == m.site && r.goesOn, r); err != nil {
+		if at != m.site || !r.goesOn {
+			if err := m.check(ctx, at); err != nil {
+				return err
+			}
+		}
+		if err := m.proveSite(context.WithoutCancel(ctx), at, r); err != nil {
 			return err
 		}
 	}
-	r.Checked = !r.goesOn
+	r.Checked = !r.goesOn && ctx.Err() == nil
 	if now := m.sizeOf(m.site.db); now > 0 {
 		r.DatabaseBytes = now
 		r.Grown = float64(now-m.site.size) / float64(max(m.site.confirmed, 1))
@@ -163,21 +169,30 @@ func (m *meter) prove(ctx context.Context, r *Result) error {
 	return nil
 }
 
-func (m *meter) proveSite(ctx context.Context, at *site, goesOn bool, r *Result) (err error) {
-	store, err := sqlstore.Open(ctx, at.db, sqlstore.Options{ReadOnly: true, PasswordFile: m.PasswordFile, Cache: fillCache})
+// check checks the books of a database, unless ctx is done before the end.
+func (m *meter) check(ctx context.Context, at *site) (err error) {
+	store, err := sqlstore.Open(context.WithoutCancel(ctx), at.db, sqlstore.Options{ReadOnly: true, PasswordFile: m.PasswordFile, Cache: fillCache})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if !goesOn {
-		found, err := store.Check(ctx, func(step string, done, of int) { m.Status(m.Name+": checking: "+step, done, of) })
-		if err != nil {
-			return err
-		}
-		if len(found) > 0 {
-			return fmt.Errorf("%w: the books are wrong: %v", ErrUnproved, found)
-		}
+	found, err := store.Check(ctx, func(step string, done, of int) { m.Status(m.Name+": checking: "+step, done, of) })
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err == nil && len(found) > 0:
+		err = fmt.Errorf("%w: the books are wrong: %v", ErrUnproved, found)
 	}
+	return err
+}
+
+// proveSite compares what was confirmed to clients with what is settled.
+func (m *meter) proveSite(ctx context.Context, at *site, r *Result) (err error) {
+	store, err := sqlstore.Open(ctx, at.db, sqlstore.Options{ReadOnly: true, PasswordFile: m.PasswordFile})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
 	after, err := settled(ctx, store, at.town)
 	if err != nil {
 		return err
