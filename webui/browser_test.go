@@ -197,8 +197,24 @@ func (p *person) until(expression, what string) {
 func (p *person) press(words string) {
 	p.Helper()
 	p.see(words)
-	p.do(chromedp.Click(fmt.Sprintf("//*[self::button or self::a or self::summary][contains(normalize-space(.), %q)]", words)))
+	where := fmt.Sprintf("//*[self::button or self::a or self::summary][contains(normalize-space(.), %q)]", words)
+	eval[bool](p, fmt.Sprintf(steady, where))
+	p.do(chromedp.Click(where))
 }
+
+// steady waits until what an XPath finds stays where it is: a click goes to a place, and what is loaded meanwhile moves what is below it.
+const steady = `(async path => {
+  let was, same = 0
+  while (same < 3) {
+    const found = document.evaluate(path, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE, null).singleNodeValue
+    const r = found?.getBoundingClientRect()
+    const now = r ? [r.left + scrollX, r.top + scrollY, r.width, r.height].join() : ''
+    same = now === was ? same + 1 : 0
+    was = now
+    await new Promise(done => setTimeout(done, 20))
+  }
+  return true
+})(%q)`
 
 // enter types a PIN on the pad.
 func (p *person) enter(pin string) {
