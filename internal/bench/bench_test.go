@@ -268,6 +268,24 @@ func TestInterruptTellsWhatWasMeasuredAndProvesIt(t *testing.T) {
 	}
 }
 
+func TestALongMeasurementHasCardsEnoughForItsApprovals(t *testing.T) {
+	s, _, err := find("engine-approve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := (&stage{T: t}).tiny("engine-approve")
+	c.Duration, c.Runs, c.Warmup, c.Accounts = 10*time.Second, 5, 3*time.Second, 10_000
+	town, approvals := c.plan(s), 0
+	for d := newDeck(town, s.flow, 0, 1); ; approvals++ {
+		if _, err := d.draw(); err != nil {
+			break
+		}
+	}
+	if approvals < 53*approvalsPerSecond {
+		t.Errorf("%d approvals with %d accounts, for 53 seconds", approvals, town.Accounts)
+	}
+}
+
 func TestAnInterruptOfTheProofLeavesTheMeasurement(t *testing.T) {
 	s := &stage{T: t}
 	ctx, interrupt := context.WithCancel(t.Context())

@@ -95,7 +95,7 @@ func (m *meter) run(ctx context.Context, lanes []lane) error {
 				return err
 			}
 			if t.payments == 0 && ctx.Err() == nil {
-				return errors.Join(errors.New("nothing was paid"), t.first)
+				return errors.Join(errors.New("nothing was paid; if cards have no approvals left, hint: more --accounts"), t.first)
 			}
 			m.tallies[l.side] = append(m.tallies[l.side], t)
 			sum := m.used[l.side]

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"tapline/keyring"
+	"tapline/processor"
 	"tapline/sqlstore"
 )
 
@@ -116,6 +118,9 @@ const (
 	approveCards = 2048
 )
 
+// approvalsPerSecond is more than was seen of any machine. A card has only so many approvals an hour.
+const approvalsPerSecond = 2000
+
 // plan is the town that a scenario needs. In a database that is kept there is what any scenario needs.
 func (c Config) plan(s Scenario) Town {
 	pins := 0
@@ -126,6 +131,10 @@ func (c Config) plan(s Scenario) Town {
 		pins = max(pinCards, c.Clients)
 	}
 	accounts := c.Accounts
+	if s.flow == flowEngineApprove {
+		paid := approvalsPerSecond * int((c.Warmup+time.Duration(c.Runs)*c.Duration).Seconds()+1)
+		accounts = min(max(accounts, 2*paid/processor.HourlyApprovals), MaxAccounts) // every other one has no passkey, and pays
+	}
 	if s.Name == coldStart && c.Payments == 0 {
 		accounts = 4 * c.Clients // nobody looks at them
 	}
