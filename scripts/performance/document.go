@@ -139,13 +139,13 @@ const commandsHead = `
 ## How to repeat it
 
 ` + "```" + `
-make bench                      # everything; on two cores about three quarters of an hour, and as long again to fill the large database
+make bench                      # everything; on two cores about an hour, and half an hour before to fill the large database
 make bench QUICK=1              # shorter, fewer, smaller: about ten minutes
 make bench ROWS=tap,engine      # these alone, beside what was measured before
 make bench ROWS=large BENCHFLAGS="-accounts 1000000 -payments 1000000"
 ` + "```" + `
 
-The large database takes about 20 GB, and stays in ` + "`bench-data`" + ` (` + "`BENCH_DIR`" + `) for the next time. What was run, by the names that ` + "`ROWS`" + ` takes:
+The large database takes 23 GB, and stays in ` + "`bench-data`" + ` (` + "`BENCH_DIR`" + `) for the next time. What was run, by the names that ` + "`ROWS`" + ` takes:
 
 | | tapline bench | when (UTC) | tapline | load before | took |
 |---|---|---|---|---|---|
