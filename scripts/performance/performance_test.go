@@ -59,7 +59,7 @@ func TestEveryRowIsOfMeasurementsAndEveryMeasurementIsInTheTable(t *testing.T) {
 // made is a measurement whose scenario made half of what it took turns with.
 func made(scenario, with string, accounts int) done {
 	r := bench.Result{
-		Scenario: scenario, Store: bench.SQLite, Accounts: accounts, PastPayments: 10 * accounts, Rate: 1000, RateMin: 900, RateMax: 1100,
+		Scenario: scenario, Store: bench.SQLite, Accounts: accounts, PastPayments: 10 * accounts, Checked: true, Rate: 1000, RateMin: 900, RateMax: 1100,
 		Against: []bench.Comparison{{Name: with, Rate: 2000, RateMin: 1900, RateMax: 2100, Ratio: bench.Spread{Median: 0.5, Min: 0.4, Max: 0.6}}},
 		Paced:   &bench.Paced{Rate: 700, Steps: map[string]bench.Times{"instruct": {P99: 26}, "payment": {P99: 99}}},
 	}
@@ -87,6 +87,12 @@ func TestRowsAreJudged(t *testing.T) {
 		if got := k.judge(rows[i], k.results()); got != want {
 			t.Errorf("%s: %+v\nwant %+v", id, got, want)
 		}
+	}
+	unchecked := k.results()["large"]["large"]
+	unchecked.Checked = false
+	i := slices.IndexFunc(rows, func(r row) bool { return r.id == "memory" })
+	if got := k.judge(rows[i], results{"large": {"large": unchecked}}); !strings.HasSuffix(got.measured, "; books unchecked") {
+		t.Errorf("without a proof of the books: %+v", got)
 	}
 	text := k.document(map[string]string{"tap": "The disk."})
 	if !strings.Contains(text, "The disk.") || !strings.Contains(text, "not explained yet") || strings.Count(text, "\n| ") < len(rows) {
